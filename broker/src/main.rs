@@ -1,0 +1,2 @@
+//! The `kerbridge` command.
+fn main() {}

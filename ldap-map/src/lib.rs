@@ -1,0 +1,1 @@
+//! Certificate facts to exactly one Active Directory account.
