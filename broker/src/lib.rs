@@ -1,1 +1,5 @@
 //! The service kerbridge: from a smart card's certificate to a delegated Kerberos session.
+
+// In path order.
+pub mod clock;
+pub mod entropy;
