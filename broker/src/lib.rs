@@ -3,3 +3,5 @@
 // In path order.
 pub mod clock;
 pub mod entropy;
+pub mod error;
+pub mod frontend;

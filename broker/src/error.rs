@@ -1,0 +1,156 @@
+//! Refusals: what went wrong, at which step, who must act, and what each side is told.
+//!
+//! Every step has its own small error enum; this module turns each of them into one [`Refusal`] with a [`Code`] of one table.
+//! The table gives the code's stable name, who must act ([`Blame`]), the HTTP and gRPC status, the exit code of a command and
+//! the words a person reads. Words carry no internals; the [`Refusal::detail`] is for the log and the administrator, and names
+//! the attribute or command that mends it.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::fmt;
+
+pub use self::table::{Blame, Code};
+
+/// The step that refused, in the order a login and its session go through them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Step {
+    /// Reading the request.
+    Request,
+    /// The certificate's path, usage and revocation.
+    Validate,
+    /// The one account of the directory.
+    Resolve,
+    /// The policy.
+    Decide,
+    /// The delegated ticket.
+    Issue,
+    /// The one-time code and the session.
+    HandOff,
+    /// A gateway's `Redeem`.
+    Redeem,
+    /// A gateway's `IssueTicket`.
+    IssueTicket,
+    /// A gateway's `EndSession`.
+    EndSession,
+}
+
+impl Step {
+    /// The stable word on the wire and in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Validate => "validate",
+            Self::Resolve => "resolve",
+            Self::Decide => "decide",
+            Self::Issue => "issue",
+            Self::HandOff => "hand_off",
+            Self::Redeem => "redeem",
+            Self::IssueTicket => "issue_ticket",
+            Self::EndSession => "end_session",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refused request: the code, the step, and the error behind it.
+///
+/// `Display` is for the log: it includes the [`detail`](Self::detail). What leaves the service is [`code`](Self::code),
+/// [`words`](Self::words), the step and the statuses.
+#[derive(Debug)]
+pub struct Refusal {
+    code: Code,
+    step: Step,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Refusal {
+    /// A refusal that needs no further explanation.
+    #[must_use]
+    pub const fn new(code: Code, step: Step) -> Self {
+        Self { code, step, cause: None }
+    }
+
+    /// A refusal with the error that explains it to the administrator.
+    pub fn because(code: Code, step: Step, cause: impl Error + Send + Sync + 'static) -> Self {
+        Self { code, step, cause: Some(Box::new(cause)) }
+    }
+
+    /// The code the caller sees, `snake_case`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code.shown().as_str()
+    }
+
+    /// The code for the log and metrics. It differs from [`Self::code`] where the caller is not told the whole truth.
+    #[must_use]
+    pub const fn logged_code(&self) -> Code {
+        self.code
+    }
+
+    /// The step that refused.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        self.step
+    }
+
+    /// Who must act.
+    #[must_use]
+    pub const fn blame(&self) -> Blame {
+        self.code.blame()
+    }
+
+    /// The HTTP status, 400 to 599.
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        self.code.shown().row().http
+    }
+
+    /// The gRPC status.
+    #[must_use]
+    pub const fn grpc_status(&self) -> tonic::Code {
+        self.code.shown().row().grpc
+    }
+
+    /// What a person reads: sentences in plain words, without names, addresses or causes.
+    #[must_use]
+    pub const fn words(&self) -> &'static str {
+        self.code.shown().row().words
+    }
+
+    /// What the log and the administrator read: the error and its causes, with the attribute or command that mends it.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let mut next: Option<&dyn Error> = self.cause.as_deref().map(|cause| -> &dyn Error { cause });
+        let mut texts: Vec<String> = Vec::new();
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Errors that show their source in their own text would say everything twice.
+            if !texts.last().is_some_and(|last| last.contains(&text)) {
+                texts.push(text);
+            }
+            next = error.source();
+        }
+        texts.join(": ")
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} refused with {}", self.step, self.code)?;
+        match self.cause {
+            Some(_) => write!(f, ": {}", self.detail()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Refusal {}

@@ -1,0 +1,266 @@
+//! The one table of refusals.
+
+use std::fmt;
+
+/// Who must act so that the same request succeeds.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Blame {
+    /// The person with the card: another card, another target, another try.
+    CardHolder,
+    /// The gateway: its configuration or its code.
+    Gateway,
+    /// The administrator of the directory or of this service's configuration.
+    Administrator,
+    /// Whoever runs the network, the domain controllers and their clocks.
+    Network,
+    /// This service: a fault or a limit of its own.
+    Service,
+}
+
+impl Blame {
+    /// The word in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CardHolder => "card_holder",
+            Self::Gateway => "gateway",
+            Self::Administrator => "administrator",
+            Self::Network => "network",
+            Self::Service => "service",
+        }
+    }
+
+    /// The exit code of a command that ends with such a refusal (sysexits(3)).
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::CardHolder => 77,
+            Self::Gateway => 65,
+            Self::Administrator => 78,
+            Self::Network => 69,
+            Self::Service => 70,
+        }
+    }
+}
+
+/// One row of the table.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) blame: Blame,
+    pub(super) http: u16,
+    pub(super) grpc: tonic::Code,
+    pub(super) words: &'static str,
+}
+
+/// Makes [`Code`], the list of all codes and the look-up of a row from one table.
+macro_rules! table {
+    ($($(#[$doc:meta])* $code:ident $name:literal $blame:ident $http:literal $grpc:ident $words:literal;)+) => {
+        /// Why a request was refused. The names are stable: clients decide on them.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $code,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$code,)+];
+
+            pub(super) const fn row(self) -> Row {
+                match self {
+                    $(Self::$code => Row {
+                        name: $name,
+                        blame: Blame::$blame,
+                        http: $http,
+                        grpc: tonic::Code::$grpc,
+                        words: $words,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+table! {
+    /// The request is malformed.
+    RequestInvalid "request_invalid" Gateway 400 InvalidArgument
+        "The request was not understood. Start again from the portal's page.";
+    /// The request names a gateway that is not configured.
+    GatewayUnknown "gateway_unknown" Gateway 404 PermissionDenied
+        "This portal is not known here. Start again from your portal's page.";
+
+    /// The client presented no certificate.
+    CertificateMissing "certificate_missing" CardHolder 403 Unauthenticated
+        "No card was presented. Insert your card and choose its certificate.";
+    /// The certificate cannot be read, or is built in a way that is not accepted.
+    CertificateInvalid "certificate_invalid" CardHolder 403 Unauthenticated
+        "The certificate on your card cannot be used. Ask for a new card.";
+    /// The certificate, or one above it, is expired or not yet valid.
+    CertificateExpired "certificate_expired" CardHolder 403 Unauthenticated
+        "The certificate on your card is not valid today. Ask for a new card.";
+    /// No path to a trusted root.
+    CertificateUntrusted "certificate_untrusted" CardHolder 403 Unauthenticated
+        "Your card was not issued by an authority that is trusted here. Use the card of your organisation.";
+    /// Key usage, extended key usage, policy or strength do not fit.
+    CertificateUsage "certificate_usage" CardHolder 403 Unauthenticated
+        "This certificate is not meant for logging in. Choose the logon certificate of your card.";
+    /// The certificate is revoked.
+    CertificateRevoked "certificate_revoked" CardHolder 403 Unauthenticated
+        "Your card has been revoked. Ask for a new card.";
+    /// Whether the certificate is revoked cannot be established.
+    RevocationUnknown "revocation_unknown" Administrator 503 FailedPrecondition
+        "It cannot be checked at the moment whether your card is still valid. Try again later.";
+    /// The certificate names no user.
+    UpnMissing "upn_missing" CardHolder 403 Unauthenticated
+        "This certificate does not name a user. Choose the logon certificate of your card.";
+    /// The certificate names several users.
+    UpnAmbiguous "upn_ambiguous" CardHolder 403 Unauthenticated
+        "This certificate names more than one user and cannot be used to log in. Ask for a new card.";
+
+    /// No account for the certificate's user.
+    AccountUnknown "account_unknown" Administrator 403 PermissionDenied
+        "There is no account for your card. Ask your administrator.";
+    /// Several accounts for the certificate's user.
+    AccountAmbiguous "account_ambiguous" Administrator 403 PermissionDenied
+        "Your card matches more than one account. Ask your administrator.";
+    /// The account is disabled.
+    AccountDisabled "account_disabled" Administrator 403 PermissionDenied
+        "Your account is disabled. Ask your administrator.";
+    /// The account has expired.
+    AccountExpired "account_expired" Administrator 403 PermissionDenied
+        "Your account has expired. Ask your administrator.";
+    /// The account is locked out.
+    AccountLocked "account_locked" Administrator 403 PermissionDenied
+        "Your account is locked. Wait or ask your administrator.";
+    /// The account may not log on now: logon hours, authentication policy, or a state the domain controller does not name.
+    AccountRestricted "account_restricted" Administrator 403 PermissionDenied
+        "Your account may not log on now. Ask your administrator.";
+    /// The account is in Protected Users.
+    AccountProtected "account_protected" Administrator 403 PermissionDenied
+        "Your account is specially protected and cannot be used for remote desktops. Use another account.";
+    /// The account is sensitive and cannot be delegated.
+    AccountNotDelegable "account_not_delegable" Administrator 403 PermissionDenied
+        "Your account is marked as sensitive and cannot be used for remote desktops. Use another account.";
+    /// The account is a computer, a trust or a built-in one.
+    AccountNotAPerson "account_not_a_person" Administrator 403 PermissionDenied
+        "The account of your card is not a person's account. Ask your administrator.";
+    /// The entry in the directory lacks or garbles something that is needed.
+    AccountInvalid "account_invalid" Administrator 403 FailedPrecondition
+        "Your account is not set up completely. Ask your administrator.";
+    /// The ticket's person is not the directory's account.
+    AccountMismatch "account_mismatch" Administrator 403 PermissionDenied
+        "Your login was stopped because your account could not be proven to be yours. Tell your administrator.";
+    /// Only a weak mapping joins certificate and account.
+    MappingWeak "mapping_weak" Administrator 403 PermissionDenied
+        "Your card is not tied firmly enough to your account. Ask for a new card.";
+    /// The certificate names another account than the one found.
+    MappingMismatch "mapping_mismatch" Administrator 403 PermissionDenied
+        "Your card belongs to another account. Ask your administrator.";
+    /// The directory does not answer.
+    DirectoryUnavailable "directory_unavailable" Network 503 Unavailable
+        "The directory does not answer. Try again later.";
+    /// The directory refuses this service or answers what it must not.
+    DirectoryRefused "directory_refused" Administrator 503 FailedPrecondition
+        "The directory cannot be used at the moment. Tell your administrator.";
+
+    /// No rule permits it.
+    PolicyDenied "policy_denied" Administrator 403 PermissionDenied
+        "You may not use this desktop through this portal. Ask your administrator.";
+
+    /// The directory does not let this service act for the person at the target.
+    DelegationRefused "delegation_refused" Administrator 403 FailedPrecondition
+        "This desktop is not set up for logging in with a card yet. Ask your administrator.";
+    /// No common encryption type.
+    EncryptionUnsupported "encryption_unsupported" Administrator 403 FailedPrecondition
+        "This desktop or the directory is not set up for strong encryption. Ask your administrator.";
+    /// The domain controller does not accept this service's own account.
+    BrokerCredentialRefused "broker_credential_refused" Administrator 503 FailedPrecondition
+        "The login service is not set up correctly. Tell your administrator.";
+    /// The domain controller refuses for another reason.
+    KdcRefused "kdc_refused" Administrator 403 FailedPrecondition
+        "The domain did not allow this login. Ask your administrator.";
+    /// No domain controller answers.
+    KdcUnavailable "kdc_unavailable" Network 503 Unavailable
+        "The domain does not answer. Try again later.";
+    /// An answer in a domain controller's name fails a check.
+    KdcUntrusted "kdc_untrusted" Network 502 Unavailable
+        "The login was stopped because an answer could not be trusted. Tell your administrator.";
+    /// The clocks of this service and the domain are too far apart.
+    ClockSkew "clock_skew" Network 503 FailedPrecondition
+        "The clocks of the login service and the domain disagree. Tell your administrator.";
+
+    /// Never made, or of another gateway, or used.
+    CodeUnknown "code_unknown" CardHolder 404 NotFound
+        "This login has been used or does not exist. Log in again.";
+    /// Too late.
+    CodeExpired "code_expired" CardHolder 410 NotFound
+        "This login has expired. Log in again.";
+    /// Redeemed before; to the caller [`Code::CodeUnknown`].
+    CodeUsed "code_used" Gateway 404 NotFound
+        "This login has been used or does not exist. Log in again.";
+    /// Made for another gateway; to the caller [`Code::CodeUnknown`].
+    CodeWrongGateway "code_wrong_gateway" Gateway 404 NotFound
+        "This login has been used or does not exist. Log in again.";
+    /// Never made, ended, or expired.
+    SessionUnknown "session_unknown" Gateway 404 NotFound
+        "Your session has ended. Log in again.";
+    /// The session is of another gateway; to the caller [`Code::SessionUnknown`].
+    SessionWrongGateway "session_wrong_gateway" Gateway 404 NotFound
+        "Your session has ended. Log in again.";
+    /// The rule does not grant this service.
+    ServiceNotGranted "service_not_granted" Gateway 403 PermissionDenied
+        "Your session does not include this service.";
+
+    /// A limit of this service is reached.
+    Overloaded "overloaded" Service 503 ResourceExhausted
+        "Too many people are logging in at the moment. Try again in a minute.";
+    /// The login took longer than allowed.
+    DeadlineExceeded "deadline_exceeded" Network 504 DeadlineExceeded
+        "Logging in took too long. Try again.";
+    /// A fault.
+    Internal "internal" Service 500 Internal
+        "Something went wrong. Try again, and tell your administrator if it happens again.";
+}
+
+impl Code {
+    /// The stable name, `snake_case`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Who must act.
+    #[must_use]
+    pub const fn blame(self) -> Blame {
+        self.row().blame
+    }
+
+    /// What the caller is told instead, where the truth would help an attacker.
+    pub(super) const fn shown(self) -> Self {
+        match self {
+            Self::CodeUsed | Self::CodeWrongGateway => Self::CodeUnknown,
+            Self::SessionWrongGateway => Self::SessionUnknown,
+            other => other,
+        }
+    }
+
+    /// Whether somebody should look at it even though it was refused.
+    #[must_use]
+    pub const fn is_security_event(self) -> bool {
+        matches!(
+            self,
+            Self::AccountMismatch
+                | Self::CodeUsed
+                | Self::CodeWrongGateway
+                | Self::KdcUntrusted
+                | Self::MappingMismatch
+                | Self::SessionWrongGateway
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

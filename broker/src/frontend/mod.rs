@@ -1,0 +1,3 @@
+//! What listens: the card listener, the gateways' interface, the status page.
+
+pub mod grpc;
