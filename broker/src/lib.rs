@@ -5,3 +5,4 @@ pub mod clock;
 pub mod entropy;
 pub mod error;
 pub mod frontend;
+pub mod logging;
