@@ -14,6 +14,11 @@
 #![forbid(unsafe_code)]
 
 pub mod key;
+pub mod keytab;
+pub mod message;
 pub mod principal;
 pub mod ticket;
 pub mod time;
+
+#[cfg(test)]
+mod vectors;
