@@ -1,1 +1,13 @@
 //! The lab: a real Samba AD, a test PKI, real clients and backends, and the end-to-end tests.
+//!
+//! Everything runs in containers of one [`container::Run`]: it has a name and a subnet of its own, so that two runs
+//! at once do not meet, and all that it started is removed when its process ends, however it ends.
+//!
+//! The modules, from the ground up:
+//!
+//! - [`process`] runs a command with a deadline, [`wait`] waits for a condition with one;
+//! - [`container`] has the engine (Podman or Docker), images cached by their content, networks and containers.
+
+pub mod container;
+pub mod process;
+pub mod wait;
