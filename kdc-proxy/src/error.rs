@@ -1,0 +1,113 @@
+//! Why an exchange failed, by blame: the KDC refused, a reply failed a check, the clocks differ, the credential does
+//! not fit, or the request could not be made.
+
+mod codes;
+mod reply;
+
+pub use codes::{ErrorCode, NtStatus};
+pub use reply::{EvidenceError, ReplyError};
+
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::key::StringToKeyError;
+use crate::principal::Realm;
+use crate::time::{ClockOffset, TimeError};
+
+/// Why an exchange ended without its result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The KDC answered with a KRB-ERROR. It is not authenticated.
+    #[error("kdc refused: {0}")]
+    Kdc(KdcRefusal),
+    /// A reply failed a check. Never retried: somebody answered who is not the KDC, or the KDC is not sound.
+    #[error("reply refused: {0}")]
+    Reply(#[from] ReplyError),
+    /// A verified reply proves that the clocks differ by more than is allowed.
+    #[error("clock differs from the kdc's by {offset}")]
+    ClockSkew {
+        /// The KDC's clock against ours.
+        offset: ClockOffset,
+        /// What our clock showed when the reply came.
+        local: SystemTime,
+    },
+    /// An unauthenticated error claims a difference too large to be tried, or claims one a second time.
+    #[error("kdc claims that its clock differs by {offset}")]
+    ClaimedSkew {
+        /// The KDC's clock against ours, as claimed.
+        offset: ClockOffset,
+    },
+    /// The verified reply is a referral to a realm that is not configured.
+    #[error("kdc refers to realm {realm}, which is not configured")]
+    Referral {
+        /// Where the KDC refers to.
+        realm: Realm,
+    },
+    /// Our own keys or password do not fit what the KDC asks for.
+    #[error("credential does not serve: {0}")]
+    Credential(#[from] CredentialError),
+    /// The request could not be made.
+    #[error("request cannot be made: {0}")]
+    Request(#[from] RequestError),
+}
+
+/// What a KRB-ERROR says (RFC 4120 section 5.9.1), without authentication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KdcRefusal {
+    /// The Kerberos error code.
+    pub code: ErrorCode,
+    /// The Windows status in the error data, where the KDC sent one.
+    pub status: Option<NtStatus>,
+    /// `e-text` without control characters, at most 200 characters.
+    pub text: Option<String>,
+}
+
+impl fmt::Display for KdcRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(status) = self.status {
+            write!(f, ", {status}")?;
+        }
+        match &self.text {
+            Some(text) => write!(f, ", {text:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why our own secret does not serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// The KDC offers no encryption type that is allowed here and for which there is a key.
+    #[error("no key of an encryption type that is allowed and that the kdc offers")]
+    NoCommonEtype,
+    /// The KDC asks for pre-authentication without naming the salt of the password.
+    #[error("kdc does not name the salt of the password")]
+    NoSalt,
+    /// The KDC asks for pre-authentication but does not take an encrypted timestamp.
+    #[error("kdc does not accept an encrypted timestamp")]
+    TimestampNotOffered,
+    /// The parameters for turning the password into a key are refused.
+    #[error(transparent)]
+    StringToKey(#[from] StringToKeyError),
+}
+
+/// Why a request could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// A clock reading cannot be written as a Kerberos time.
+    #[error(transparent)]
+    Time(#[from] TimeError),
+    /// The ticket-granting ticket has ended.
+    #[error("ticket-granting ticket has ended")]
+    TicketEnded,
+    /// The evidence ticket has ended.
+    #[error("evidence ticket has ended")]
+    EvidenceEnded,
+    /// A ticket for krbtgt cannot be asked for on behalf of a user.
+    #[error("a ticket-granting ticket is not given on behalf of a user")]
+    TicketGrantingService,
+}
