@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ccache;
 pub mod error;
 pub mod key;
 pub mod keytab;

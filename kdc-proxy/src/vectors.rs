@@ -11,6 +11,8 @@ pub(crate) const LOGON_TRUST: &str = include_str!("../tests/vectors/logon_trust.
 pub(crate) const LOGON_MS: &str = include_str!("../tests/vectors/logon_ms.hex");
 pub(crate) const KEYTAB: &str = include_str!("../tests/vectors/keytab.hex");
 pub(crate) const KEYTAB_NO_TRAILER: &str = include_str!("../tests/vectors/keytab_notrailer.hex");
+pub(crate) const CCACHE: &str = include_str!("../tests/vectors/ccache.hex");
+pub(crate) const CCACHE_MIT: &str = include_str!("../tests/vectors/ccache_mit.hex");
 
 /// Keys that belong to the samples; they protect nothing.
 pub(crate) mod keys {
