@@ -15,6 +15,7 @@
 
 pub mod ccache;
 pub mod error;
+pub mod gss;
 pub mod key;
 pub mod keytab;
 #[expect(dead_code, reason = "read by the exchanges, which follow")]

@@ -7,6 +7,7 @@
 pub(crate) mod ap_req;
 pub(crate) mod kdc_rep;
 pub(crate) mod kdc_req;
+pub mod krb_cred;
 pub(crate) mod krb_error;
 pub mod ndr;
 pub mod pac;

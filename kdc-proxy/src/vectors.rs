@@ -2,6 +2,7 @@
 
 use crate::key::{Etype, Key};
 
+pub(crate) const TKT_2022: &str = include_str!("../tests/vectors/tkt2022.hex");
 pub(crate) const PAC_2022: &str = include_str!("../tests/vectors/pac2022.hex");
 pub(crate) const PAC_RC4: &str = include_str!("../tests/vectors/pac_rc4.hex");
 pub(crate) const PAC_S4U: &str = include_str!("../tests/vectors/pac_s4u_regular.hex");
@@ -28,6 +29,12 @@ pub(crate) mod keys {
 /// The bytes of a sample.
 pub(crate) fn bytes(sample: &str) -> Vec<u8> {
     hex::decode(sample.split_whitespace().collect::<String>()).unwrap()
+}
+
+/// One of MIT's reference encodings by its name.
+pub(crate) fn mit_reference(name: &str) -> Vec<u8> {
+    let lines = include_str!("../tests/vectors/mit_reference_encode.txt").lines();
+    bytes(lines.filter_map(|line| line.split_once(": ")).find(|(known, _)| *known == name).unwrap().1)
 }
 
 /// A key from hexadecimal digits.

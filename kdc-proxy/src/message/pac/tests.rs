@@ -1,6 +1,7 @@
 use super::*;
 use crate::key::Etype;
 use crate::message::ndr::NdrError;
+use crate::message::types::{AuthorizationElement, EncTicketPart, Ticket, decode, encode};
 use crate::vectors::{self, keys};
 
 fn service_2022() -> Key {
@@ -93,6 +94,29 @@ fn the_kdc_signatures_of_a_2022_kdc_hold_under_the_krbtgt_key() {
     krbtgt.verify_checksum(usage, server.value, kdc.kind, kdc.value).unwrap();
     let zeroed = container.with_zeroed_signatures(&[6, 7, 19]);
     krbtgt.verify_checksum(usage, &zeroed, full.kind, full.value).unwrap();
+}
+
+#[test]
+fn the_ticket_of_a_2022_kdc_holds_this_pac_and_the_kdc_signed_the_ticket() {
+    let ticket: Ticket = decode(&vectors::bytes(vectors::TKT_2022)).unwrap();
+    let plain = service_2022().decrypt(KeyUsage::TICKET, &ticket.enc_part.cipher).unwrap();
+    let mut part: EncTicketPart = decode(&plain).unwrap();
+    let elements = part.authorization_data.as_mut().unwrap();
+    let mut inner: Vec<AuthorizationElement> = decode(&elements[0].ad_data).unwrap();
+    assert_eq!((elements[0].ad_type, inner[0].ad_type), (1, 128));
+    assert_eq!(inner[0].ad_data[..], pac_2022());
+
+    // MS-PAC 2.8.3: signed is the ticket with a zero octet in the place of the PAC.
+    inner[0].ad_data = vec![0].into();
+    elements[0].ad_data = encode(&inner).into();
+    let bytes = pac_2022();
+    let container = Container::parse(&bytes).unwrap();
+    let signature = Signature::parse(container.get(16).unwrap(), 16).unwrap();
+    vectors::key(Etype::Aes256, keys::KRBTGT_2022)
+        .verify_checksum(KeyUsage::NON_KERBEROS_CHECKSUM, &encode(&part), signature.kind, signature.value)
+        .unwrap();
+    let client = PrincipalName::try_from(&part.cname).unwrap();
+    assert!(Pac::verify(&bytes, &service_2022(), &client, part.authtime).is_ok());
 }
 
 #[test]
