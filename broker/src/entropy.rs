@@ -2,7 +2,7 @@
 //!
 //! Everything else takes `&mut (impl RngCore + CryptoRng)`, so that a test can repeat a run byte for byte.
 
-use rand_core::{CryptoRng, OsRng, UnwrapErr};
+use rand_core::{CryptoRng, OsRng, RngCore, UnwrapErr};
 
 /// The operating system's generator, asked anew for every value.
 ///
@@ -13,10 +13,13 @@ pub fn system() -> impl CryptoRng + Send + 'static {
     UnwrapErr(OsRng)
 }
 
+/// A name for one login that nobody else bears: 16 hexadecimal digits. It joins the lines of the log, and is no secret.
+pub fn login_id(rng: &mut impl RngCore) -> String {
+    format!("{:016x}", rng.next_u64())
+}
+
 #[cfg(test)]
 mod tests {
-    use rand_core::RngCore as _;
-
     use super::*;
 
     #[test]

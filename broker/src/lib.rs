@@ -5,4 +5,5 @@ pub mod clock;
 pub mod entropy;
 pub mod error;
 pub mod frontend;
+pub mod health;
 pub mod logging;

@@ -2,3 +2,9 @@
 
 pub mod gateways;
 pub mod grpc;
+pub mod listener;
+mod problem;
+mod shed;
+pub mod status;
+pub mod tls;
+pub mod web;

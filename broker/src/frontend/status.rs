@@ -1,0 +1,86 @@
+//! The status page for an orchestrator: `/livez` and `/readyz`, plain HTTP, on loopback unless configured otherwise.
+//!
+//! It names which dependency fails with which stable code, and no address, account or error text.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use crate::health::Report;
+
+/// The routes of the status listener.
+pub fn router(report: watch::Receiver<Report>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { answer(StatusCode::OK, json!({ "status": "live" })) }))
+        .route("/readyz", get(ready))
+        .with_state(report)
+}
+
+async fn ready(State(report): State<watch::Receiver<Report>>) -> Response {
+    let report = report.borrow().clone();
+    let checks: Map<String, Value> =
+        report.checks.iter().map(|(name, state)| ((*name).to_owned(), state.word().into())).collect();
+    let (status, word) = match (report.is_ready(), report.draining) {
+        (true, _) => (StatusCode::OK, "ready"),
+        (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    answer(status, json!({ "status": word, "checks": checks }))
+}
+
+fn answer(status: StatusCode, body: Value) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    (status, [no_store], Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        extract::Request,
+    };
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::health;
+
+    async fn asked(path: &str, report: Report) -> (StatusCode, Value) {
+        let (_sender, receiver) = watch::channel(report);
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router(receiver).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        (parts.status, serde_json::from_slice(&to_bytes(body, 65_536).await.unwrap()).unwrap())
+    }
+
+    fn report(kerberos: health::State, draining: bool) -> Report {
+        Report { checks: vec![("directory", health::State::Working), ("kerberos", kerberos)], draining }
+    }
+
+    #[tokio::test]
+    async fn a_working_service_is_ready() {
+        let (status, body) = asked("/readyz", report(health::State::Working, false)).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(body, json!({ "status": "ready", "checks": { "directory": "ok", "kerberos": "ok" } }));
+    }
+
+    #[tokio::test]
+    async fn a_failing_dependency_is_named_by_its_code() {
+        let (status, body) = asked("/readyz", report(health::State::Failing("kdc_unavailable"), false)).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(body["checks"]["kerberos"], "kdc_unavailable");
+    }
+
+    #[tokio::test]
+    async fn a_draining_service_lives_but_is_not_ready() {
+        let (status, body) = asked("/readyz", report(health::State::Working, true)).await;
+        assert_eq!((status, &body["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("draining")));
+        let (status, _) = asked("/livez", report(health::State::Unknown, true)).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+}
