@@ -52,6 +52,12 @@ pub enum ExchangeError {
     Request(#[from] RequestError),
 }
 
+impl From<EvidenceError> for ExchangeError {
+    fn from(error: EvidenceError) -> Self {
+        Self::Reply(error.into())
+    }
+}
+
 /// What a KRB-ERROR says (RFC 4120 section 5.9.1), without authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KdcRefusal {

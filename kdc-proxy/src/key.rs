@@ -355,6 +355,11 @@ impl fmt::Debug for Key {
     }
 }
 
+/// The unkeyed rsa-md4 checksum (type 2), which PA-S4U-X509-USER carries beside RC4 keys (MS-SFU 2.2.2).
+pub(crate) fn md4_checksum(message: &[u8]) -> Checksum {
+    Checksum { checksum_type: 2, octets: rc4_hmac_md5::generate_key(message) }
+}
+
 const fn aes_sizes(etype: Etype) -> AesSizes {
     match etype {
         Etype::Aes256 => AesSizes::Aes256,

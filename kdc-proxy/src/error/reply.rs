@@ -1,5 +1,6 @@
 //! The checks of a reply, one variant each (RFC 4120 sections 3.1.5 and 3.3.4, MS-SFU sections 3.1.5).
 
+use crate::message::pac::PacError;
 use crate::message::types::Malformed;
 
 /// A check of a KDC's reply that failed.
@@ -142,4 +143,7 @@ pub enum EvidenceError {
     /// The authorization data around the PAC is malformed.
     #[error("authorization data is malformed")]
     AuthorizationData,
+    /// The PAC itself failed a check.
+    #[error("pac refused: {0}")]
+    Pac(#[from] PacError),
 }
