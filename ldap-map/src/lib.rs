@@ -1,1 +1,19 @@
 //! Certificate facts to exactly one Active Directory account.
+//!
+//! Everything outside [`net`] is deterministic: no network, no clock, no random source. The order of use is
+//! the order of the line that the broker runs:
+//!
+//! 1. [`certificate`]: the facts a certificate states (it is trusted or not elsewhere);
+//! 2. [`mapping::candidates`]: the one name the facts give;
+//! 3. [`net::directory`]: the one account of that name, over LDAPS;
+//! 4. [`account::Account::check_usable`]: may this account be used at all, now;
+//! 5. [`mapping::confirm`]: how strongly certificate and account belong together.
+//!
+//! Every name that is unparsable or ambiguous is a typed refusal, never a guess.
+
+pub mod dn;
+pub mod guid;
+pub mod schema;
+pub mod sid;
+pub mod time;
+pub mod upn;

@@ -1,0 +1,106 @@
+//! Names and numbers of the directory's schema (MS-ADA1 to MS-ADA3, MS-ADTS 2.2.16 and 2.2.18, MS-SAMR 2.2.1).
+
+use std::fmt;
+
+/// The name of an attribute. There are only the ones below, so that no foreign text can become one.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Attribute(&'static str);
+
+impl Attribute {
+    /// When the account expires, in 100 ns since 1601; 0 and 2^63-1 mean never.
+    pub const ACCOUNT_EXPIRES: Self = Self("accountExpires");
+    /// The server's time (on the root entry).
+    pub const CURRENT_TIME: Self = Self("currentTime");
+    /// The name of the server's domain (on the root entry).
+    pub const DEFAULT_NAMING_CONTEXT: Self = Self("defaultNamingContext");
+    /// The server's own name (on the root entry).
+    pub const DNS_HOST_NAME: Self = Self("dnsHostName");
+    /// When the account was locked; says nothing about whether it still is.
+    pub const LOCKOUT_TIME: Self = Self("lockoutTime");
+    /// The bits of `userAccountControl` that the server computes when asked.
+    pub const COMPUTED_ACCOUNT_CONTROL: Self = Self("msDS-User-Account-Control-Computed");
+    /// The classes of the object, most general first.
+    pub const OBJECT_CLASS: Self = Self("objectClass");
+    /// The object's lasting identity, sixteen octets.
+    pub const OBJECT_GUID: Self = Self("objectGUID");
+    /// The account's security identifier.
+    pub const OBJECT_SID: Self = Self("objectSid");
+    /// The relative identifier of the primary group.
+    pub const PRIMARY_GROUP_ID: Self = Self("primaryGroupID");
+    /// The account's name within its domain.
+    pub const SAM_ACCOUNT_NAME: Self = Self("sAMAccountName");
+    /// The kind of account.
+    pub const SAM_ACCOUNT_TYPE: Self = Self("sAMAccountType");
+    /// The SIDs of all groups, nested ones included; only in a search of the object itself.
+    pub const TOKEN_GROUPS: Self = Self("tokenGroups");
+    /// The bits of [`UserAccountControl`].
+    pub const USER_ACCOUNT_CONTROL: Self = Self("userAccountControl");
+    /// The explicit user principal name.
+    pub const USER_PRINCIPAL_NAME: Self = Self("userPrincipalName");
+    /// When the object was made.
+    pub const WHEN_CREATED: Self = Self("whenCreated");
+
+    /// The name as the schema spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Bits of `userAccountControl` and `msDS-User-Account-Control-Computed` (MS-ADTS 2.2.16).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct UserAccountControl(pub u32);
+
+impl UserAccountControl {
+    /// The account is disabled.
+    pub const ACCOUNT_DISABLE: Self = Self(0x2);
+    /// The account is locked; valid in the computed attribute only.
+    pub const LOCKOUT: Self = Self(0x10);
+    /// A local account for a user of another domain.
+    pub const TEMP_DUPLICATE_ACCOUNT: Self = Self(0x100);
+    /// An ordinary account of a person.
+    pub const NORMAL_ACCOUNT: Self = Self(0x200);
+    /// An account of a trust between domains.
+    pub const INTERDOMAIN_TRUST_ACCOUNT: Self = Self(0x800);
+    /// An account of a member computer.
+    pub const WORKSTATION_TRUST_ACCOUNT: Self = Self(0x1000);
+    /// An account of a domain controller.
+    pub const SERVER_TRUST_ACCOUNT: Self = Self(0x2000);
+    /// "Account is sensitive and cannot be delegated".
+    pub const NOT_DELEGATED: Self = Self(0x10_0000);
+
+    /// Whether any of the bits of `bits` is set.
+    #[must_use]
+    pub const fn has(self, bits: Self) -> bool {
+        self.0 & bits.0 != 0
+    }
+}
+
+impl fmt::Display for UserAccountControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// `sAMAccountType` of an ordinary account of a person (MS-SAMR 2.2.1.9, SAM_USER_OBJECT).
+pub const SAM_NORMAL_USER_ACCOUNT: u32 = 0x3000_0000;
+
+/// The well-known relative identifiers that matter here (MS-SAMR 2.2.1.14).
+pub mod rid {
+    /// The account of the Kerberos ticket-granting service.
+    pub const KRBTGT: u32 = 502;
+    /// The primary group of member computers.
+    pub const DOMAIN_COMPUTERS: u32 = 515;
+    /// The primary group of domain controllers.
+    pub const DOMAIN_CONTROLLERS: u32 = 516;
+    /// The primary group of read-only domain controllers.
+    pub const READ_ONLY_DOMAIN_CONTROLLERS: u32 = 521;
+    /// The group of accounts that must not be delegated.
+    pub const PROTECTED_USERS: u32 = 525;
+}
