@@ -1,15 +1,23 @@
 //! Certificate facts to exactly one Active Directory account.
 //!
-//! Everything outside [`net`] is deterministic: no network, no clock, no random source. The order of use is
+//! Everything outside `net` is deterministic: no network, no clock, no random source. The order of use is
 //! the order of the line that the broker runs:
 //!
 //! 1. [`certificate`]: the facts a certificate states (it is trusted or not elsewhere);
-//! 2. [`mapping::candidates`]: the one name the facts give;
-//! 3. [`net::directory`]: the one account of that name, over LDAPS;
+//! 2. [`mapping::candidates()`]: the one name the facts give;
+//! 3. `net::directory`: the one account of that name, over LDAPS;
 //! 4. [`account::Account::check_usable`]: may this account be used at all, now;
-//! 5. [`mapping::confirm`]: how strongly certificate and account belong together.
+//! 5. [`mapping::confirm()`]: how strongly certificate and account belong together.
 //!
 //! Every name that is unparsable or ambiguous is a typed refusal, never a guess.
+
+pub mod account;
+pub mod certificate;
+pub mod entry;
+pub mod filter;
+pub mod groups;
+pub mod mapping;
+pub mod message;
 
 pub mod dn;
 pub mod guid;
@@ -17,3 +25,8 @@ pub mod schema;
 pub mod sid;
 pub mod time;
 pub mod upn;
+
+mod tlv;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

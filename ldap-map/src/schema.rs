@@ -13,6 +13,8 @@ impl Attribute {
     pub const CURRENT_TIME: Self = Self("currentTime");
     /// The name of the server's domain (on the root entry).
     pub const DEFAULT_NAMING_CONTEXT: Self = Self("defaultNamingContext");
+    /// The object's own name.
+    pub const DISTINGUISHED_NAME: Self = Self("distinguishedName");
     /// The server's own name (on the root entry).
     pub const DNS_HOST_NAME: Self = Self("dnsHostName");
     /// When the account was locked; says nothing about whether it still is.

@@ -1,0 +1,236 @@
+//! The facts that an X.509 certificate states (RFC 5280).
+//!
+//! Facts only: nothing here says whether the certificate may be believed. That is decided elsewhere, on the
+//! same octets, before anything is built on these facts.
+
+mod extensions;
+mod name;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use x509_parser::certificate::{X509Certificate, X509CertificateParser};
+use x509_parser::nom::Parser;
+use x509_parser::time::ASN1Time;
+
+use crate::sid::{Sid, SidError};
+use crate::upn::{Upn, UpnError};
+
+pub use extensions::KeyUsage;
+
+/// Largest accepted certificate in octets.
+pub const MAXIMUM_LENGTH: usize = 64 * 1024;
+/// Most extensions, and most entries of one extension.
+const MAXIMUM_COUNT: usize = 128;
+/// Longest accepted serial number in octets; RFC 5280 allows 20, old issuers made longer ones.
+const MAXIMUM_SERIAL: usize = 64;
+
+/// What one certificate says of itself.
+#[derive(Clone, Debug)]
+pub struct CertificateFacts {
+    subject: String,
+    issuer: String,
+    serial: String,
+    not_before: SystemTime,
+    not_after: SystemTime,
+    upns: Vec<Upn>,
+    sids: Vec<Sid>,
+    extended_key_usage: Vec<String>,
+    key_usage: Option<KeyUsage>,
+    policies: Vec<String>,
+}
+
+impl CertificateFacts {
+    /// Reads one DER certificate.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when the octets are not exactly one certificate, exceed a bound, carry an extension
+    /// twice, or when one of the extensions read here is malformed. A malformed UPN or SID is an error, not
+    /// skipped.
+    pub fn parse(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > MAXIMUM_LENGTH {
+            return Err(CertificateError::TooLarge);
+        }
+        let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
+        let (rest, certificate) = parser.parse(der).map_err(|_| CertificateError::Certificate)?;
+        if !rest.is_empty() {
+            return Err(CertificateError::Certificate);
+        }
+        let validity = certificate.validity();
+        let mut facts = Self {
+            subject: name::rfc4514(certificate.subject())?,
+            issuer: name::rfc4514(certificate.issuer())?,
+            serial: serial(certificate.raw_serial())?,
+            not_before: time(validity.not_before)?,
+            not_after: time(validity.not_after)?,
+            upns: Vec::new(),
+            sids: Vec::new(),
+            extended_key_usage: Vec::new(),
+            key_usage: None,
+            policies: Vec::new(),
+        };
+        facts.read_extensions(&certificate)?;
+        Ok(facts)
+    }
+
+    /// The subject as RFC 4514 text, most specific part first; may be empty.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The issuer as RFC 4514 text, most specific part first.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The serial number in lower-case hexadecimal, most significant octet first, without a leading zero octet.
+    #[must_use]
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// Begin of validity.
+    #[must_use]
+    pub const fn not_before(&self) -> SystemTime {
+        self.not_before
+    }
+
+    /// End of validity.
+    #[must_use]
+    pub const fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+
+    /// Every UPN among the subject alternative names (otherName 1.3.6.1.4.1.311.20.2.3), in order.
+    #[must_use]
+    pub fn upns(&self) -> &[Upn] {
+        &self.upns
+    }
+
+    /// The SID, when the certificate names exactly one. `None` for none, and also for two that differ: tell the
+    /// cases apart by [`Self::sids`].
+    #[must_use]
+    pub fn sid(&self) -> Option<&Sid> {
+        match self.sids.as_slice() {
+            [sid] => Some(sid),
+            _ => None,
+        }
+    }
+
+    /// Every different SID: from the extension 1.3.6.1.4.1.311.25.2 and from subject alternative names of the
+    /// form `tag:microsoft.com,2022-09-14:sid:S-1-...`.
+    #[must_use]
+    pub fn sids(&self) -> &[Sid] {
+        &self.sids
+    }
+
+    /// The purposes of the key as dotted object identifiers; empty when the extension is absent.
+    #[must_use]
+    pub fn extended_key_usage(&self) -> &[String] {
+        &self.extended_key_usage
+    }
+
+    /// The uses of the key, when the extension is there.
+    #[must_use]
+    pub const fn key_usage(&self) -> Option<KeyUsage> {
+        self.key_usage
+    }
+
+    /// The certificate policies as dotted object identifiers; empty when the extension is absent.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        &self.policies
+    }
+
+    fn read_extensions(&mut self, certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {
+        if certificate.extensions().len() > MAXIMUM_COUNT {
+            return Err(CertificateError::TooMany);
+        }
+        let mut seen = BTreeSet::new();
+        for extension in certificate.extensions() {
+            if !seen.insert(extension.oid.as_bytes()) {
+                return Err(CertificateError::ExtensionTwice);
+            }
+            match extension.oid.as_bytes() {
+                extensions::SUBJECT_ALT_NAME => {
+                    let names = extensions::alternative_names(extension.value)?;
+                    self.upns = names.upns;
+                    names.sids.into_iter().for_each(|sid| self.add_sid(sid));
+                }
+                extensions::SECURITY_EXTENSION => self.add_sid(extensions::security_sid(extension.value)?),
+                extensions::EXTENDED_KEY_USAGE => {
+                    self.extended_key_usage = extensions::key_purposes(extension.value)?;
+                }
+                extensions::KEY_USAGE => self.key_usage = Some(extensions::key_usage(extension.value)?),
+                extensions::CERTIFICATE_POLICIES => self.policies = extensions::policies(extension.value)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add_sid(&mut self, sid: Sid) {
+        if !self.sids.contains(&sid) {
+            self.sids.push(sid);
+        }
+    }
+}
+
+/// Why octets do not give the facts of a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// More than [`MAXIMUM_LENGTH`] octets.
+    #[error("the certificate is larger than {MAXIMUM_LENGTH} octets")]
+    TooLarge,
+    /// Not exactly one DER certificate.
+    #[error("the octets are not exactly one certificate")]
+    Certificate,
+    /// More extensions, or more entries in one, than any certificate needs.
+    #[error("the certificate has more than {MAXIMUM_COUNT} extensions or entries of one extension")]
+    TooMany,
+    /// An extension is there twice (forbidden by RFC 5280 4.2).
+    #[error("an extension is there twice")]
+    ExtensionTwice,
+    /// An extension that is read here is malformed.
+    #[error("the extension {extension} is malformed")]
+    Extension {
+        /// The name of the extension.
+        extension: &'static str,
+    },
+    /// The serial number is missing or longer than any issuer makes it.
+    #[error("the serial number is empty or too long")]
+    Serial,
+    /// A time of the validity cannot be expressed.
+    #[error("the validity cannot be expressed")]
+    Validity,
+    /// A UPN among the alternative names is not a UTF8String, or not a user principal name.
+    #[error("a user principal name in the certificate is malformed")]
+    Upn(#[source] Option<UpnError>),
+    /// A SID in the certificate is not one.
+    #[error("a SID in the certificate is malformed")]
+    Sid(#[source] Option<SidError>),
+}
+
+fn serial(octets: &[u8]) -> Result<String, CertificateError> {
+    let significant = match octets {
+        [0, rest @ ..] if !rest.is_empty() => rest,
+        _ => octets,
+    };
+    if significant.is_empty() || significant.len() > MAXIMUM_SERIAL {
+        return Err(CertificateError::Serial);
+    }
+    Ok(significant.iter().map(|octet| format!("{octet:02x}")).collect())
+}
+
+fn time(time: ASN1Time) -> Result<SystemTime, CertificateError> {
+    let seconds = time.timestamp();
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    time.ok_or(CertificateError::Validity)
+}
