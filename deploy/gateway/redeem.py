@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""A gateway's side of a Kerbridge login, complete.
+
+The person's client logs in at the broker with the card and gets a one-time code, which it passes to the gateway. The gateway
+then does what this program does:
+
+  1. redeems the code for a session: who the person is, and which services were granted;
+  2. asks for a credential for each service it will open, in the form that its client understands;
+  3. ends the session when it needs no more credentials.
+
+    echo "$CODE" | redeem.py --broker broker.corp.example:9443 --ca ca.pem --certificate gw1.pem --key gw1.key --out /dev/shm/s1
+
+Prints one JSON object: the session and the files written, or the refusal. Exit code 0 when all went well, 2 when the broker
+refused, 3 when it could not be reached.
+
+Needs grpcio, protobuf and googleapis-common-protos (in Debian: python3-grpcio, python3-protobuf and
+python3-googleapis-common-protos) and the modules that generate-stubs, beside this file, makes from the interface's definition.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from kerbridge.v1 import gateway_pb2, gateway_pb2_grpc
+
+# How long one call may take. The broker may have to ask a domain controller, so this is longer than a lookup needs.
+DEADLINE_SECONDS = 20
+
+# What a file of each form is called.
+SUFFIX = {"SPNEGO_TOKEN": "spnego", "CCACHE": "ccache", "KRB_CRED": "kirbi"}
+
+
+class Refused(Exception):
+    """The broker said no. `reason` is stable: decide on it, never on the message, which is made for a person."""
+
+    def __init__(self, reason, step, message):
+        super().__init__(message)
+        self.reason = reason
+        self.step = step
+        self.message = message
+
+
+class Unreachable(Exception):
+    """No answer came: the network, a certificate, or the broker itself. Nothing is known about the person's rights."""
+
+
+def refusal_of(error):
+    """Turns an error of gRPC into Refused or Unreachable.
+
+    A refusal of Kerbridge carries a google.rpc.ErrorInfo with the domain "kerbridge". What carries none comes from somewhere
+    else, for example from TLS, and must not be taken for a decision about the person.
+    """
+    for key, value in error.trailing_metadata() or ():
+        if key != "grpc-status-details-bin":
+            continue
+        for detail in status_pb2.Status.FromString(value).details:
+            info = error_details_pb2.ErrorInfo()
+            if detail.Unpack(info) and info.domain == "kerbridge":
+                return Refused(info.reason, info.metadata.get("step", ""), error.details())
+    return Unreachable(f"{error.code().name}: {error.details()}")
+
+
+class Gateway:
+    """A connection to the broker as one named gateway: the broker knows which by the certificate."""
+
+    def __init__(self, broker, ca, certificate, key):
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=ca, private_key=key, certificate_chain=certificate
+        )
+        self._channel = grpc.secure_channel(broker, credentials)
+        self._stub = gateway_pb2_grpc.GatewayStub(self._channel)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._channel.close()
+
+    def redeem(self, code):
+        """Exchanges the code for the session. Once only: a second try is refused with CODE_UNKNOWN, so it is never repeated."""
+        return self._call(self._stub.Redeem, gateway_pb2.RedeemRequest(code=code))
+
+    def issue_ticket(self, session, spn, form, channel_bindings=b"", freerdp_placeholder=False):
+        """Asks for a credential for one granted service.
+
+        `form` is "SPNEGO_TOKEN" (a token for one login, which conveys no key; `channel_bindings` ties it to a TLS connection),
+        "CCACHE" (a credential cache for clients that read KRB5CCNAME; `freerdp_placeholder` for FreeRDP) or "KRB_CRED".
+        """
+        request = gateway_pb2.IssueTicketRequest(
+            session_id=session.session_id,
+            spn=spn,
+            form=gateway_pb2.Form.Value(f"FORM_{form}"),
+            channel_bindings=channel_bindings,
+            freerdp_placeholder=freerdp_placeholder,
+        )
+        return self._call(self._stub.IssueTicket, request)
+
+    def end_session(self, session):
+        """Ends the session. What was issued before stays valid at its service until it expires."""
+        self._call(self._stub.EndSession, gateway_pb2.EndSessionRequest(session_id=session.session_id))
+
+    @staticmethod
+    def _call(method, request):
+        try:
+            return method(request, timeout=DEADLINE_SECONDS)
+        except grpc.RpcError as error:
+            raise refusal_of(error) from error
+
+
+def write_secret(path, octets):
+    """Writes a file that only this account can read. It is a credential: keep it in memory (/dev/shm, /run), not on a disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(octets)
+
+
+def fetch(gateway, session, spn, form, directory):
+    """Gets one credential, writes it to a file of the directory, and says what it did."""
+    # FreeRDP will not use a cache without an entry for a ticket-granting ticket, though it never sends it.
+    for_freerdp = form == "CCACHE" and spn.upper().startswith("TERMSRV/")
+    started = time.monotonic()
+    ticket = gateway.issue_ticket(session, spn, form, freerdp_placeholder=for_freerdp)
+    elapsed = time.monotonic() - started
+    path = os.path.join(directory, f"{ticket.spn.replace('/', '_')}.{SUFFIX[form]}")
+    write_secret(path, ticket.ticket)
+    return {
+        "spn": ticket.spn,
+        "form": form,
+        "file": path,
+        "expires_at": ticket.expires_at.ToJsonString(),
+        "milliseconds": round(elapsed * 1000, 1),
+    }
+
+
+def description(session):
+    """The session for the JSON output, without its identifier: that one is a secret."""
+    subject = session.subject
+    return {
+        "subject": {
+            "upn": subject.upn,
+            "sam_account_name": subject.sam_account_name,
+            "realm": subject.realm,
+            "sid": subject.sid,
+            "certificate_sha256": subject.certificate_sha256,
+        },
+        "target": session.target,
+        "granted_spns": list(session.granted_spns),
+        "expires_at": session.expires_at.ToJsonString(),
+        "rule": session.rule,
+        "login_id": session.login_id,
+    }
+
+
+def run(options, code):
+    """The three steps; returns what is printed."""
+    files = {}
+    for name in ("ca", "certificate", "key"):
+        with open(getattr(options, name), "rb") as file:
+            files[name] = file.read()
+        # grpc ends the process on an empty key instead of raising an error.
+        if not files[name].strip():
+            sys.exit(f"{getattr(options, name)} is empty")
+    os.makedirs(options.out, mode=0o700, exist_ok=True)
+
+    with Gateway(options.broker, **files) as gateway:
+        session = gateway.redeem(code)
+        try:
+            # Without a choice: a cache for each granted service.
+            wanted = options.ticket or [(spn, "CCACHE") for spn in session.granted_spns]
+            tickets = [fetch(gateway, session, spn, form, options.out) for spn, form in wanted]
+        finally:
+            # Also when a ticket was refused: a session that nobody uses should not stay open.
+            gateway.end_session(session)
+    return {"session": description(session), "tickets": tickets}
+
+
+def wanted_ticket(text):
+    """Parses SPN=FORM."""
+    spn, separator, form = text.rpartition("=")
+    if not separator or form not in SUFFIX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SPN=FORM with a form of {', '.join(SUFFIX)}")
+    return spn, form
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description="Redeems the one-time code read from standard input and fetches the tickets of its session."
+    )
+    parser.add_argument("--broker", required=True, metavar="HOST:PORT", help="the broker's gateway interface")
+    parser.add_argument("--ca", required=True, metavar="FILE", help="the CA of the broker's certificate, PEM")
+    parser.add_argument("--certificate", required=True, metavar="FILE", help="this gateway's certificate chain, PEM")
+    parser.add_argument("--key", required=True, metavar="FILE", help="this gateway's private key, PEM")
+    parser.add_argument("--out", required=True, metavar="DIRECTORY", help="where the tickets are written")
+    parser.add_argument(
+        "--ticket", action="append", type=wanted_ticket, metavar="SPN=FORM",
+        help="a service and the form of its ticket: SPNEGO_TOKEN, CCACHE or KRB_CRED; may be repeated",
+    )
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    # The code is a secret until it is used: it comes by standard input, not on the command line.
+    code = sys.stdin.readline().strip()
+    try:
+        answer, exit_code = run(options, code), 0
+    except Refused as refused:
+        answer = {"refused": {"reason": refused.reason, "step": refused.step, "message": refused.message}}
+        exit_code = 2
+    except Unreachable as unreachable:
+        answer, exit_code = {"unreachable": str(unreachable)}, 3
+    json.dump(answer, sys.stdout, indent=2)
+    print()
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
