@@ -6,8 +6,12 @@
 //! The modules, from the ground up:
 //!
 //! - [`process`] runs a command with a deadline, [`wait`] waits for a condition with one;
-//! - [`container`] has the engine (Podman or Docker), images cached by their content, networks and containers.
+//! - [`container`] has the engine (Podman or Docker), images cached by their content, networks and containers;
+//! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
+//!   the broker handed out.
 
 pub mod container;
+pub mod desktop;
+pub mod gateway;
 pub mod process;
 pub mod wait;

@@ -1,0 +1,106 @@
+//! A desktop host of the lab: sshd, Apache, a virtual machine's screen by VNC and a desktop by RDP, each opened by a
+//! Kerberos ticket for this host and by nothing else.
+//!
+//! Sshd lets a person into the account of his own name; Apache and VNC let in alice alone. The RDP server has no list
+//! of people: whoever has a ticket for it gets its desktop.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::container::{Container, ContainerError, ContainerSpec, ImageSource, Network};
+use crate::wait;
+
+/// The classes of the service principal names whose keys the host needs.
+pub const SERVICE_CLASSES: [&str; 4] = ["host", "HTTP", "vnc", "TERMSRV"];
+
+/// Its parts come up in about a second; a machine under load takes longer.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A desktop host that runs.
+#[derive(Debug)]
+pub struct Desktop {
+    container: Container,
+    host: String,
+}
+
+/// Why a desktop host did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum DesktopError {
+    /// The engine could not run it, or it was too slow.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// One of its parts ended.
+    #[error("the desktop host ended while it started:\n{log}")]
+    Ended {
+        /// What its parts wrote.
+        log: String,
+    },
+}
+
+impl Desktop {
+    /// Starts the host of a full name, such as `desk1.corp.example`, and waits until all its parts accept logins.
+    ///
+    /// The keytab holds the keys of [`SERVICE_CLASSES`] for that name.
+    ///
+    /// # Errors
+    /// Where it does not come up; with what its parts wrote.
+    pub fn start(
+        network: &Network,
+        address: Ipv4Addr,
+        host: &str,
+        realm: &str,
+        keytab: &[u8],
+    ) -> Result<Self, DesktopError> {
+        let image = ImageSource::named("desktop").build()?;
+        let name = host.split('.').next().unwrap_or(host);
+        let container = ContainerSpec::new(name, &image, network, address)
+            .hostname(host)
+            .host(host, address)
+            .environment("DESKTOP_HOST", host)
+            .environment("DESKTOP_REALM", realm)
+            .file("/lab/keytab", keytab, 0o600)
+            .start()?;
+        let desktop = Self { container, host: host.to_owned() };
+        desktop.wait_until_ready()?;
+        Ok(desktop)
+    }
+
+    /// Its full name.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.container.address()
+    }
+
+    /// The container it runs in.
+    #[must_use]
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Everything its parts wrote: logins of sshd, requests of Apache, the decisions of VNC's authorisation.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.container.log()
+    }
+
+    fn wait_until_ready(&self) -> Result<(), DesktopError> {
+        let probe = || {
+            let log = self.container.log();
+            if log.contains("desktop ready") {
+                return Some(Ok(()));
+            }
+            let ended = log.contains("has ended") || log.contains("does not come up");
+            ended.then_some(Err(DesktopError::Ended { log }))
+        };
+        wait::until("the readiness of all its parts", START_LIMIT, probe).map_err(|source| {
+            let name = self.container.name().to_owned();
+            ContainerError::NotReady { name, source, log: self.container.log() }
+        })?
+    }
+}
