@@ -20,8 +20,11 @@ pub mod gss;
 pub mod key;
 pub mod keytab;
 pub mod message;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod principal;
 pub mod ticket;
+pub mod ticket_cache;
 pub mod time;
 
 #[cfg(test)]

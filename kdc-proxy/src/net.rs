@@ -1,0 +1,6 @@
+//! Sockets, the system's clock and its randomness: everything of this crate that does I/O. Behind the feature `net`.
+
+pub mod client;
+pub mod locate;
+mod system;
+pub mod tcp;

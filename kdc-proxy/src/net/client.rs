@@ -1,0 +1,260 @@
+//! The client: one object that owns the service's ticket-granting ticket and obtains tickets in the name of users.
+//! Does network I/O.
+//!
+//! All futures are cancel-safe: dropping one closes its connection and leaves nothing half-done. The caller bounds the
+//! whole of a login with a timeout; here every round with a KDC has its own.
+
+mod drive;
+mod error;
+mod own_ticket;
+mod settings;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+pub use error::{Attempt, AttemptFailure, ClientError, Stage};
+pub use settings::{Credential, Settings, SettingsError};
+
+use drive::Kdcs;
+use own_ticket::{OwnTicket, OwnTicketHolder};
+
+use crate::exchange::Clock;
+use crate::exchange::as_exchange::{AsAsk, AsExchange};
+use crate::exchange::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
+use crate::exchange::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
+use crate::exchange::secret::Secret;
+use crate::net::locate::KdcAddress;
+use crate::net::tcp::Deadlines;
+use crate::principal::{Principal, PrincipalName};
+use crate::ticket::ServiceTicket;
+use crate::ticket_cache::{ServiceKey, TicketCache};
+use crate::time::ClockOffset;
+
+/// Lifetime asked for the own ticket-granting ticket; the KDC's policy shortens it.
+const TGT_LIFETIME: Duration = Duration::from_secs(10 * 3600);
+
+/// A Kerberos client in the name of one service account.
+#[derive(Debug)]
+pub struct Client {
+    settings: Settings,
+    secret: Secret,
+    kdcs: Kdcs,
+    own: OwnTicketHolder,
+    cache: Mutex<TicketCache<Evidence, ServiceTicket>>,
+}
+
+/// The state of the service's own ticket.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TgtStatus {
+    /// When it ends, by the KDC's clock.
+    pub endtime: SystemTime,
+    /// The KDC's clock against ours.
+    pub clock_offset: ClockOffset,
+    /// The KDC that issued it.
+    pub kdc: KdcAddress,
+}
+
+impl Client {
+    /// A client without any ticket yet. No I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] for what can be found wrong without asking a KDC.
+    pub fn new(settings: Settings, credential: Credential) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let secret = settings.secret(credential)?;
+        let deadlines = Deadlines { connect: settings.connect_timeout, exchange: settings.exchange_timeout };
+        Ok(Self {
+            secret,
+            kdcs: Kdcs::new(settings.kdcs.clone(), deadlines),
+            own: OwnTicketHolder::default(),
+            cache: Mutex::new(TicketCache::new(settings.s4u_cache)),
+            settings,
+        })
+    }
+
+    /// Sees to it that there is a ticket-granting ticket, with an AS exchange if there is none or it ends soon.
+    ///
+    /// Of many concurrent callers one does the exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]. While the present ticket is valid a failed replacement is no error.
+    pub async fn service_tgt(&self) -> Result<TgtStatus, ClientError> {
+        let own = self.own_ticket().await?;
+        Ok(TgtStatus {
+            endtime: own.authenticated.tgt.ticket().endtime(),
+            clock_offset: own.authenticated.clock_offset,
+            kdc: own.kdc.clone(),
+        })
+    }
+
+    /// The KDC's clock against ours, as the present ticket-granting ticket proved it; `None` before the first one.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<ClockOffset> {
+        self.own.current().map(|own| own.authenticated.clock_offset)
+    }
+
+    /// Evidence for `user` by S4U2Self: a ticket to ourselves, opened with our own key, its PAC verified.
+    ///
+    /// A result younger than [`Settings::s4u_cache`] is used again.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]; of the KDC's refusals those about stale tickets only after a new ticket-granting ticket.
+    pub async fn s4u2self(&self, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
+        let own = self.own_ticket().await?;
+        if let Some(evidence) = self.cache().evidence(user, own.kdc_time()) {
+            return Ok(evidence);
+        }
+        match self.ask_evidence(&own, user).await {
+            Err(error) if error.is_about_stale_tickets() => {
+                let own = self.replace(&own, &error).await?;
+                self.ask_evidence(&own, user).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A ticket for `spn` in the name of the evidence's user by S4U2Proxy, that ends `lifetime` from now at the latest.
+    ///
+    /// A result from the same evidence for the same lifetime, not older than [`Settings::s4u_cache`], is used again.
+    /// If the KDC no longer accepts our tickets, both are obtained anew, once; the new evidence is used only if it
+    /// says the same of the same account as the one given, which the caller has judged.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]
+    pub async fn s4u2proxy(
+        &self,
+        evidence: &Evidence,
+        spn: &PrincipalName,
+        lifetime: Duration,
+    ) -> Result<Arc<ServiceTicket>, ClientError> {
+        let own = self.own_ticket().await?;
+        let key = ServiceKey { service: spn.clone(), lifetime };
+        let cached =
+            self.cache().ticket(evidence.user(), |kept| is_same(kept, evidence), &key, own.kdc_time());
+        if let Some(ticket) = cached {
+            return Ok(ticket);
+        }
+        match self.ask_ticket(&own, evidence, &key).await {
+            Err(error) if error.is_about_stale_tickets() => {
+                let own = self.replace(&own, &error).await?;
+                let fresh = self.s4u2self(evidence.user()).await?;
+                if !says_the_same(evidence, &fresh) {
+                    tracing::warn!(user = %evidence.user(), "the account has changed since its evidence was obtained");
+                    return Err(error);
+                }
+                self.ask_ticket(&own, &fresh, &key).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn own_ticket(&self) -> Result<Arc<OwnTicket>, ClientError> {
+        self.own.get(|| self.authenticate()).await
+    }
+
+    /// Drops everything that rests on keys which have changed, and authenticates again.
+    async fn replace(
+        &self,
+        stale: &Arc<OwnTicket>,
+        error: &ClientError,
+    ) -> Result<Arc<OwnTicket>, ClientError> {
+        tracing::info!(%error, "kdc no longer accepts our tickets; obtaining new ones");
+        self.cache().clear();
+        self.own.replace(stale, || self.authenticate()).await
+    }
+
+    async fn authenticate(&self) -> Result<OwnTicket, ClientError> {
+        let offset = self.clock_offset().unwrap_or(ClockOffset::NONE);
+        let exchange = self.kdcs.run(Stage::As, |now, rng| {
+            let ask = AsAsk {
+                client: self.settings.account(),
+                secret: self.secret.clone(),
+                etypes: self.settings.etypes(),
+                lifetime: TGT_LIFETIME,
+                clock: Clock { offset, max_offset: self.settings.max_clock_offset },
+            };
+            AsExchange::start(ask, now, rng)
+        });
+        let (authenticated, kdc) = exchange.await?;
+        let own = OwnTicket::new(authenticated, kdc, self.settings.renew_before);
+        let ticket = own.authenticated.tgt.ticket();
+        tracing::info!(
+            client = %ticket.client(),
+            kdc = %own.kdc,
+            endtime = %ticket.times().endtime,
+            clock_offset = %own.authenticated.clock_offset,
+            "obtained the service's ticket-granting ticket"
+        );
+        Ok(own)
+    }
+
+    async fn ask_evidence(&self, own: &OwnTicket, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
+        let exchange = self.kdcs.run(Stage::S4u2Self, |now, rng| {
+            let ask = S4u2SelfAsk {
+                tgt: own.authenticated.tgt.clone(),
+                user: user.clone(),
+                server: self.settings.s4u2self_name.clone(),
+                long_term_keys: own.authenticated.long_term_keys.clone(),
+                etypes: self.settings.etypes(),
+                clock: own.clock(self.settings.max_clock_offset),
+            };
+            S4u2Self::start(ask, now, rng)
+        });
+        let evidence = Arc::new(exchange.await?.0);
+        let (endtime, now) = (evidence.ticket().endtime(), own.kdc_time());
+        self.cache().keep_evidence(evidence.user().clone(), Arc::clone(&evidence), endtime, now);
+        Ok(evidence)
+    }
+
+    async fn ask_ticket(
+        &self,
+        own: &OwnTicket,
+        evidence: &Evidence,
+        key: &ServiceKey,
+    ) -> Result<Arc<ServiceTicket>, ClientError> {
+        let exchange = self.kdcs.run(Stage::S4u2Proxy, |now, rng| {
+            let ask = S4u2ProxyAsk {
+                tgt: own.authenticated.tgt.clone(),
+                server: key.service.clone(),
+                etypes: self.settings.etypes(),
+                lifetime: key.lifetime,
+                clock: own.clock(self.settings.max_clock_offset),
+            };
+            S4u2Proxy::start(ask, evidence, now, rng)
+        });
+        let ticket = Arc::new(exchange.await?.0);
+        let (endtime, now) = (ticket.endtime(), own.kdc_time());
+        self.cache().keep_ticket(
+            evidence.user(),
+            |kept| is_same(kept, evidence),
+            key.clone(),
+            Arc::clone(&ticket),
+            endtime,
+            now,
+        );
+        Ok(ticket)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, TicketCache<Evidence, ServiceTicket>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether two values are one ticket.
+fn is_same(one: &Evidence, other: &Evidence) -> bool {
+    one.ticket().bytes() == other.ticket().bytes()
+}
+
+/// Whether a judgement about `old` holds for `new`: the same account with the same state in the same groups.
+fn says_the_same(old: &Evidence, new: &Evidence) -> bool {
+    let (before, after) = (old.pac(), new.pac());
+    old.user() == new.user()
+        && before.user_sid() == after.user_sid()
+        && before.user_account_control() == after.user_account_control()
+        && before.groups() == after.groups()
+        && old.is_forwardable() == new.is_forwardable()
+}

@@ -1,0 +1,177 @@
+//! The service's own ticket-granting ticket: obtained when it is needed, replaced before it ends, by one task at a time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::error::ClientError;
+use crate::exchange::Clock;
+use crate::exchange::as_exchange::Authenticated;
+use crate::net::locate::KdcAddress;
+use crate::net::system;
+
+/// After a failed early replacement the old ticket serves this long before the next attempt.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// A ticket this close to its end is not used for a new exchange.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// A ticket-granting ticket with what was learned when it was obtained.
+#[derive(Debug)]
+pub(super) struct OwnTicket {
+    pub(super) authenticated: Authenticated,
+    pub(super) kdc: KdcAddress,
+    /// When to replace it, by the KDC's clock.
+    pub(super) due: SystemTime,
+}
+
+/// Holds the ticket and lets only one task at a time obtain another.
+#[derive(Debug, Default)]
+pub(super) struct OwnTicketHolder {
+    state: Mutex<State>,
+    flight: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ticket: Option<Arc<OwnTicket>>,
+    /// How many attempts have ended, and how the last one failed.
+    flights: u64,
+    failure: Option<ClientError>,
+    pause_until: Option<Instant>,
+}
+
+impl OwnTicket {
+    /// Due `renew_before` its end, but not before half of its life has passed.
+    pub(super) fn new(authenticated: Authenticated, kdc: KdcAddress, renew_before: Duration) -> Self {
+        let times = authenticated.tgt.ticket().times();
+        let (start, end) = (times.starttime.to_system(), times.endtime.to_system());
+        let half = end.duration_since(start).unwrap_or_default() / 2;
+        let due = end.checked_sub(renew_before.min(half)).unwrap_or(start);
+        Self { authenticated, kdc, due }
+    }
+
+    /// What exchanges with this ticket know of the KDC's clock.
+    pub(super) const fn clock(&self, max_offset: Duration) -> Clock {
+        Clock { offset: self.authenticated.clock_offset, max_offset }
+    }
+
+    /// The KDC's time.
+    pub(super) fn kdc_time(&self) -> SystemTime {
+        self.authenticated.clock_offset.apply(system::now())
+    }
+
+    fn is_due(&self) -> bool {
+        self.kdc_time() >= self.due
+    }
+
+    fn has_ended(&self) -> bool {
+        self.kdc_time() + MARGIN >= self.authenticated.tgt.ticket().endtime()
+    }
+}
+
+impl OwnTicketHolder {
+    /// The ticket as it is, without obtaining one.
+    pub(super) fn current(&self) -> Option<Arc<OwnTicket>> {
+        self.lock().ticket.clone()
+    }
+
+    /// A usable ticket; `obtain` is called if there is none or it is due.
+    ///
+    /// Of many concurrent callers one calls `obtain`; the others take what it got, its error included. While a ticket
+    /// that is due still serves, nobody waits. A caller that is dropped leaves the work to the next.
+    pub(super) async fn get<F>(&self, obtain: impl FnOnce() -> F) -> Result<Arc<OwnTicket>, ClientError>
+    where
+        F: Future<Output = Result<OwnTicket, ClientError>>,
+    {
+        let (ticket, flights, paused) = {
+            let state = self.lock();
+            let paused = state.pause_until.is_some_and(|until| system::instant() < until);
+            (state.ticket.clone(), state.flights, paused)
+        };
+        match ticket {
+            Some(ticket) if !ticket.is_due() => Ok(ticket),
+            Some(ticket) if !ticket.has_ended() => {
+                let Ok(_flight) = self.flight.try_lock() else { return Ok(ticket) };
+                if paused || self.lock().flights != flights {
+                    return Ok(self.current().unwrap_or(ticket));
+                }
+                match self.fly(obtain).await {
+                    Ok(fresh) => Ok(fresh),
+                    Err(error) => {
+                        tracing::warn!(%error, "own ticket could not be replaced early; the old one serves on");
+                        Ok(ticket)
+                    }
+                }
+            }
+            _ => self.wait_or_fly(flights, obtain).await,
+        }
+    }
+
+    /// Another ticket than `refused`, which the KDC no longer accepts.
+    pub(super) async fn replace<F>(
+        &self,
+        refused: &Arc<OwnTicket>,
+        obtain: impl FnOnce() -> F,
+    ) -> Result<Arc<OwnTicket>, ClientError>
+    where
+        F: Future<Output = Result<OwnTicket, ClientError>>,
+    {
+        let flights = {
+            let mut state = self.lock();
+            match &state.ticket {
+                Some(current) if !Arc::ptr_eq(current, refused) => return Ok(Arc::clone(current)),
+                _ => state.ticket = None,
+            }
+            state.flights
+        };
+        self.wait_or_fly(flights, obtain).await
+    }
+
+    /// Takes the result of an attempt that ended after `flights` was read, or makes one.
+    async fn wait_or_fly<F>(
+        &self,
+        flights: u64,
+        obtain: impl FnOnce() -> F,
+    ) -> Result<Arc<OwnTicket>, ClientError>
+    where
+        F: Future<Output = Result<OwnTicket, ClientError>>,
+    {
+        let _flight = self.flight.lock().await;
+        {
+            let state = self.lock();
+            match (&state.ticket, &state.failure) {
+                (Some(ticket), _) if state.flights != flights => return Ok(Arc::clone(ticket)),
+                (None, Some(error)) if state.flights != flights => return Err(error.clone()),
+                _ => {}
+            }
+        }
+        self.fly(obtain).await
+    }
+
+    /// Calls `obtain` and records its outcome; the caller holds the flight.
+    async fn fly<F>(&self, obtain: impl FnOnce() -> F) -> Result<Arc<OwnTicket>, ClientError>
+    where
+        F: Future<Output = Result<OwnTicket, ClientError>>,
+    {
+        let outcome = obtain().await.map(Arc::new);
+        let mut state = self.lock();
+        state.flights = state.flights.wrapping_add(1);
+        match &outcome {
+            Ok(ticket) => {
+                state.ticket = Some(Arc::clone(ticket));
+                state.failure = None;
+                state.pause_until = None;
+            }
+            Err(error) => {
+                state.failure = Some(error.clone());
+                state.pause_until = system::instant().checked_add(PAUSE_AFTER_FAILURE);
+            }
+        }
+        outcome
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
