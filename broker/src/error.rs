@@ -5,6 +5,7 @@
 //! the words a person reads. Words carry no internals; the [`Refusal::detail`] is for the log and the administrator, and names
 //! the attribute or command that mends it.
 
+mod sources;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -140,6 +141,22 @@ impl Refusal {
             next = error.source();
         }
         texts.join(": ")
+    }
+}
+
+impl Refusal {
+    /// Writes the one log line of a refusal into the current span, which carries the login identifier: an error for security
+    /// events and faults of this service, a warning otherwise.
+    pub fn log(&self) {
+        let (code, step, blame) = (self.code.as_str(), self.step.as_str(), self.blame().as_str());
+        let detail = self.detail();
+        if self.code.is_security_event() {
+            tracing::error!(security_event = true, code, step, blame, detail, "refused");
+        } else if self.code == Code::Internal {
+            tracing::error!(code, step, blame, detail, "refused");
+        } else {
+            tracing::warn!(code, step, blame, detail, "refused");
+        }
     }
 }
 

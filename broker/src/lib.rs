@@ -5,5 +5,6 @@ pub mod clock;
 pub mod entropy;
 pub mod error;
 pub mod frontend;
+pub mod handoff;
 pub mod health;
 pub mod logging;

@@ -1,0 +1,65 @@
+//! The gateways' interface, `kerbridge.v1.Gateway`, as defined in `broker/proto/kerbridge/v1/gateway.proto`.
+
+mod service;
+mod status;
+pub mod v1;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+use self::service::GatewayService;
+use self::v1::gateway_server::GatewayServer;
+use crate::error::Refusal;
+use crate::handoff::{Desk, Further, IssueTicketError};
+
+pub use self::status::to_status;
+
+/// The interface definition with its comments, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("grpc/generated/descriptor.bin");
+
+/// Largest request: every one of them is a few short fields.
+const MAX_REQUEST: usize = 16 * 1024;
+
+/// The services on the gateways' port, and the switch of their health.
+pub struct Interface {
+    /// `kerbridge.v1.Gateway`, `grpc.health.v1.Health`, and server reflection v1 and v1alpha, to be served over HTTP/2. Every
+    /// request needs a [`GatewayIdentity`](super::gateways::GatewayIdentity) in its extensions.
+    pub router: axum::Router,
+    /// Sets the health of [`SERVICE_NAME`] and of the whole (`""`). Both start as serving.
+    pub health: HealthReporter,
+}
+
+/// The name under which the health service reports on the interface.
+pub const SERVICE_NAME: &str = v1::gateway_server::SERVICE_NAME;
+
+/// Builds the services around a desk. A call that asks a domain controller is given `deadline`.
+pub async fn routes<F>(desk: Arc<Desk<F>>, deadline: Duration) -> Interface
+where
+    F: Further + 'static,
+    F::Error: Send,
+    Refusal: From<IssueTicketError<F::Error>>,
+{
+    let gateway =
+        GatewayServer::new(GatewayService::new(desk, deadline)).max_decoding_message_size(MAX_REQUEST);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status(SERVICE_NAME, tonic_health::ServingStatus::Serving).await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let valid = "the checked-in descriptor is the one the tests compare";
+    let router = Routes::new(gateway)
+        .add_service(health_service)
+        .add_service(reflection().build_v1().expect(valid))
+        .add_service(reflection().build_v1alpha().expect(valid))
+        .prepare()
+        .into_axum_router();
+    Interface { router, health }
+}
+
+#[cfg(test)]
+mod tests;

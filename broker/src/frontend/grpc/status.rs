@@ -1,0 +1,49 @@
+//! A refusal on the wire: the gRPC status with `google.rpc.ErrorInfo`.
+
+use std::collections::HashMap;
+
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::error::Refusal;
+
+/// The domain of every reason.
+const DOMAIN: &str = "kerbridge";
+
+/// What the caller sees of a refusal: status, words for a person, and `ErrorInfo` with the code in upper case as its reason and
+/// the step as its metadata. The detail stays here.
+#[must_use]
+pub fn to_status(refusal: &Refusal) -> Status {
+    let metadata = HashMap::from([("step".to_owned(), refusal.step().as_str().to_owned())]);
+    let details = ErrorDetails::with_error_info(refusal.code().to_ascii_uppercase(), DOMAIN, metadata);
+    Status::with_error_details(refusal.grpc_status(), refusal.words(), details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Code, Step};
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("svc-broker lacks TERMSRV/desk1.corp.example")]
+    struct Internal;
+
+    #[test]
+    fn every_refusal_carries_its_code_and_step() {
+        for &code in Code::ALL {
+            let refusal = Refusal::new(code, Step::IssueTicket);
+            let status = to_status(&refusal);
+            let info = status.get_details_error_info().expect("error info is attached");
+            assert_eq!(info.reason, refusal.code().to_ascii_uppercase());
+            assert_eq!(info.domain, "kerbridge");
+            assert_eq!(info.metadata["step"], "issue_ticket");
+        }
+    }
+
+    #[test]
+    fn the_detail_does_not_leave_the_service() {
+        let status = to_status(&Refusal::because(Code::DelegationRefused, Step::IssueTicket, Internal));
+        let wire = format!("{status:?}{}", String::from_utf8_lossy(status.details()));
+        assert!(!wire.contains("svc-broker") && !wire.contains("TERMSRV"), "{wire}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Handing a login over to its gateway: the one-time code, the session behind it, and the forms of credential.
+//!
+//! No I/O but for the further tickets that [`Further`] asks for. Nothing is stored outside of memory: a restart ends every
+//! session, and its person logs in again.
+
+mod code;
+mod desk;
+mod error;
+pub mod forms;
+mod session;
+mod store;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use self::code::{MalformedToken, Token};
+pub use self::desk::{Call, Desk, Further, Handoff, Opening, Settings};
+pub use self::error::{HandOffError, IssueTicketError, RedeemError, SessionError};
+pub use self::session::{SessionFacts, Subject};
+pub use self::store::Census;

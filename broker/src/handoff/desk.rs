@@ -1,0 +1,222 @@
+//! The desk: takes a login in, redeems its code, and serves the session's calls.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use kdc_proxy::ticket::ServiceTicket;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::code::Token;
+use super::error::{HandOffError, IssueTicketError, RedeemError, SessionError};
+use super::forms::{Credential, Form};
+use super::session::{Session, SessionFacts, Slot, Subject};
+use super::store::{Census, Draft, Limits, Store};
+
+/// Lifetimes and limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a code may wait to be redeemed.
+    pub code_lifetime: Duration,
+    /// The longest a session may live, counted from the login.
+    pub session_lifetime: Duration,
+    /// How many codes may wait at once.
+    pub max_codes: usize,
+    /// How many sessions may live at once.
+    pub max_sessions: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            code_lifetime: Duration::from_secs(60),
+            session_lifetime: Duration::from_secs(8 * 3600),
+            max_codes: 4096,
+            max_sessions: 16384,
+        }
+    }
+}
+
+/// Where the tickets for further services come from.
+pub trait Further: Send + Sync {
+    /// What is kept of a login to ask with.
+    type Basis: Send + Sync;
+    /// Why there is no ticket.
+    type Error;
+
+    /// Asks a domain controller for the ticket to the `place`-th granted service, to end after `lifetime` at the latest.
+    fn further(
+        &self,
+        basis: &Self::Basis,
+        place: usize,
+        lifetime: Duration,
+    ) -> impl Future<Output = Result<Arc<ServiceTicket>, Self::Error>> + Send;
+
+    /// The domain controllers' time at the local time `now`, as far as it is known.
+    fn kdc_time(&self, now: SystemTime) -> SystemTime;
+}
+
+/// A login that may be handed off.
+pub struct Opening<B> {
+    /// The only gateway that can redeem it.
+    pub gateway: String,
+    /// What the gateway will learn; `expires_at` is shortened to the session lifetime of the [`Settings`].
+    pub facts: SessionFacts,
+    /// The ticket for the first granted service.
+    pub first: Arc<ServiceTicket>,
+    /// What further tickets are asked for with.
+    pub basis: B,
+}
+
+/// A login on its way to its gateway.
+#[derive(Debug)]
+pub struct Handoff {
+    code: Token<32>,
+    expires_in: Duration,
+    gateway: String,
+    subject: Subject,
+}
+
+impl Handoff {
+    /// The one-time code, 43 characters of base64url. Secret until redeemed.
+    #[must_use]
+    pub fn code(&self) -> Zeroizing<String> {
+        self.code.text()
+    }
+
+    /// How long the code works.
+    #[must_use]
+    pub const fn expires_in(&self) -> Duration {
+        self.expires_in
+    }
+
+    /// The only gateway that can redeem it.
+    #[must_use]
+    pub fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// Who logged in.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+/// Who asks for a ticket to what.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The session's identifier, as the gateway sent it.
+    pub session_id: &'a str,
+    /// The calling gateway.
+    pub gateway: &'a str,
+    /// The service, as the gateway sent it.
+    pub spn: &'a str,
+}
+
+/// Waiting codes and living sessions.
+pub struct Desk<F: Further> {
+    settings: Settings,
+    source: Arc<F>,
+    store: Store<Session<F::Basis>>,
+}
+
+impl<F: Further> Desk<F> {
+    /// An empty desk that asks `source` for further tickets.
+    pub const fn new(settings: Settings, source: Arc<F>) -> Self {
+        let limits = Limits { codes: settings.max_codes, sessions: settings.max_sessions };
+        Self { settings, source, store: Store::new(limits) }
+    }
+
+    /// Takes a login in and makes the code for it.
+    ///
+    /// # Errors
+    /// [`HandOffError`]: too many codes wait, or the session would be over already.
+    pub fn open(
+        &self,
+        opening: Opening<F::Basis>,
+        now: SystemTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Handoff, HandOffError> {
+        let Opening { gateway, mut facts, first, basis } = opening;
+        facts.expires_at = facts.expires_at.min(now + self.settings.session_lifetime);
+        let end = facts.expires_at;
+        let expires_in = match end.duration_since(now) {
+            Ok(left) if !left.is_zero() => left.min(self.settings.code_lifetime),
+            Ok(_) | Err(_) => return Err(HandOffError::NoTimeLeft { end }),
+        };
+        let mut first = Some(first);
+        let slots = facts.granted_spns.iter().map(|spn| Slot::new(spn.clone(), first.take())).collect();
+        let subject = facts.subject.clone();
+        let code = Token::draw(rng);
+        let draft = Draft {
+            gateway: gateway.clone(),
+            code_expires_at: now + expires_in,
+            session_expires_at: end,
+            session: Session { facts, basis, slots },
+        };
+        self.store.admit(&code, draft, now)?;
+        Ok(Handoff { code, expires_in, gateway, subject })
+    }
+
+    /// Exchanges a code for its session: once, in time, and by its gateway. Returns the new session's identifier.
+    ///
+    /// # Errors
+    /// [`RedeemError`].
+    pub fn redeem(
+        &self,
+        code: &str,
+        gateway: &str,
+        now: SystemTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Token<16>, SessionFacts), RedeemError> {
+        let code = Token::parse(code).map_err(|_| RedeemError::Malformed)?;
+        let id = Token::draw(rng);
+        let session = self.store.redeem(&code, gateway, &id, now)?;
+        Ok((id, session.facts.clone()))
+    }
+
+    /// A credential for one granted service, in the form asked for, and the session it belongs to.
+    ///
+    /// Asks a domain controller at the first call for a service other than the first. Bounded by the caller; a call that is
+    /// dropped leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`IssueTicketError`].
+    pub async fn issue_ticket(
+        &self,
+        call: &Call<'_>,
+        form: Form,
+        now: SystemTime,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> Result<(Credential, SessionFacts), IssueTicketError<F::Error>> {
+        let id = Token::parse(call.session_id).map_err(|_| SessionError::Malformed)?;
+        let session = self.store.session(&id, call.gateway, now)?;
+        let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
+        let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
+        let fresh = self.source.further(&session.basis, place, lifetime);
+        let ticket = slot.ticket(now, fresh).await.map_err(IssueTicketError::Ticket)?;
+        // The session may have ended while the domain controller was asked.
+        self.store.session(&id, call.gateway, now)?;
+        let credential = form.make(&ticket, slot.spn().to_owned(), self.source.kdc_time(now), rng)?;
+        Ok((credential, session.facts.clone()))
+    }
+
+    /// Ends a session and drops its secrets.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn end(&self, id: &str, gateway: &str, now: SystemTime) -> Result<SessionFacts, SessionError> {
+        let id = Token::parse(id).map_err(|_| SessionError::Malformed)?;
+        Ok(self.store.end(&id, gateway, now)?.facts.clone())
+    }
+
+    /// Drops what has expired, with its secrets, and counts what is left. To be called every few seconds: nothing else drops
+    /// a session that nobody asks for.
+    pub fn sweep(&self, now: SystemTime) -> Census {
+        self.store.sweep(now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Why a hand-off, a redemption or a session's call is refused.
+
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use super::forms::FormError;
+
+/// A login cannot be handed off.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum HandOffError {
+    /// As many codes wait to be redeemed as the configuration allows.
+    #[error("{limit} one-time codes wait to be redeemed: the limit of handoff.max_codes")]
+    TooManyCodes {
+        /// The limit.
+        limit: usize,
+    },
+    /// The rule, the configuration or the evidence leaves no time.
+    #[error("the session would have ended at {end:?}, before it began")]
+    NoTimeLeft {
+        /// When it would have ended.
+        end: SystemTime,
+    },
+    /// A new code equals a present one.
+    #[error("the random source repeated itself")]
+    RandomRepeated,
+}
+
+/// A code cannot be redeemed.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum RedeemError {
+    /// The text cannot be a code.
+    #[error("the code is malformed")]
+    Malformed,
+    /// Nothing is known about the code.
+    #[error("the code was never made, or was forgotten long after its end")]
+    Unknown,
+    /// The code was redeemed before.
+    #[error("the code was redeemed before: {gateway} showed it again")]
+    Used {
+        /// The gateway it was made for and redeemed by.
+        gateway: String,
+    },
+    /// The code is too old.
+    #[error("the code expired before {gateway} redeemed it")]
+    Expired {
+        /// The gateway it was made for.
+        gateway: String,
+    },
+    /// The code was made for another gateway. It stays as it was.
+    #[error("{tried_by} tried a code that was made for {made_for}")]
+    WrongGateway {
+        /// The rightful gateway.
+        made_for: String,
+        /// The caller.
+        tried_by: String,
+    },
+    /// As many sessions are alive as the configuration allows. The code stays good until it expires.
+    #[error("{limit} sessions are alive: the limit of handoff.max_sessions")]
+    TooManySessions {
+        /// The limit.
+        limit: usize,
+    },
+    /// A new session identifier equals a present one. The code stays good until it expires.
+    #[error("the random source repeated itself")]
+    RandomRepeated,
+}
+
+/// A session cannot be used.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum SessionError {
+    /// The text cannot be a session identifier.
+    #[error("the session identifier is malformed")]
+    Malformed,
+    /// No such session, any more.
+    #[error("the session was never made, has ended or has expired")]
+    Unknown,
+    /// The session is of another gateway. It stays as it was.
+    #[error("{tried_by} tried a session of {made_for}")]
+    WrongGateway {
+        /// The rightful gateway.
+        made_for: String,
+        /// The caller.
+        tried_by: String,
+    },
+}
+
+/// A session's credential cannot be given. `T` says why there is no ticket.
+#[derive(Debug, Error)]
+pub enum IssueTicketError<T> {
+    /// The session cannot be used.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The rule does not grant the service.
+    #[error("the service is not among the session's granted services")]
+    NotGranted,
+    /// There is no ticket.
+    #[error(transparent)]
+    Ticket(T),
+    /// The ticket cannot be put into the form.
+    #[error(transparent)]
+    Form(#[from] FormError),
+}
