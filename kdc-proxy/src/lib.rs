@@ -27,5 +27,8 @@ pub mod ticket;
 pub mod ticket_cache;
 pub mod time;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod vectors;

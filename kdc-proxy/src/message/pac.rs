@@ -193,6 +193,20 @@ impl Pac {
     }
 }
 
+/// Reads a PAC without looking at its signature.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_unverified(bytes: &[u8]) -> Result<Pac, PacError> {
+    let container = Container::parse(bytes)?;
+    container.get(buffer_type::CLIENT_INFO).map(ClientInfo::parse).transpose()?;
+    Pac::read(&container)
+}
+
+/// Reads the logon information by itself.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_logon_info(bytes: &[u8]) -> Result<Sid, LogonInfoError> {
+    LogonInfo::parse(bytes).map(|logon| logon.user_sid)
+}
+
 /// MS-PAC 2.8.2, keyed with the service's long-term key.
 fn verify_server_signature(container: &Container<'_>, key: &Key) -> Result<(), PacError> {
     let buffer = required(container, buffer_type::SERVER_CHECKSUM)?;

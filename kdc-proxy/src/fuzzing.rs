@@ -1,0 +1,154 @@
+//! What the fuzz targets call: every reader of foreign bytes, with what must hold for whatever it accepts. Each function
+//! tells whether it accepted the bytes.
+//!
+//! Compiled for tests and under `cfg(fuzzing)` only.
+
+use crate::ccache::CCache;
+use crate::keytab::Keytab;
+use crate::message::kdc_rep::{AsRep, EncAsRepPart, EncTgsRepPart, TgsRep};
+use crate::message::krb_cred::{krb_cred, parse_krb_cred};
+use crate::message::krb_error::KrbError;
+use crate::message::padata::{EtypeInfo2Entry, PaS4uX509User, S4uUserId};
+use crate::message::types::{AuthorizationElement, EncTicketPart, Ticket, decode, encode};
+
+/// A PAC that nobody has signed: everything behind the signature's check.
+pub fn pac(bytes: &[u8]) -> bool {
+    crate::message::pac::read_unverified(bytes).is_ok()
+}
+
+/// The logon information of a PAC by itself.
+pub fn logon_info(bytes: &[u8]) -> bool {
+    crate::message::pac::read_logon_info(bytes).is_ok()
+}
+
+/// A keytab; what was accepted survives writing and reading.
+pub fn keytab(bytes: &[u8]) -> bool {
+    let Ok(keytab) = Keytab::parse(bytes) else { return false };
+    let again = Keytab::parse(&keytab.to_bytes()).expect("a written keytab can be read");
+    assert_eq!(keytab.entries().len(), again.entries().len(), "no entry is lost");
+    true
+}
+
+/// A credential cache; what was accepted is written as it was read.
+pub fn ccache(bytes: &[u8]) -> bool {
+    let Ok(cache) = CCache::parse(bytes) else { return false };
+    assert_eq!(*cache.to_bytes(), bytes, "every octet has its place");
+    true
+}
+
+/// An unencrypted KRB-CRED; what was accepted survives writing and reading.
+pub fn krb_cred_message(bytes: &[u8]) -> bool {
+    let Ok(tickets) = parse_krb_cred(bytes) else { return false };
+    let tickets: Vec<_> = tickets.iter().collect();
+    let again = parse_krb_cred(&krb_cred(&tickets)).expect("a written krb-cred can be read");
+    assert_eq!(tickets.len(), again.len(), "no ticket is lost");
+    true
+}
+
+/// Whatever a KDC may answer, before anything of it is authenticated, and the parts it encrypts.
+pub fn kdc_reply(bytes: &[u8]) -> bool {
+    let error = KrbError::parse(bytes).map(|error| {
+        let text = error.refusal().to_string();
+        assert!(text.len() < 8192, "a refusal is short enough for a log");
+        error.method_data().is_ok()
+    });
+    let accepted = [
+        error.is_ok(),
+        decode::<AsRep>(bytes).is_ok(),
+        decode::<TgsRep>(bytes).is_ok(),
+        decode::<EncAsRepPart>(bytes).is_ok(),
+        decode::<EncTgsRepPart>(bytes).is_ok(),
+        decode::<Vec<EtypeInfo2Entry>>(bytes).is_ok(),
+        decode::<PaS4uX509User>(bytes).is_ok(),
+        S4uUserId::decode_extensible(bytes).is_ok(),
+    ];
+    accepted.contains(&true)
+}
+
+/// A ticket and what is inside it; what was accepted can be written and read again.
+pub fn ticket(bytes: &[u8]) -> bool {
+    if let Ok(ticket) = decode::<Ticket>(bytes) {
+        assert_eq!(decode::<Ticket>(&encode(&ticket)), Ok(ticket));
+        return true;
+    }
+    if let Ok(part) = decode::<EncTicketPart>(bytes) {
+        decode::<EncTicketPart>(&encode(&part)).expect("a written ticket can be read");
+        return true;
+    }
+    decode::<Vec<AuthorizationElement>>(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{File, read_dir};
+    use std::io::Read;
+    use std::path::Path;
+
+    /// Every saved input of a target, read from `fuzz/corpus/<target>`.
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let inputs: Vec<Vec<u8>> = read_dir(&directory)
+            .unwrap()
+            .map(|entry| {
+                let mut bytes = Vec::new();
+                File::open(entry.unwrap().path()).unwrap().read_to_end(&mut bytes).unwrap();
+                bytes
+            })
+            .collect();
+        assert!(!inputs.is_empty(), "{} has no saved inputs", directory.display());
+        inputs
+    }
+
+    /// Replays the saved inputs, then each of them cut off anywhere and with any one octet changed.
+    fn replay(target: &str, check: fn(&[u8]) -> bool) {
+        let inputs = corpus(target);
+        assert!(inputs.iter().any(|input| check(input)), "no saved input of {target} is a good one");
+        for input in inputs {
+            check(&input);
+            for index in 0..input.len() {
+                check(&input[..index]);
+                for value in [0x00, 0x01, 0x7f, 0x80, 0xff, input[index] ^ 0x01] {
+                    let mut changed = input.clone();
+                    changed[index] = value;
+                    check(&changed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_saved_pac_breaks_the_reader() {
+        replay("pac", pac);
+    }
+
+    #[test]
+    fn no_saved_logon_information_breaks_the_reader() {
+        replay("logon_info", logon_info);
+    }
+
+    #[test]
+    fn no_saved_keytab_breaks_the_reader() {
+        replay("keytab", keytab);
+    }
+
+    #[test]
+    fn no_saved_credential_cache_breaks_the_reader() {
+        replay("ccache", ccache);
+    }
+
+    #[test]
+    fn no_saved_krb_cred_breaks_the_reader() {
+        replay("krb_cred", krb_cred_message);
+    }
+
+    #[test]
+    fn no_saved_reply_breaks_the_reader() {
+        replay("kdc_reply", kdc_reply);
+    }
+
+    #[test]
+    fn no_saved_ticket_breaks_the_reader() {
+        replay("ticket", ticket);
+    }
+}
