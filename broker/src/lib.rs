@@ -2,9 +2,12 @@
 
 // In path order.
 pub mod clock;
+pub mod directory;
 pub mod entropy;
 pub mod error;
 pub mod frontend;
 pub mod handoff;
 pub mod health;
+pub mod identity;
 pub mod logging;
+pub mod policy;

@@ -1,0 +1,196 @@
+//! Second step: which account of the directory. Does I/O, through the `net` part of ldap-map.
+//!
+//! A [`ValidatedIdentity`](crate::identity::ValidatedIdentity) names one user principal name; the directory holds exactly one account of that name,
+//! which may be used now, and to which the card maps strongly enough. Anything else is a [`ResolveError`] that
+//! names the attribute which speaks against it.
+
+use std::time::SystemTime;
+
+use ldap_map::account::{Account, NotUsable};
+use ldap_map::certificate::CertificateFacts;
+use ldap_map::mapping::{MappingError, Strength, confirm, confirm_weak};
+use ldap_map::schema::Attribute;
+
+/// The configuration of the second step.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Settings {
+    /// Whether a card that names its account by a user principal name only, without the SID extension, is
+    /// accepted. Windows domain controllers no longer do (KB5014754).
+    pub accept_weak_mapping: bool,
+}
+
+/// An account that may be used, and how strongly the card maps to it. Only this module makes one.
+#[derive(Clone, Debug)]
+pub struct DirectoryAccount {
+    account: Account,
+    strength: Strength,
+}
+
+impl DirectoryAccount {
+    /// What the directory says about the account.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// How strongly the card maps to the account.
+    #[must_use]
+    pub fn strength(&self) -> Strength {
+        self.strength
+    }
+}
+
+/// Why no account was found that the card may use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The card does not name an account, or names another one than was found.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The account may not be used.
+    #[error(transparent)]
+    NotUsable(#[from] NotUsable),
+    /// The card maps by its name alone, which is not accepted.
+    #[error(
+        "the card maps to {sam_account_name:?} by userPrincipalName only; it needs the SID extension \
+         1.3.6.1.4.1.311.25.2 with objectSid {object_sid}, or directory.accept_weak_mapping"
+    )]
+    WeakMapping {
+        /// The account's name.
+        sam_account_name: String,
+        /// The SID a strong card would carry.
+        object_sid: ldap_map::sid::Sid,
+    },
+}
+
+impl ResolveError {
+    /// The attribute of the directory that speaks against the account, where it is one.
+    #[must_use]
+    pub fn attribute(&self) -> Option<Attribute> {
+        match self {
+            Self::NotUsable(reason) => Some(reason.attribute()),
+            Self::WeakMapping { .. } => Some(Attribute::OBJECT_SID),
+            Self::Mapping(MappingError::SidDiffers { .. }) => Some(Attribute::OBJECT_SID),
+            Self::Mapping(MappingError::NameDiffers { .. }) => Some(Attribute::USER_PRINCIPAL_NAME),
+            Self::Mapping(MappingError::OlderThanAccount { .. }) => Some(Attribute::WHEN_CREATED),
+            Self::Mapping(_) => None,
+        }
+    }
+}
+
+/// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
+///
+/// # Errors
+/// What speaks against the account, or against the mapping.
+pub fn judge(
+    account: Account,
+    settings: &Settings,
+    facts: &CertificateFacts,
+    now: SystemTime,
+) -> Result<DirectoryAccount, ResolveError> {
+    account.check_usable(now)?;
+    let strength = confirm(facts, &account)?;
+    match strength {
+        Strength::Strong => {}
+        Strength::Weak if settings.accept_weak_mapping => confirm_weak(facts, &account)?,
+        Strength::Weak => {
+            let (sam_account_name, object_sid) = (account.sam_account_name, account.object_sid);
+            return Err(ResolveError::WeakMapping { sam_account_name, object_sid });
+        }
+    }
+    Ok(DirectoryAccount { account, strength })
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use ldap_map::testing::Person;
+
+    use super::*;
+
+    /// An account for the tests of later steps; its name must be alice's, whose card is made up for it.
+    pub(crate) fn account(person: &Person) -> DirectoryAccount {
+        let settings = Settings { accept_weak_mapping: true };
+        let identity = crate::identity::testing::identity();
+        let now = crate::identity::testing::now();
+        judge(person.account(), &settings, identity.facts(), now).expect("an account that may be used")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldap_map::testing::{DOMAIN_SID, Person};
+    use rcgen::CustomExtension;
+
+    use super::*;
+    use crate::identity::testing::{Authority, now, peer, tlv, trusting, validator};
+
+    /// The facts of alice's card, with a SID extension where one is given (MS-WCCE 2.2.2.7.7.4).
+    fn facts(sid: Option<&str>) -> CertificateFacts {
+        let root = Authority::root("Root");
+        let card = root.card_with(|params| {
+            let Some(sid) = sid else { return };
+            let inner = [0x2b, 6, 1, 4, 1, 0x82, 0x37, 25, 2, 1];
+            let name = [tlv(0x06, &inner), tlv(0xa0, &tlv(0x04, sid.as_bytes()))].concat();
+            let value = tlv(0x30, &tlv(0xa0, &name));
+            let oid = [1, 3, 6, 1, 4, 1, 311, 25, 2];
+            params.custom_extensions.push(CustomExtension::from_oid_content(&oid, value));
+        });
+        let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
+        identity.facts().clone()
+    }
+
+    fn alice() -> Person {
+        Person::new("alice")
+    }
+
+    fn resolve(
+        person: &Person,
+        accept_weak_mapping: bool,
+        sid: Option<&str>,
+    ) -> Result<DirectoryAccount, ResolveError> {
+        judge(person.account(), &Settings { accept_weak_mapping }, &facts(sid), now())
+    }
+
+    #[test]
+    fn a_card_with_the_accounts_sid_maps_strongly() {
+        let sid = format!("{DOMAIN_SID}-1103");
+        let account = resolve(&alice(), false, Some(&sid)).expect("a strong mapping");
+        assert_eq!(account.strength(), Strength::Strong);
+    }
+
+    #[test]
+    fn a_weak_mapping_is_refused_unless_it_is_accepted_in_so_many_words() {
+        let refused = resolve(&alice(), false, None).expect_err("weak");
+        assert_eq!(refused.attribute(), Some(Attribute::OBJECT_SID));
+        assert!(refused.to_string().contains(&format!("objectSid {DOMAIN_SID}-1103")), "{refused}");
+        assert_eq!(resolve(&alice(), true, None).expect("accepted").strength(), Strength::Weak);
+    }
+
+    #[test]
+    fn a_card_with_another_sid_is_refused_even_where_weak_mappings_are_accepted() {
+        let other = format!("{DOMAIN_SID}-1104");
+        let refused = resolve(&alice(), true, Some(&other)).expect_err("another SID");
+        assert!(matches!(refused, ResolveError::Mapping(MappingError::SidDiffers { .. })));
+    }
+
+    #[test]
+    fn a_weak_card_that_is_older_than_the_account_is_refused() {
+        let reborn = alice().with("whenCreated", &["20250601000000.0Z"]);
+        let refused = resolve(&reborn, true, None).expect_err("older");
+        assert_eq!(refused.attribute(), Some(Attribute::WHEN_CREATED));
+    }
+
+    #[test]
+    fn a_disabled_account_is_refused_by_its_attribute() {
+        let disabled = alice().with("userAccountControl", &["514"]);
+        let sid = format!("{DOMAIN_SID}-1103");
+        let refused = resolve(&disabled, false, Some(&sid)).expect_err("disabled");
+        assert_eq!(refused.attribute(), Some(Attribute::USER_ACCOUNT_CONTROL));
+    }
+
+    #[test]
+    fn usability_is_judged_before_the_mapping() {
+        let disabled = alice().with("userAccountControl", &["514"]);
+        assert!(matches!(resolve(&disabled, false, None), Err(ResolveError::NotUsable(_))));
+    }
+}

@@ -1,0 +1,40 @@
+//! First step: who holds the card. No I/O.
+//!
+//! [`PeerCertificates`], as the handshake brought them, become a [`ValidatedIdentity`] or an
+//! [`IdentityError`]. Path validation (RFC 5280 section 6.1) is done by certval over signatures that aws-lc-rs
+//! verifies; path building, the rules for cards, and revocation (section 6.3) are our own.
+//!
+//! The TLS layer uses [`verifier::ProofOfPossession`], which makes no decision about trust.
+
+mod certificate;
+mod error;
+mod now;
+mod path;
+mod peer_certificates;
+mod revocation;
+mod settings;
+mod signature;
+mod usage;
+mod validated_identity;
+mod validator;
+pub mod verifier;
+
+pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
+pub use self::peer_certificates::{
+    MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
+};
+pub use self::revocation::{CrlError, CrlScope, CrlSummary, GapCause, Reason, Revocation, RevocationGap};
+pub use self::settings::{
+    DEFAULT_EXTENDED_KEY_USAGE, MINIMUM_RSA_BITS, Settings, SettingsError, SettingsProblem,
+};
+pub use self::signature::KeyKind;
+pub use self::validated_identity::{Check, CheckName, ValidatedIdentity};
+pub use self::validator::Validator;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

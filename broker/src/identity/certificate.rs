@@ -1,0 +1,179 @@
+//! One certificate, read once: what path building, usage and revocation ask of it.
+
+use std::fmt::Write as _;
+
+use certval::{DeferDecodeSigned, ExtensionProcessing as _, PDVCertificate, PDVExtension};
+use der::Decode as _;
+use der::asn1::ObjectIdentifier;
+use jiff::Timestamp;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
+use x509_cert::name::Name;
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
+
+use super::error::{CertificateId, Malformed, Role};
+use super::revocation::Serial;
+use super::signature::{self, KeyKind, SignatureError};
+
+const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+
+/// A certificate that could be read. Nothing is believed of it yet.
+#[derive(Clone)]
+pub(super) struct ParsedCertificate {
+    inner: PDVCertificate,
+    /// The signed octets, as they stand in the certificate.
+    signed: Vec<u8>,
+    serial: Serial,
+    key: KeyKind,
+}
+
+impl ParsedCertificate {
+    /// Reads a DER certificate (RFC 5280 section 4.1).
+    pub(super) fn parse(encoded: &[u8]) -> Result<Self, Malformed> {
+        let inner = PDVCertificate::try_from(encoded).map_err(|_| Malformed::Encoding)?;
+        let deferred = DeferDecodeSigned::from_der(encoded).map_err(|_| Malformed::Encoding)?;
+        let tbs = inner.decoded().tbs_certificate();
+        if let Some(oid) = duplicate(tbs.extensions().map(Vec::as_slice).unwrap_or_default()) {
+            return Err(Malformed::DuplicateExtension { oid: oid.to_string() });
+        }
+        let serial = Serial::from_integer(tbs.serial_number().as_bytes()).ok_or(Malformed::SerialNumber)?;
+        let key = KeyKind::of(tbs.subject_public_key_info());
+        Ok(Self { signed: deferred.tbs_field, serial, key, inner })
+    }
+
+    /// The form the path validator takes.
+    pub(super) fn for_validator(&self) -> &PDVCertificate {
+        &self.inner
+    }
+
+    pub(super) fn der(&self) -> &[u8] {
+        self.inner.as_bytes()
+    }
+
+    pub(super) fn subject(&self) -> &Name {
+        self.inner.decoded().tbs_certificate().subject()
+    }
+
+    pub(super) fn issuer(&self) -> &Name {
+        self.inner.decoded().tbs_certificate().issuer()
+    }
+
+    pub(super) fn serial(&self) -> &Serial {
+        &self.serial
+    }
+
+    pub(super) fn spki(&self) -> &SubjectPublicKeyInfoOwned {
+        self.inner.decoded().tbs_certificate().subject_public_key_info()
+    }
+
+    pub(super) fn key(&self) -> KeyKind {
+        self.key
+    }
+
+    /// Seconds since 1970 of notBefore and notAfter.
+    pub(super) fn validity(&self) -> (u64, u64) {
+        let validity = self.inner.decoded().tbs_certificate().validity();
+        (validity.not_before.to_unix_duration().as_secs(), validity.not_after.to_unix_duration().as_secs())
+    }
+
+    /// The algorithm this certificate is signed with, as text.
+    pub(super) fn signature_algorithm(&self) -> String {
+        self.inner.decoded().signature_algorithm().oid.to_string()
+    }
+
+    /// Whether `issuer`'s key made the signature of this certificate. Says nothing about the issuer.
+    pub(super) fn verify_signature(&self, issuer: &Self) -> Result<(), SignatureError> {
+        let certificate = self.inner.decoded();
+        let signature = certificate.signature().as_bytes().ok_or(SignatureError::Mismatch)?;
+        signature::verify(&self.signed, signature, certificate.signature_algorithm(), issuer.spki())
+    }
+
+    /// basicConstraints says cA.
+    pub(super) fn is_ca(&self) -> bool {
+        matches!(self.extension(&BASIC_CONSTRAINTS), Some(PDVExtension::BasicConstraints(constraints)) if constraints.ca)
+    }
+
+    /// keyUsage, or `None` where it is absent or cannot be read.
+    pub(super) fn key_usage(&self) -> Option<&KeyUsage> {
+        match self.extension(&KEY_USAGE) {
+            Some(PDVExtension::KeyUsage(usage)) => Some(usage),
+            _ => None,
+        }
+    }
+
+    /// extendedKeyUsage, or `None` where it is absent or cannot be read.
+    pub(super) fn extended_key_usage(&self) -> Option<&ExtendedKeyUsage> {
+        match self.extension(&EXTENDED_KEY_USAGE) {
+            Some(PDVExtension::ExtendedKeyUsage(usage)) => Some(usage),
+            _ => None,
+        }
+    }
+
+    /// Whether the key identifiers suggest that `issuer` signed this certificate (RFC 4158 section 3.5.12).
+    /// A hint for the order of the search, never a verdict.
+    pub(super) fn names_key_of(&self, issuer: &Self) -> bool {
+        let Some(PDVExtension::AuthorityKeyIdentifier(authority)) = self.extension(&AUTHORITY_KEY_IDENTIFIER)
+        else {
+            return false;
+        };
+        let Some(PDVExtension::SubjectKeyIdentifier(subject)) = issuer.extension(&SUBJECT_KEY_IDENTIFIER)
+        else {
+            return false;
+        };
+        authority.key_identifier.as_ref() == Some(&subject.0)
+    }
+
+    /// All extensions, as they stand.
+    pub(super) fn extensions(&self) -> &[Extension] {
+        self.inner.decoded().tbs_certificate().extensions().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Names this certificate in a refusal.
+    pub(super) fn id(&self, role: Role) -> CertificateId {
+        CertificateId { role, subject: name_text(self.subject()), serial: self.serial.to_string() }
+    }
+
+    fn extension(&self, oid: &ObjectIdentifier) -> Option<&PDVExtension> {
+        self.inner.get_extension(oid).ok().flatten()
+    }
+}
+
+/// A name as RFC 4514 text that is safe to log: bounded, without control characters.
+pub(super) fn name_text(name: &Name) -> String {
+    const LONGEST: usize = 256;
+    let mut text = String::new();
+    if write!(text, "{name}").is_err() {
+        return "(unprintable)".to_owned();
+    }
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let mut safe: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if safe.len() < text.len() {
+        safe.push('\u{2026}');
+    }
+    safe
+}
+
+/// Seconds since 1970 as a timestamp; what lies beyond the year 9999 counts as its end.
+pub(super) fn timestamp(seconds: u64) -> Timestamp {
+    i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// The first object identifier that stands in a list of extensions twice.
+pub(super) fn duplicate(extensions: &[Extension]) -> Option<ObjectIdentifier> {
+    let mut oids: Vec<ObjectIdentifier> = extensions.iter().map(|extension| extension.extn_id).collect();
+    oids.sort_unstable();
+    oids.windows(2).find_map(|pair| match pair {
+        [one, two] if one == two => Some(*one),
+        _ => None,
+    })
+}

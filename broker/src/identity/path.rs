@@ -1,0 +1,277 @@
+//! Paths from a card to a configured root: found by signatures, judged by RFC 5280 section 6.1.
+//!
+//! Building walks from the card upwards. A step is taken only where the issuer's name fits and the issuer's
+//! key really made the signature, so that everything judged later (dates, rules, usage, revocation) is said
+//! about a chain of the right CA. Each complete chain is validated by certval. All work is bounded, whatever
+//! a peer sends.
+
+mod judge;
+
+use std::collections::BTreeMap;
+
+use certval::{CertificationPathSettings, PDVTrustAnchorChoice, PkiEnvironment, compare_names};
+
+use super::certificate::{ParsedCertificate, name_text};
+use super::error::{IdentityError, Malformed, Role, Untrusted};
+use super::now::Now;
+use super::signature::SignatureError;
+
+/// Most certificates of a path, the root not counted.
+const MAX_PATH: usize = 10;
+/// Most signatures verified while looking for paths.
+const MAX_SIGNATURES: usize = 64;
+/// Most partial paths looked at.
+const MAX_STEPS: usize = 256;
+/// Most complete paths judged.
+const MAX_JUDGED: usize = 16;
+
+/// What is configured to be believed, ready for any number of cards.
+pub(super) struct Trust {
+    roots: Vec<Root>,
+    intermediates: Vec<ParsedCertificate>,
+    minimum_rsa_bits: usize,
+    environment: PkiEnvironment,
+}
+
+/// A trust anchor, with the constraints it puts on its paths (RFC 5937).
+pub(super) struct Root {
+    pub(super) certificate: ParsedCertificate,
+    anchor: PDVTrustAnchorChoice,
+    settings: CertificationPathSettings,
+}
+
+impl Root {
+    /// Reads a root and takes over its own constraints.
+    pub(super) fn parse(encoded: &[u8]) -> Result<Self, RootError> {
+        let certificate = ParsedCertificate::parse(encoded)?;
+        if !certificate.is_ca() {
+            return Err(RootError::NotCa);
+        }
+        judge::root(certificate, encoded)
+    }
+}
+
+/// Why a configured root cannot be one.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum RootError {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("it is not a CA certificate")]
+    NotCa,
+    #[error("its constraints cannot be enforced")]
+    Constraints,
+}
+
+/// A complete path whose signatures hold.
+pub(super) struct Path<'a> {
+    /// The card first, the certificate the root issued last.
+    pub(super) certificates: Vec<&'a ParsedCertificate>,
+    pub(super) root: &'a Root,
+}
+
+impl<'a> Path<'a> {
+    /// Every certificate but the root, with its role and the certificate of its issuer; from the card upwards.
+    pub(super) fn links(&self) -> impl Iterator<Item = (Role, &'a ParsedCertificate, &'a ParsedCertificate)> {
+        let issuers = self.certificates.iter().copied().skip(1).chain([&self.root.certificate]);
+        let roles = std::iter::once(Role::Card).chain(std::iter::repeat(Role::Intermediate));
+        roles
+            .zip(self.certificates.iter().copied().zip(issuers))
+            .map(|(role, (subject, issuer))| (role, subject, issuer))
+    }
+
+    /// The earliest notAfter of the path, in seconds since 1970.
+    pub(super) fn ends(&self) -> u64 {
+        let all = self.certificates.iter().copied().chain([&self.root.certificate]);
+        all.map(|certificate| certificate.validity().1).min().unwrap_or_default()
+    }
+}
+
+impl Trust {
+    pub(super) fn new(
+        roots: Vec<Root>,
+        intermediates: Vec<ParsedCertificate>,
+        minimum_rsa_bits: usize,
+    ) -> Self {
+        Self { roots, intermediates, minimum_rsa_bits, environment: judge::environment() }
+    }
+
+    /// The certificates of all configured CAs, roots first.
+    pub(super) fn authorities(&self) -> impl Iterator<Item = &ParsedCertificate> {
+        self.roots.iter().map(|root| &root.certificate).chain(&self.intermediates)
+    }
+
+    /// Finds a path from `card` to a root that RFC 5280 and `accept` both agree to, and returns what `accept`
+    /// made of it. `others` are hints from the peer.
+    ///
+    /// # Errors
+    /// Of all paths tried, the refusal of the one that came furthest.
+    pub(super) fn find<'a, T>(
+        &'a self,
+        card: &'a ParsedCertificate,
+        others: &'a [ParsedCertificate],
+        now: Now,
+        accept: impl FnMut(&Path<'a>) -> Result<T, IdentityError>,
+    ) -> Result<T, IdentityError> {
+        let mut search = Search {
+            trust: self,
+            pool: std::iter::once(card).chain(others).chain(&self.intermediates).collect(),
+            now,
+            accept,
+            signatures: MAX_SIGNATURES,
+            steps: MAX_STEPS,
+            judged: MAX_JUDGED,
+            verified: BTreeMap::new(),
+            furthest: Untrusted::NoPath {
+                certificate: card.id(Role::Card),
+                issuer: name_text(card.issuer()),
+            }
+            .into(),
+        };
+        search.walk(&mut vec![0]).ok_or(search.furthest)
+    }
+}
+
+/// Whose key may have signed: an index into the pool, or one into the roots.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Issuer {
+    Pool(usize),
+    Root(usize),
+}
+
+/// One search. Certificates are named by their index in the pool; the card is 0.
+struct Search<'a, F> {
+    trust: &'a Trust,
+    pool: Vec<&'a ParsedCertificate>,
+    now: Now,
+    accept: F,
+    signatures: usize,
+    steps: usize,
+    judged: usize,
+    verified: BTreeMap<(usize, Issuer), bool>,
+    furthest: IdentityError,
+}
+
+impl<'a, T, F> Search<'a, F>
+where
+    F: FnMut(&Path<'a>) -> Result<T, IdentityError>,
+{
+    /// Tries every way to go on from the last certificate of `chain`; recursion ends at [`MAX_PATH`].
+    fn walk(&mut self, chain: &mut Vec<usize>) -> Option<T> {
+        if !take(&mut self.steps) {
+            self.note(Untrusted::WorkLimit.into());
+            return None;
+        }
+        let trust = self.trust;
+        let child = *chain.last()?;
+        for (index, root) in trust.roots.iter().enumerate() {
+            if self.signed_by(child, Issuer::Root(index)) {
+                match self.judge(chain, root) {
+                    Ok(accepted) => return Some(accepted),
+                    Err(refusal) => self.note(refusal),
+                }
+            }
+        }
+        if chain.len() >= MAX_PATH {
+            return None;
+        }
+        for next in self.candidates(chain) {
+            if self.signed_by(child, Issuer::Pool(next)) {
+                chain.push(next);
+                let found = self.walk(chain);
+                chain.pop();
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+
+    /// Certificates that may have issued the last one of `chain`, the likeliest first. One whose subject and key
+    /// are in the chain already would only go round in a circle.
+    fn candidates(&self, chain: &[usize]) -> Vec<usize> {
+        let known: Vec<&ParsedCertificate> =
+            chain.iter().filter_map(|index| self.pool.get(*index).copied()).collect();
+        let Some(child) = known.last() else { return Vec::new() };
+        let fits = |candidate: &ParsedCertificate| {
+            compare_names(candidate.subject(), child.issuer())
+                && !known.iter().any(|seen| {
+                    seen.spki() == candidate.spki() && compare_names(seen.subject(), candidate.subject())
+                })
+        };
+        let fitting = self.pool.iter().enumerate().skip(1).filter(|(_, candidate)| fits(candidate));
+        let (mut likely, rest): (Vec<_>, Vec<_>) =
+            fitting.partition(|(_, candidate)| child.names_key_of(candidate));
+        likely.extend(rest);
+        likely.into_iter().map(|(index, _)| index).collect()
+    }
+
+    /// Whether the issuer's name and key fit the certificate at `child`. Each pair is computed once.
+    fn signed_by(&mut self, child: usize, issuer: Issuer) -> bool {
+        if let Some(known) = self.verified.get(&(child, issuer)) {
+            return *known;
+        }
+        let holds = self.verify(child, issuer);
+        self.verified.insert((child, issuer), holds);
+        holds
+    }
+
+    fn verify(&mut self, child: usize, issuer: Issuer) -> bool {
+        let role = if child == 0 { Role::Card } else { Role::Intermediate };
+        let (issuer, issuer_role) = match issuer {
+            Issuer::Pool(index) => (self.pool.get(index).copied(), Role::Intermediate),
+            Issuer::Root(index) => (self.trust.roots.get(index).map(|root| &root.certificate), Role::Root),
+        };
+        let (Some(child), Some(issuer)) = (self.pool.get(child).copied(), issuer) else { return false };
+        if !compare_names(issuer.subject(), child.issuer()) {
+            return false;
+        }
+        let minimum_rsa_bits = self.trust.minimum_rsa_bits;
+        if !issuer.key().is_at_least(minimum_rsa_bits) {
+            let certificate = issuer.id(issuer_role);
+            self.note(Untrusted::WeakKey { certificate, key: issuer.key(), minimum_rsa_bits }.into());
+            return false;
+        }
+        if !take(&mut self.signatures) {
+            self.note(Untrusted::WorkLimit.into());
+            return false;
+        }
+        match child.verify_signature(issuer) {
+            Ok(()) => true,
+            Err(SignatureError::Mismatch) => false,
+            Err(SignatureError::Algorithm) => {
+                let algorithm = child.signature_algorithm();
+                self.note(Untrusted::SignatureAlgorithm { certificate: child.id(role), algorithm }.into());
+                false
+            }
+        }
+    }
+
+    /// Validates a complete path, then asks `accept`.
+    fn judge(&mut self, chain: &[usize], root: &'a Root) -> Result<T, IdentityError> {
+        if !take(&mut self.judged) {
+            return Err(Untrusted::WorkLimit.into());
+        }
+        let certificates = chain.iter().filter_map(|index| self.pool.get(*index).copied()).collect();
+        let path = Path { certificates, root };
+        judge::path(&self.trust.environment, &path, self.now)?;
+        (self.accept)(&path)
+    }
+
+    fn note(&mut self, refusal: IdentityError) {
+        if refusal.rank() > self.furthest.rank() {
+            self.furthest = refusal;
+        }
+    }
+}
+
+/// Takes one from a budget; false when it is spent.
+fn take(budget: &mut usize) -> bool {
+    match budget.checked_sub(1) {
+        Some(left) => {
+            *budget = left;
+            true
+        }
+        None => false,
+    }
+}

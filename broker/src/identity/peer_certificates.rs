@@ -1,0 +1,124 @@
+//! The chain a card presented, as it came: bounded, not yet believed.
+
+use rustls_pki_types::CertificateDer;
+
+/// Most certificates a peer may send: its own and nine issuers.
+pub const MAX_CERTIFICATES: usize = 10;
+
+/// Most octets of one certificate. A card's certificate is 1 to 3 KiB.
+pub const MAX_CERTIFICATE_SIZE: usize = 16 * 1024;
+
+/// Most octets of the whole chain; also the most a TLS handshake message may carry.
+pub const MAX_CHAIN_SIZE: usize = 64 * 1024;
+
+/// The certificates of one TLS handshake, DER, the card's own first (RFC 8446 section 4.4.2).
+///
+/// Possession of the first certificate's key has been proven by the handshake. Nothing else has been checked:
+/// the rest are hints from a stranger, in any order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PeerCertificates {
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl PeerCertificates {
+    /// Takes what the handshake handed over.
+    ///
+    /// # Errors
+    /// The chain is empty, has more than [`MAX_CERTIFICATES`], or is larger than the bounds of this module.
+    pub fn new(chain: Vec<CertificateDer<'static>>) -> Result<Self, PeerError> {
+        if chain.is_empty() {
+            return Err(PeerError::Empty);
+        }
+        if chain.len() > MAX_CERTIFICATES {
+            return Err(PeerError::TooMany { count: chain.len() });
+        }
+        let mut total: usize = 0;
+        for certificate in &chain {
+            if certificate.len() > MAX_CERTIFICATE_SIZE {
+                return Err(PeerError::CertificateTooLarge { size: certificate.len() });
+            }
+            total = total.saturating_add(certificate.len());
+        }
+        if total > MAX_CHAIN_SIZE {
+            return Err(PeerError::ChainTooLarge { size: total });
+        }
+        Ok(Self { chain })
+    }
+
+    /// The certificate whose key the peer holds.
+    #[must_use]
+    pub fn card(&self) -> &CertificateDer<'static> {
+        self.chain.first().expect("the constructor refuses an empty chain")
+    }
+
+    /// What else the peer sent, in its order.
+    #[must_use]
+    pub fn others(&self) -> &[CertificateDer<'static>] {
+        self.chain.get(1..).unwrap_or_default()
+    }
+}
+
+/// A chain that is not even looked at.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The handshake carried no certificate.
+    #[error("the peer sent no certificate")]
+    Empty,
+    /// More certificates than any real chain has.
+    #[error("the peer sent {count} certificates, more than {MAX_CERTIFICATES}")]
+    TooMany {
+        /// How many were sent.
+        count: usize,
+    },
+    /// One certificate is too large.
+    #[error("a certificate of {size} octets is larger than {MAX_CERTIFICATE_SIZE}")]
+    CertificateTooLarge {
+        /// Its size in octets.
+        size: usize,
+    },
+    /// All together are too large.
+    #[error("a chain of {size} octets is larger than {MAX_CHAIN_SIZE}")]
+    ChainTooLarge {
+        /// Their size in octets.
+        size: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(sizes: &[usize]) -> Vec<CertificateDer<'static>> {
+        sizes.iter().map(|size| CertificateDer::from(vec![0; *size])).collect()
+    }
+
+    #[test]
+    fn an_empty_chain_is_refused() {
+        assert_eq!(PeerCertificates::new(Vec::new()), Err(PeerError::Empty));
+    }
+
+    #[test]
+    fn ten_certificates_are_taken_and_eleven_refused() {
+        assert!(PeerCertificates::new(chain(&[100; 10])).is_ok());
+        assert_eq!(PeerCertificates::new(chain(&[100; 11])), Err(PeerError::TooMany { count: 11 }));
+    }
+
+    #[test]
+    fn an_oversized_certificate_is_refused() {
+        let size = MAX_CERTIFICATE_SIZE + 1;
+        assert_eq!(PeerCertificates::new(chain(&[100, size])), Err(PeerError::CertificateTooLarge { size }));
+    }
+
+    #[test]
+    fn an_oversized_chain_is_refused() {
+        let refused = PeerCertificates::new(chain(&[MAX_CERTIFICATE_SIZE, 16_384, 16_384, 16_384, 1]));
+        assert_eq!(refused, Err(PeerError::ChainTooLarge { size: MAX_CHAIN_SIZE + 1 }));
+    }
+
+    #[test]
+    fn the_card_comes_first_and_the_others_follow() {
+        let peer = PeerCertificates::new(chain(&[1, 2, 3])).expect("a small chain");
+        assert_eq!((peer.card().len(), peer.others().len()), (1, 2));
+    }
+}

@@ -1,0 +1,186 @@
+//! The revoked certificates of one CRL, sorted, 32 octets each.
+
+/// A certificate serial number: an INTEGER of at most 20 octets (RFC 5280 section 4.1.2.2).
+///
+/// Negative numbers, which the standard forbids and some CAs issue, stay distinct from positive ones.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Serial {
+    negative: bool,
+    /// Two's complement, extended to the left.
+    octets: [u8; Self::LONGEST],
+}
+
+impl Serial {
+    const LONGEST: usize = 20;
+
+    /// Takes the contents octets of a DER INTEGER; `None` where they are empty or longer than 20 octets without
+    /// the sign octet.
+    pub(crate) fn from_integer(contents: &[u8]) -> Option<Self> {
+        let negative = contents.first()? & 0x80 != 0;
+        let fill = if negative { 0xff } else { 0 };
+        let significant = match contents {
+            // A positive number whose highest bit is set carries one octet of zeros.
+            [0, rest @ ..] if !rest.is_empty() => rest,
+            all => all,
+        };
+        let start = Self::LONGEST.checked_sub(significant.len())?;
+        let mut octets = [fill; Self::LONGEST];
+        octets.get_mut(start..)?.copy_from_slice(significant);
+        Some(Self { negative, octets })
+    }
+}
+
+impl std::fmt::Display for Serial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fill = if self.negative { 0xff } else { 0 };
+        let start = self.octets.iter().position(|octet| *octet != fill).unwrap_or(Self::LONGEST - 1);
+        if self.negative {
+            f.write_str("negative ")?;
+        }
+        for octet in self.octets.iter().skip(start) {
+            write!(f, "{octet:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a certificate was revoked (RFC 5280 section 5.3.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// 0, or no reason was given.
+    Unspecified,
+    /// 1.
+    KeyCompromise,
+    /// 2.
+    CaCompromise,
+    /// 3.
+    AffiliationChanged,
+    /// 4.
+    Superseded,
+    /// 5.
+    CessationOfOperation,
+    /// 6: suspended; a later CRL may let the certificate in again.
+    CertificateHold,
+    /// 8: in this CRL the entry takes the revocation back (RFC 5280 section 6.3.3 (l)).
+    RemoveFromCrl,
+    /// 9.
+    PrivilegeWithdrawn,
+    /// 10.
+    AaCompromise,
+    /// A number the standard does not define. The certificate is revoked all the same.
+    Undefined(u8),
+}
+
+impl Reason {
+    /// Takes the value of the CRLReason ENUMERATED.
+    pub(crate) fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Unspecified,
+            1 => Self::KeyCompromise,
+            2 => Self::CaCompromise,
+            3 => Self::AffiliationChanged,
+            4 => Self::Superseded,
+            5 => Self::CessationOfOperation,
+            6 => Self::CertificateHold,
+            8 => Self::RemoveFromCrl,
+            9 => Self::PrivilegeWithdrawn,
+            10 => Self::AaCompromise,
+            other => Self::Undefined(other),
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "keyCompromise",
+            Self::CaCompromise => "cACompromise",
+            Self::AffiliationChanged => "affiliationChanged",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessationOfOperation",
+            Self::CertificateHold => "certificateHold",
+            Self::RemoveFromCrl => "removeFromCRL",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+            Self::AaCompromise => "aACompromise",
+            Self::Undefined(code) => return write!(f, "undefined reason {code}"),
+        })
+    }
+}
+
+/// One revoked certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) serial: Serial,
+    pub(crate) reason: Reason,
+    /// The revocation date, in seconds since 1970.
+    pub(crate) since: u64,
+}
+
+/// All entries of one CRL, sorted by serial number for binary search.
+#[derive(Debug, Default)]
+pub(crate) struct Entries(Box<[Entry]>);
+
+impl Entries {
+    pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
+        // Entries that take a revocation back revoke nothing in a complete CRL.
+        entries.retain(|entry| entry.reason != Reason::RemoveFromCrl);
+        entries.sort_unstable_by_key(|entry| entry.serial);
+        Self(entries.into_boxed_slice())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn find(&self, serial: &Serial) -> Option<&Entry> {
+        let index = self.0.binary_search_by_key(serial, |entry| entry.serial).ok()?;
+        self.0.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serial(contents: &[u8]) -> Serial {
+        Serial::from_integer(contents).expect("a serial number")
+    }
+
+    #[test]
+    fn an_entry_costs_at_most_32_octets() {
+        assert!(size_of::<Entry>() <= 32, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn the_sign_octet_does_not_count() {
+        assert_eq!(serial(&[0, 0x80]).to_string(), "80");
+        assert!(Serial::from_integer(&[&[0], [0xff; 20].as_slice()].concat()).is_some());
+        assert!(Serial::from_integer(&[1; 21]).is_none());
+    }
+
+    #[test]
+    fn a_negative_serial_is_not_its_positive_twin() {
+        assert_ne!(serial(&[0xff]), serial(&[0, 0xff]));
+        assert_ne!(serial(&[0x80; 20]), serial(&[&[0], [0x80; 20].as_slice()].concat()));
+    }
+
+    #[test]
+    fn zero_is_a_serial_and_nothing_is_not() {
+        assert_eq!(serial(&[0]).to_string(), "00");
+        assert!(Serial::from_integer(&[]).is_none());
+    }
+
+    #[test]
+    fn every_entry_is_found_and_nothing_else() {
+        let entry = |n: u16| Entry {
+            serial: serial(&[&[1], n.to_be_bytes().as_slice()].concat()),
+            reason: Reason::Unspecified,
+            since: 1,
+        };
+        let entries = Entries::new((0..1000).rev().step_by(2).map(entry).collect());
+        assert!((0..1000).filter(|n| n % 2 == 1).all(|n| entries.find(&entry(n).serial).is_some()));
+        assert!((0..1000).filter(|n| n % 2 == 0).all(|n| entries.find(&entry(n).serial).is_none()));
+    }
+}

@@ -1,0 +1,456 @@
+use der::Encode as _;
+use rcgen::{KeyUsagePurpose, RevocationReason, SigningKey as _, date_time_ymd};
+
+use super::{CrlError, CrlScope, GapCause, Reason, Revocation};
+use crate::identity::certificate::ParsedCertificate;
+use crate::identity::testing::{Authority, days, now, peer, revoked, tlv, trusting, validator};
+use crate::identity::{CheckName, IdentityError, Role, SettingsProblem, ValidatedIdentity, Validator};
+
+/// Root, issuing CA and card, with these CRLs.
+struct Line {
+    root: Authority,
+    issuing: Authority,
+}
+
+impl Line {
+    fn new() -> Self {
+        let root = Authority::root("Root");
+        let issuing = root.below_with("Issuing", |params| params.serial_number = Some(0x2002.into()));
+        Self { root, issuing }
+    }
+
+    fn judge(&self, crls: Vec<Vec<u8>>) -> Result<ValidatedIdentity, IdentityError> {
+        let mut settings = trusting(&[&self.root]);
+        settings.intermediates = vec![self.issuing.certificate.clone()];
+        settings.revocation = Revocation::Crls(crls);
+        validator(settings).validate(&peer(&[&self.issuing.card()]), now())
+    }
+
+    /// The verdict with a good CRL of the root and this one of the issuing CA.
+    fn with(&self, crl: Vec<u8>) -> Result<ValidatedIdentity, IdentityError> {
+        self.judge(vec![self.root.crl(), crl])
+    }
+}
+
+fn gap(outcome: Result<ValidatedIdentity, IdentityError>) -> GapCause {
+    match outcome {
+        Err(IdentityError::RevocationUnknown { gap, .. }) => gap.cause,
+        Err(other) => panic!("not about revocation: {other}"),
+        Ok(_) => panic!("accepted"),
+    }
+}
+
+#[test]
+fn a_card_on_no_list_is_accepted_with_the_lists_as_evidence() {
+    let line = Line::new();
+    let identity = line.with(line.issuing.crl()).expect("not revoked");
+    let check = identity.checks().last().expect("checks");
+    assert_eq!(check.name(), CheckName::Revocation);
+    let expected = "1001 not on the CRL of \"CN=Issuing,O=Corp\" from 2025-12-25T00:00:00Z until 2026-01-08T00:00:00Z; \
+                    2002 not on the CRL of \"CN=Root,O=Corp\" from 2025-12-25T00:00:00Z until 2026-01-08T00:00:00Z";
+    assert_eq!(check.evidence(), expected);
+}
+
+#[test]
+fn a_revoked_card_is_refused_with_its_reason() {
+    let line = Line::new();
+    let crl = line
+        .issuing
+        .crl_with(|crl| crl.revoked_certs = vec![revoked(0x1001, RevocationReason::KeyCompromise)]);
+    let Err(IdentityError::Revoked { certificate, reason, since }) = line.with(crl) else {
+        panic!("accepted")
+    };
+    assert_eq!((certificate.role, reason), (Role::Card, Reason::KeyCompromise));
+    assert_eq!(since.to_string(), "2025-12-01T00:00:00Z");
+}
+
+#[test]
+fn a_suspended_card_is_refused() {
+    let line = Line::new();
+    let crl = line
+        .issuing
+        .crl_with(|crl| crl.revoked_certs = vec![revoked(0x1001, RevocationReason::CertificateHold)]);
+    assert!(matches!(line.with(crl), Err(IdentityError::Revoked { reason: Reason::CertificateHold, .. })));
+}
+
+#[test]
+fn another_card_on_the_list_changes_nothing() {
+    let line = Line::new();
+    let crl = line
+        .issuing
+        .crl_with(|crl| crl.revoked_certs = vec![revoked(0x1002, RevocationReason::KeyCompromise)]);
+    assert!(line.with(crl).is_ok());
+}
+
+#[test]
+fn an_entry_that_takes_a_revocation_back_does_not_revoke() {
+    let line = Line::new();
+    let crl = line
+        .issuing
+        .crl_with(|crl| crl.revoked_certs = vec![revoked(0x1001, RevocationReason::RemoveFromCrl)]);
+    assert!(line.with(crl).is_ok());
+}
+
+#[test]
+fn a_revoked_intermediate_is_refused() {
+    let line = Line::new();
+    let crl =
+        line.root.crl_with(|crl| crl.revoked_certs = vec![revoked(0x2002, RevocationReason::CaCompromise)]);
+    let refused = line.judge(vec![crl, line.issuing.crl()]).expect_err("revoked");
+    assert!(
+        matches!(refused, IdentityError::Revoked { certificate, .. } if certificate.role == Role::Intermediate)
+    );
+}
+
+#[test]
+fn a_revoked_intermediate_says_more_than_a_missing_list() {
+    let line = Line::new();
+    let crl =
+        line.root.crl_with(|crl| crl.revoked_certs = vec![revoked(0x2002, RevocationReason::CaCompromise)]);
+    assert!(matches!(line.judge(vec![crl]), Err(IdentityError::Revoked { .. })));
+}
+
+#[test]
+fn without_a_list_of_the_issuer_revocation_is_unknown() {
+    let line = Line::new();
+    let Err(IdentityError::RevocationUnknown { certificate, gap }) = line.judge(vec![line.root.crl()]) else {
+        panic!("accepted")
+    };
+    assert_eq!((certificate.role, gap.cause), (Role::Card, GapCause::NoCrl));
+    assert_eq!(gap.issuer, "CN=Issuing,O=Corp");
+}
+
+#[test]
+fn without_a_list_of_the_root_revocation_of_the_intermediate_is_unknown() {
+    let line = Line::new();
+    let refused = line.judge(vec![line.issuing.crl()]).expect_err("no list");
+    assert!(
+        matches!(refused, IdentityError::RevocationUnknown { certificate, .. } if certificate.role == Role::Intermediate)
+    );
+}
+
+#[test]
+fn a_stale_list_is_not_used() {
+    let line = Line::new();
+    let crl = line.issuing.crl_with(|crl| crl.next_update = date_time_ymd(2025, 12, 31));
+    assert!(
+        matches!(gap(line.with(crl)), GapCause::Stale { next_update } if next_update.to_string() == "2025-12-31T00:00:00Z")
+    );
+}
+
+#[test]
+fn a_list_ends_with_its_next_update() {
+    let line = Line::new();
+    let crl = line.issuing.crl_with(|crl| crl.next_update = date_time_ymd(2026, 1, 1));
+    assert!(matches!(gap(line.with(crl)), GapCause::Stale { .. }));
+}
+
+#[test]
+fn a_list_begins_with_its_this_update() {
+    let line = Line::new();
+    let crl = line.issuing.crl_with(|crl| crl.this_update = date_time_ymd(2026, 1, 1));
+    assert!(line.with(crl).is_ok());
+}
+
+#[test]
+fn a_list_of_the_future_is_not_used() {
+    let line = Line::new();
+    let crl = line.issuing.crl_with(|crl| crl.this_update = date_time_ymd(2026, 1, 2));
+    assert!(matches!(gap(line.with(crl)), GapCause::NotYetCurrent { .. }));
+}
+
+#[test]
+fn a_list_of_another_key_under_the_same_name_is_not_used() {
+    let line = Line::new();
+    let rogue = Authority::root("Issuing");
+    assert_eq!(gap(line.with(rogue.crl())), GapCause::Signature);
+}
+
+#[test]
+fn a_changed_list_is_not_used() {
+    let line = Line::new();
+    let mut crl = line
+        .issuing
+        .crl_with(|crl| crl.revoked_certs = vec![revoked(0x1001, RevocationReason::KeyCompromise)]);
+    let at = crl.windows(4).position(|window| window == [2, 2, 0x10, 0x01]).expect("the entry");
+    crl[at + 3] = 0x02;
+    assert_eq!(gap(line.with(crl)), GapCause::Signature);
+}
+
+#[test]
+fn an_issuer_that_may_not_sign_lists_is_not_believed() {
+    let root = Authority::root("Root");
+    let mut issuing =
+        root.below_with("Issuing", |params| params.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
+    let line = Line { root, issuing: root_of_crl(&mut issuing) };
+    assert_eq!(gap(line.with(line.issuing.crl())), GapCause::CrlSign);
+}
+
+/// The certificate stays as issued; only rcgen's own check of the key usage is put aside.
+fn root_of_crl(issuing: &mut Authority) -> Authority {
+    let mut params = issuing.params.clone();
+    params.key_usages.push(KeyUsagePurpose::CrlSign);
+    let key = rcgen::KeyPair::from_pem(&issuing.key.serialize_pem()).expect("its key");
+    Authority { params, key, certificate: issuing.certificate.clone() }
+}
+
+#[test]
+fn the_newest_of_several_lists_decides() {
+    let line = Line::new();
+    let old = line.issuing.crl_with(|crl| crl.this_update = date_time_ymd(2025, 12, 20));
+    let new =
+        line.issuing.crl_with(|crl| crl.revoked_certs = vec![revoked(0x1001, RevocationReason::Superseded)]);
+    for crls in [[old.clone(), new.clone()], [new, old]] {
+        let [first, second] = crls;
+        let refused = line.judge(vec![line.root.crl(), first, second]);
+        assert!(matches!(refused, Err(IdentityError::Revoked { .. })));
+    }
+}
+
+#[test]
+fn a_stale_list_beside_a_fresh_one_does_no_harm() {
+    let line = Line::new();
+    let stale = line.issuing.crl_with(|crl| crl.next_update = date_time_ymd(2025, 12, 31));
+    assert!(line.judge(vec![line.root.crl(), stale, line.issuing.crl()]).is_ok());
+}
+
+#[test]
+fn a_list_may_be_signed_by_an_issuer_only_the_peer_knows() {
+    let line = Line::new();
+    let mut settings = trusting(&[&line.root]);
+    settings.revocation = Revocation::Crls(vec![line.root.crl(), line.issuing.crl()]);
+    let validator = validator(settings);
+    let peer = peer(&[&line.issuing.card(), &line.issuing.certificate]);
+    assert!(validator.validate(&peer, now()).is_ok());
+    assert!(validator.validate(&peer, now()).is_ok(), "and again, from memory");
+}
+
+#[test]
+fn a_card_of_the_root_needs_the_list_of_the_root_only() {
+    let root = Authority::root("Root");
+    let mut settings = trusting(&[&root]);
+    settings.revocation = Revocation::Crls(vec![root.crl()]);
+    assert!(validator(settings).validate(&peer(&[&root.card()]), now()).is_ok());
+}
+
+#[test]
+fn a_file_may_hold_several_lists_in_pem() {
+    let line = Line::new();
+    let pem = |der: &[u8]| {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        let lines: Vec<&str> =
+            text.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).expect("ASCII")).collect();
+        format!("-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n", lines.join("\n"))
+    };
+    let file = format!("the lists of Corp\n{}{}", pem(&line.root.crl()), pem(&line.issuing.crl()));
+    assert!(line.judge(vec![file.into_bytes()]).is_ok());
+}
+
+#[test]
+fn a_text_without_a_list_is_a_problem_of_the_settings() {
+    let root = Authority::root("Root");
+    let mut settings = trusting(&[&root]);
+    settings.revocation = Revocation::Crls(vec![b"nothing here".to_vec()]);
+    let refused = Validator::new(settings, now()).expect_err("no list");
+    assert_eq!(refused.problems(), [SettingsProblem::Crl { index: 0, error: CrlError::Encoding }]);
+}
+
+#[test]
+fn the_lists_in_use_can_be_shown() {
+    let root = Authority::root("Root");
+    let mut settings = trusting(&[&root]);
+    let crl = root.crl_with(|crl| crl.revoked_certs = vec![revoked(5, RevocationReason::Superseded)]);
+    settings.revocation = Revocation::Crls(vec![crl]);
+    let summary = validator(settings).crls().remove(0);
+    assert_eq!(
+        (summary.issuer.as_str(), summary.entries, summary.scope),
+        ("CN=Root,O=Corp", 1, CrlScope::Complete)
+    );
+    assert_eq!(summary.next_update.map(|end| end.to_string()).as_deref(), Some("2026-01-08T00:00:00Z"));
+}
+
+#[test]
+fn revocation_is_judged_at_the_time_given() {
+    let root = Authority::root("Root");
+    let mut settings = trusting(&[&root]);
+    settings.revocation = Revocation::Crls(vec![root.crl()]);
+    let validator = validator(settings);
+    let refused = validator.validate(&peer(&[&root.card()]), now() + days(8));
+    assert!(matches!(gap(refused), GapCause::Stale { .. }));
+}
+
+/// A CRL written by hand, for what no ordinary issuer writes.
+#[derive(Default)]
+struct Raw {
+    version: Vec<u8>,
+    without_next_update: bool,
+    entry_extensions: Vec<u8>,
+    extensions: Vec<u8>,
+    another_algorithm_inside: bool,
+}
+
+const ECDSA_WITH_SHA256: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+const ECDSA_WITH_SHA384: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+
+impl Raw {
+    /// Version 2, with extensions.
+    fn extended(extensions: &[Vec<u8>]) -> Self {
+        Self { version: vec![2, 1, 1], extensions: extensions.concat(), ..Self::default() }
+    }
+
+    fn sign(&self, issuer: &Authority) -> Vec<u8> {
+        let certificate = ParsedCertificate::parse(&issuer.certificate).expect("a CA");
+        let name = certificate.subject().to_der().expect("its name");
+        let algorithm = if self.another_algorithm_inside { ECDSA_WITH_SHA384 } else { ECDSA_WITH_SHA256 };
+        let mut fields =
+            [self.version.clone(), algorithm.to_vec(), name, tlv(0x17, b"251225000000Z")].concat();
+        if !self.without_next_update {
+            fields.extend(tlv(0x17, b"260108000000Z"));
+        }
+        if !self.entry_extensions.is_empty() {
+            let extensions = tlv(0x30, &self.entry_extensions);
+            let entry = tlv(0x30, &[vec![2, 1, 9], tlv(0x17, b"251201000000Z"), extensions].concat());
+            fields.extend(tlv(0x30, &entry));
+        }
+        if !self.extensions.is_empty() {
+            fields.extend(tlv(0xa0, &tlv(0x30, &self.extensions)));
+        }
+        let signed = tlv(0x30, &fields);
+        let signature = issuer.key.sign(&signed).expect("a signature");
+        tlv(0x30, &[signed, ECDSA_WITH_SHA256.to_vec(), tlv(0x03, &[vec![0], signature].concat())].concat())
+    }
+}
+
+fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { vec![1, 1, 0xff] } else { Vec::new() };
+    tlv(0x30, &[tlv(6, oid), critical, tlv(4, value)].concat())
+}
+
+/// 1.3.6.1.4.1.99999.1
+const PRIVATE: [u8; 9] = [0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f, 1];
+const DELTA_CRL_INDICATOR: [u8; 3] = [0x55, 0x1d, 27];
+const ISSUING_DISTRIBUTION_POINT: [u8; 3] = [0x55, 0x1d, 28];
+const REASON_CODE: [u8; 3] = [0x55, 0x1d, 21];
+const CERTIFICATE_ISSUER: [u8; 3] = [0x55, 0x1d, 29];
+
+#[test]
+fn a_list_written_by_hand_is_used() {
+    let line = Line::new();
+    assert!(line.with(Raw::extended(&[]).sign(&line.issuing)).is_ok());
+}
+
+#[test]
+fn a_list_of_version_1_is_used() {
+    let line = Line::new();
+    assert!(line.with(Raw::default().sign(&line.issuing)).is_ok());
+}
+
+#[test]
+fn a_list_without_next_update_is_not_used() {
+    let line = Line::new();
+    let crl = Raw { without_next_update: true, ..Raw::default() }.sign(&line.issuing);
+    assert_eq!(gap(line.with(crl)), GapCause::NoNextUpdate);
+}
+
+#[test]
+fn an_unknown_critical_extension_makes_a_list_unusable() {
+    let line = Line::new();
+    let crl = Raw::extended(&[extension(&PRIVATE, true, &[5, 0])]).sign(&line.issuing);
+    let oid = "1.3.6.1.4.1.99999.1".to_owned();
+    assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::UnknownCriticalExtension { oid }));
+}
+
+#[test]
+fn an_unknown_extension_that_is_not_critical_is_passed_over() {
+    let line = Line::new();
+    assert!(line.with(Raw::extended(&[extension(&PRIVATE, false, &[5, 0])]).sign(&line.issuing)).is_ok());
+}
+
+fn with_entry_extension(extension: Vec<u8>) -> Raw {
+    Raw { version: vec![2, 1, 1], entry_extensions: extension, ..Raw::default() }
+}
+
+#[test]
+fn an_unknown_critical_extension_of_any_entry_makes_a_list_unusable() {
+    let line = Line::new();
+    let crl = with_entry_extension(extension(&PRIVATE, true, &[5, 0])).sign(&line.issuing);
+    let oid = "1.3.6.1.4.1.99999.1".to_owned();
+    assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::UnknownCriticalEntryExtension { oid }));
+}
+
+#[test]
+fn an_entry_of_another_issuer_makes_a_list_indirect() {
+    let line = Line::new();
+    let crl = with_entry_extension(extension(&CERTIFICATE_ISSUER, true, &[0x30, 0])).sign(&line.issuing);
+    assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::Indirect));
+}
+
+#[test]
+fn a_reason_that_is_not_defined_leaves_the_list_usable() {
+    let line = Line::new();
+    let crl = with_entry_extension(extension(&REASON_CODE, false, &[10, 1, 99])).sign(&line.issuing);
+    assert!(line.with(crl).is_ok());
+}
+
+#[test]
+fn a_delta_list_is_not_used() {
+    let line = Line::new();
+    let crl = Raw::extended(&[extension(&DELTA_CRL_INDICATOR, true, &[2, 1, 1])]).sign(&line.issuing);
+    assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::Delta));
+}
+
+#[test]
+fn a_partitioned_list_is_not_used() {
+    let line = Line::new();
+    // onlyContainsUserCerts
+    let crl = Raw::extended(&[extension(&ISSUING_DISTRIBUTION_POINT, true, &[0x30, 3, 0x81, 1, 0xff])]);
+    assert_eq!(gap(line.with(crl.sign(&line.issuing))), GapCause::Scope(CrlScope::Partitioned));
+}
+
+#[test]
+fn an_indirect_list_is_not_used() {
+    let line = Line::new();
+    let crl = Raw::extended(&[extension(&ISSUING_DISTRIBUTION_POINT, true, &[0x30, 3, 0x84, 1, 0xff])]);
+    assert_eq!(gap(line.with(crl.sign(&line.issuing))), GapCause::Scope(CrlScope::Indirect));
+}
+
+fn problem(crl: Vec<u8>) -> SettingsProblem {
+    let root = Authority::root("Root");
+    let mut settings = trusting(&[&root]);
+    settings.revocation = Revocation::Crls(vec![crl]);
+    Validator::new(settings, now()).expect_err("a broken list").problems()[0].clone()
+}
+
+#[test]
+fn a_list_with_extensions_must_be_version_2() {
+    let root = Authority::root("Root");
+    let raw = Raw { extensions: extension(&PRIVATE, false, &[5, 0]), ..Raw::default() };
+    assert_eq!(problem(raw.sign(&root)), SettingsProblem::Crl { index: 0, error: CrlError::Encoding });
+}
+
+#[test]
+fn an_extension_that_occurs_twice_is_refused() {
+    let root = Authority::root("Root");
+    let twice = extension(&PRIVATE, false, &[5, 0]);
+    let error = CrlError::DuplicateExtension { oid: "1.3.6.1.4.1.99999.1".to_owned() };
+    assert_eq!(
+        problem(Raw::extended(&[twice.clone(), twice]).sign(&root)),
+        SettingsProblem::Crl { index: 0, error }
+    );
+}
+
+#[test]
+fn two_different_signature_algorithms_are_refused() {
+    let root = Authority::root("Root");
+    let raw = Raw { another_algorithm_inside: true, ..Raw::default() };
+    let error = CrlError::AlgorithmMismatch;
+    assert_eq!(problem(raw.sign(&root)), SettingsProblem::Crl { index: 0, error });
+}
+
+#[test]
+fn octets_behind_a_list_are_refused() {
+    let mut crl = Authority::root("Root").crl();
+    crl.push(0);
+    assert_eq!(problem(crl), SettingsProblem::Crl { index: 0, error: CrlError::Encoding });
+}

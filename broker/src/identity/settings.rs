@@ -1,0 +1,254 @@
+//! What the first step is told to believe, and everything that can be wrong with it.
+
+use der::asn1::ObjectIdentifier;
+use rustls_pki_types::CertificateDer;
+
+use super::certificate::ParsedCertificate;
+use super::now::Now;
+use super::path::{Root, Trust};
+use super::revocation::{Checker, Crl, CrlError, Revocation, split};
+use super::usage::{ANY_EXTENDED_KEY_USAGE, CardRules};
+
+/// clientAuth (RFC 5280 section 4.2.1.12) and smartcardLogon (MS-WCCE), both required.
+pub const DEFAULT_EXTENDED_KEY_USAGE: [&str; 2] = ["1.3.6.1.5.5.7.3.2", "1.3.6.1.4.1.311.20.2.2"];
+
+/// The least RSA key size in bits; it cannot be set lower.
+pub const MINIMUM_RSA_BITS: usize = 2048;
+
+/// The largest RSA key size that is verified, in bits.
+const MAXIMUM_RSA_BITS: usize = 8192;
+
+/// The configuration of the first step.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Trust anchors, DER. Only paths that end in one of them count.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// CA certificates that help to build paths, DER. They are not trusted by standing here.
+    pub intermediates: Vec<CertificateDer<'static>>,
+    /// Where revocation is asked.
+    pub revocation: Revocation,
+    /// The purposes a card must have, all of them, as dotted object identifiers.
+    pub extended_key_usage: Vec<String>,
+    /// The least RSA key size of every key of a path, in bits; at least [`MINIMUM_RSA_BITS`].
+    pub minimum_rsa_bits: usize,
+}
+
+impl Settings {
+    /// The defaults for a set of roots: clientAuth and smartcardLogon, RSA-2048, and no revocation source, so
+    /// that every login is refused until one is set.
+    #[must_use]
+    pub fn new(roots: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            roots,
+            intermediates: Vec::new(),
+            revocation: Revocation::NotConfigured,
+            extended_key_usage: DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
+            minimum_rsa_bits: MINIMUM_RSA_BITS,
+        }
+    }
+}
+
+/// All problems of a configuration at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SettingsError {
+    problems: Vec<SettingsProblem>,
+}
+
+impl SettingsError {
+    /// The problems, in the order of the settings.
+    #[must_use]
+    pub fn problems(&self) -> &[SettingsProblem] {
+        &self.problems
+    }
+}
+
+impl std::fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let texts: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join("; "))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// One problem of a configuration. Indices count from 0, certificates within their list.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsProblem {
+    /// Nothing could ever be trusted.
+    #[error("no root certificate is configured")]
+    NoRoots,
+    /// A root cannot be one.
+    #[error("root certificate {index} cannot be used: {reason}")]
+    Root {
+        /// Its index.
+        index: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// All roots have ended or not begun.
+    #[error("no root certificate is valid at this time")]
+    NoRootIsValid,
+    /// An intermediate cannot be one.
+    #[error("intermediate certificate {index} cannot be used: {reason}")]
+    Intermediate {
+        /// Its index.
+        index: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// A CRL file cannot be read.
+    #[error("CRL file {index} cannot be used: {error}")]
+    Crl {
+        /// The file's index.
+        index: usize,
+        /// Why not.
+        error: CrlError,
+    },
+    /// Revocation by CRL is configured without a CRL.
+    #[error("revocation by CRL is configured, but no CRL file")]
+    NoCrls,
+    /// A required purpose is not an object identifier.
+    #[error("{text:?} is not an object identifier")]
+    ExtendedKeyUsage {
+        /// The text.
+        text: String,
+    },
+    /// anyExtendedKeyUsage says nothing and cannot be required.
+    #[error("anyExtendedKeyUsage cannot be required")]
+    AnyExtendedKeyUsage,
+    /// No purpose is required, so that any certificate of the roots would do.
+    #[error("no extended key usage is required")]
+    NoExtendedKeyUsage,
+    /// The least RSA size is out of bounds.
+    #[error("the least RSA key size must lie between {MINIMUM_RSA_BITS} and {MAXIMUM_RSA_BITS} bits")]
+    RsaBits,
+    /// The clock stands outside 1970 to 9999.
+    #[error("the clock of this host is unusable")]
+    ClockUnusable,
+}
+
+/// The settings in the form the validator works with.
+pub(super) struct Compiled {
+    pub(super) trust: Trust,
+    pub(super) rules: CardRules,
+    pub(super) revocation: Checker,
+}
+
+/// Reads everything once.
+pub(super) fn compile(settings: Settings, now: std::time::SystemTime) -> Result<Compiled, SettingsError> {
+    let mut problems = Vec::new();
+    let roots = roots(&settings.roots, now, &mut problems);
+    let intermediates = intermediates(&settings.intermediates, &mut problems);
+    let extended_key_usage = purposes(&settings.extended_key_usage, &mut problems);
+    let minimum_rsa_bits = settings.minimum_rsa_bits;
+    if !(MINIMUM_RSA_BITS..=MAXIMUM_RSA_BITS).contains(&minimum_rsa_bits) {
+        problems.push(SettingsProblem::RsaBits);
+    }
+    let trust = Trust::new(roots, intermediates, minimum_rsa_bits);
+    let revocation = checker(settings.revocation, &trust, &mut problems);
+    if !problems.is_empty() {
+        return Err(SettingsError { problems });
+    }
+    Ok(Compiled { trust, rules: CardRules { extended_key_usage, minimum_rsa_bits }, revocation })
+}
+
+fn roots(
+    configured: &[CertificateDer<'static>],
+    now: std::time::SystemTime,
+    problems: &mut Vec<SettingsProblem>,
+) -> Vec<Root> {
+    if configured.is_empty() {
+        problems.push(SettingsProblem::NoRoots);
+    }
+    let mut roots = Vec::with_capacity(configured.len());
+    for (index, encoded) in configured.iter().enumerate() {
+        match Root::parse(encoded) {
+            Ok(root) => roots.push(root),
+            Err(error) => problems.push(SettingsProblem::Root { index, reason: error.to_string() }),
+        }
+    }
+    let Ok(now) = Now::new(now) else {
+        problems.push(SettingsProblem::ClockUnusable);
+        return roots;
+    };
+    let valid = |root: &Root| {
+        let (not_before, not_after) = root.certificate.validity();
+        (not_before..=not_after).contains(&now.seconds())
+    };
+    if !roots.is_empty() && !roots.iter().any(valid) {
+        problems.push(SettingsProblem::NoRootIsValid);
+    }
+    roots
+}
+
+fn intermediates(
+    configured: &[CertificateDer<'static>],
+    problems: &mut Vec<SettingsProblem>,
+) -> Vec<ParsedCertificate> {
+    let mut intermediates = Vec::with_capacity(configured.len());
+    for (index, encoded) in configured.iter().enumerate() {
+        match ParsedCertificate::parse(encoded) {
+            Ok(certificate) if certificate.is_ca() => intermediates.push(certificate),
+            Ok(_) => {
+                let reason = "it is not a CA certificate".to_owned();
+                problems.push(SettingsProblem::Intermediate { index, reason });
+            }
+            Err(error) => problems.push(SettingsProblem::Intermediate { index, reason: error.to_string() }),
+        }
+    }
+    intermediates
+}
+
+fn purposes(configured: &[String], problems: &mut Vec<SettingsProblem>) -> Vec<ObjectIdentifier> {
+    if configured.is_empty() {
+        problems.push(SettingsProblem::NoExtendedKeyUsage);
+    }
+    let mut purposes = Vec::with_capacity(configured.len());
+    for text in configured {
+        match ObjectIdentifier::new(text) {
+            Ok(ANY_EXTENDED_KEY_USAGE) => problems.push(SettingsProblem::AnyExtendedKeyUsage),
+            Ok(oid) => purposes.push(oid),
+            Err(_) => problems.push(SettingsProblem::ExtendedKeyUsage { text: text.clone() }),
+        }
+    }
+    purposes
+}
+
+/// Reads the CRLs, and looks among the configured CAs for the key that signed each.
+fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsProblem>) -> Checker {
+    let files = match revocation {
+        Revocation::Off => return Checker::Off,
+        Revocation::NotConfigured => return Checker::NotConfigured,
+        Revocation::Crls(files) => files,
+    };
+    if files.is_empty() {
+        problems.push(SettingsProblem::NoCrls);
+    }
+    let mut crls = Vec::with_capacity(files.len());
+    for (index, file) in files.into_iter().enumerate() {
+        let blocks = split(file);
+        if blocks.is_empty() {
+            problems.push(SettingsProblem::Crl { index, error: CrlError::Encoding });
+        }
+        for block in blocks {
+            match Crl::parse(&block) {
+                Ok(crl) => crls.push(signer_found(crl, trust)),
+                Err(error) => problems.push(SettingsProblem::Crl { index, error }),
+            }
+        }
+    }
+    Checker::Crls(crls)
+}
+
+fn signer_found(mut crl: Crl, trust: &Trust) -> Crl {
+    let named =
+        trust.authorities().filter(|authority| certval::compare_names(authority.subject(), crl.issuer()));
+    for authority in named {
+        if crl.is_signed_by(authority) {
+            break;
+        }
+    }
+    crl.compact();
+    crl
+}

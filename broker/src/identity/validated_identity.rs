@@ -1,0 +1,122 @@
+//! A card that was believed, with every check and what it relied on.
+
+use jiff::Timestamp;
+use ldap_map::certificate::CertificateFacts;
+
+/// The result of the first step. Only [`super::Validator::validate`] makes one.
+#[derive(Clone, Debug)]
+pub struct ValidatedIdentity {
+    facts: CertificateFacts,
+    fingerprint_sha256: [u8; 32],
+    checks: Vec<Check>,
+    not_after: Timestamp,
+}
+
+impl ValidatedIdentity {
+    pub(super) fn new(
+        facts: CertificateFacts,
+        fingerprint_sha256: [u8; 32],
+        checks: Vec<Check>,
+        not_after: Timestamp,
+    ) -> Self {
+        Self { facts, fingerprint_sha256, checks, not_after }
+    }
+
+    /// What the card's certificate says about its holder.
+    #[must_use]
+    pub fn facts(&self) -> &CertificateFacts {
+        &self.facts
+    }
+
+    /// SHA-256 of the card's certificate in DER.
+    #[must_use]
+    pub fn fingerprint_sha256(&self) -> &[u8; 32] {
+        &self.fingerprint_sha256
+    }
+
+    /// Every check that was made, in order, with its evidence.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// When the first certificate of the path ends, the root included: nothing derived from this identity should
+    /// outlive it.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+}
+
+/// One check that held. `Display` is one line: the name, a colon, the evidence.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Check {
+    name: CheckName,
+    evidence: String,
+}
+
+impl Check {
+    pub(super) fn new(name: CheckName, evidence: String) -> Self {
+        Self { name, evidence }
+    }
+
+    /// Which check it was.
+    #[must_use]
+    pub fn name(&self) -> CheckName {
+        self.name
+    }
+
+    /// What it relied on, in words for an administrator.
+    #[must_use]
+    pub fn evidence(&self) -> &str {
+        &self.evidence
+    }
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.evidence)
+    }
+}
+
+/// The checks of the first step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum CheckName {
+    /// A path to a configured root exists and RFC 5280 section 6.1 accepts it.
+    Path,
+    /// Every certificate of the path is valid now.
+    Validity,
+    /// The card's certificate is not a CA's.
+    EndEntity,
+    /// The card's key is strong enough.
+    KeyStrength,
+    /// keyUsage allows a signature that proves who is there.
+    KeyUsage,
+    /// extendedKeyUsage names all required purposes.
+    ExtendedKeyUsage,
+    /// No certificate of the path is revoked.
+    Revocation,
+}
+
+impl CheckName {
+    /// The stable name, for logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Validity => "validity",
+            Self::EndEntity => "end_entity",
+            Self::KeyStrength => "key_strength",
+            Self::KeyUsage => "key_usage",
+            Self::ExtendedKeyUsage => "extended_key_usage",
+            Self::Revocation => "revocation",
+        }
+    }
+}
+
+impl std::fmt::Display for CheckName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

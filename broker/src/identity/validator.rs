@@ -1,0 +1,114 @@
+//! The first step: from a chain to a [`ValidatedIdentity`].
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use aws_lc_rs::digest;
+use der::Encode as _;
+use ldap_map::certificate::CertificateFacts;
+
+use super::certificate::{ParsedCertificate, name_text, timestamp};
+use super::error::{IdentityError, Malformed, Role};
+use super::now::Now;
+use super::path::Path;
+use super::peer_certificates::PeerCertificates;
+use super::revocation::{Checker, CrlSummary};
+use super::settings::{Compiled, Settings, SettingsError, compile};
+use super::validated_identity::{Check, CheckName, ValidatedIdentity};
+
+/// Judges chains against one configuration. Shared by all logins; does no I/O and reads no clock.
+pub struct Validator {
+    compiled: Compiled,
+}
+
+impl Validator {
+    /// Reads roots, intermediates and CRLs once.
+    ///
+    /// # Errors
+    /// All problems of the settings, each with its place.
+    pub fn new(settings: Settings, now: SystemTime) -> Result<Self, SettingsError> {
+        Ok(Self { compiled: compile(settings, now)? })
+    }
+
+    /// Decides whether a chain proves who is there.
+    ///
+    /// In order: a path of true signatures to a configured root; dates, constraints, policies and critical
+    /// extensions of that path (RFC 5280 section 6.1); the card's usage; revocation of every certificate but
+    /// the root (section 6.3); the facts of the card.
+    ///
+    /// # Errors
+    /// The first check that fails, on the path that came furthest.
+    pub fn validate(
+        &self,
+        peer: &PeerCertificates,
+        now: SystemTime,
+    ) -> Result<ValidatedIdentity, IdentityError> {
+        let now = Now::new(now)?;
+        let malformed = |problem| IdentityError::Malformed { which: Role::Card, problem };
+        let card = ParsedCertificate::parse(peer.card()).map_err(malformed)?;
+        // Hints only: one that cannot be read leads nowhere and harms nobody.
+        let others: Vec<ParsedCertificate> =
+            peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
+        let (checks, ends) = self.compiled.trust.find(&card, &others, now, |path| self.accept(path, now))?;
+        let facts =
+            CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
+        Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, timestamp(ends)))
+    }
+
+    /// DER subject names of all configured CAs, for the CertificateRequest of the handshake; each once.
+    #[must_use]
+    pub fn ca_names(&self) -> Vec<Vec<u8>> {
+        let mut seen = BTreeSet::new();
+        let names =
+            self.compiled.trust.authorities().filter_map(|authority| authority.subject().to_der().ok());
+        names.filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// The CRLs that are loaded.
+    #[must_use]
+    pub fn crls(&self) -> Vec<CrlSummary> {
+        let Checker::Crls(crls) = &self.compiled.revocation else { return Vec::new() };
+        let summary = |crl: &super::revocation::Crl| CrlSummary {
+            issuer: name_text(crl.issuer()),
+            this_update: timestamp(crl.this_update()),
+            next_update: crl.next_update().map(timestamp),
+            entries: crl.entries(),
+            scope: crl.scope().clone(),
+        };
+        crls.iter().map(summary).collect()
+    }
+
+    /// Usage and revocation of a path that RFC 5280 accepts.
+    fn accept(&self, path: &Path<'_>, now: Now) -> Result<(Vec<Check>, u64), IdentityError> {
+        let mut checks = vec![
+            Check::new(CheckName::Path, path_text(path)),
+            Check::new(CheckName::Validity, format!("all certificates until {}", timestamp(path.ends()))),
+        ];
+        checks.extend(self.compiled.rules.check(path)?);
+        let evidence = self.compiled.revocation.check(path, now)?;
+        checks.push(Check::new(CheckName::Revocation, evidence));
+        Ok((checks, path.ends()))
+    }
+}
+
+impl std::fmt::Debug for Validator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Validator").finish_non_exhaustive()
+    }
+}
+
+fn path_text(path: &Path<'_>) -> String {
+    let names: Vec<String> = path
+        .certificates
+        .iter()
+        .copied()
+        .chain([&path.root.certificate])
+        .map(|certificate| format!("{:?}", name_text(certificate.subject())))
+        .collect();
+    format!("{}, {} signatures verified", names.join(" issued by "), path.certificates.len())
+}
+
+fn sha256(octets: &[u8]) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, octets);
+    digest.as_ref().try_into().expect("a SHA-256 digest has 32 octets")
+}

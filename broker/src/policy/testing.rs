@@ -1,0 +1,38 @@
+//! Policies and grants for the tests of this and later steps.
+
+use std::time::Duration;
+
+use super::{Decision, Grant, Policy, Rule, Settings, Target};
+use crate::policy::rule::Membership;
+
+/// A rule for members of `Desktop Users`, for `*.corp.example`.
+pub(crate) fn rule(id: &str) -> Rule {
+    Rule {
+        id: id.to_owned(),
+        groups: vec!["Desktop Users".to_owned()],
+        targets: vec!["*.corp.example".to_owned()],
+        gateways: None,
+        services: vec!["TERMSRV".to_owned(), "HTTP".to_owned()],
+        maximum_lifetime: Duration::from_secs(3600),
+    }
+}
+
+pub(crate) fn policy(rules: Vec<Rule>) -> Policy {
+    let gateways = vec!["gw1".to_owned(), "gw2".to_owned()];
+    Policy::compile(&Settings { rules, gateways }).expect("a good policy")
+}
+
+/// A grant of `services` on `target` by the rule `desktop-users`, for an hour.
+pub(crate) fn grant(target: &str, services: &[&str]) -> Grant {
+    let rule = Rule {
+        services: services.iter().map(|class| (*class).to_owned()).collect(),
+        targets: vec![target.to_owned()],
+        ..rule("desktop-users")
+    };
+    let membership = Membership { names: ["desktop users".to_owned()].into(), ..Membership::default() };
+    let target = Target::new(target).expect("a target");
+    match policy(vec![rule]).decide_for(&membership, "gw1", &target) {
+        Decision::Permit(grant) => grant,
+        Decision::Deny(denial) => panic!("{denial}"),
+    }
+}

@@ -1,0 +1,227 @@
+use std::time::Duration;
+
+use ldap_map::testing::{DOMAIN_SID, Person};
+
+use super::rule::Membership;
+use super::testing::{grant, policy, rule};
+use super::{
+    Decision, Denial, Field, Grant, Missing, Policy, PolicyProblem, Problem, Request, Rule, Settings, Target,
+};
+
+fn member(names: &[&str], sids: &[&str]) -> Membership {
+    Membership {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        sids: sids.iter().map(|sid| (*sid).to_owned()).collect(),
+    }
+}
+
+fn decide(rules: Vec<Rule>, membership: &Membership, gateway: &str, target: &str) -> Decision {
+    policy(rules).decide_for(membership, gateway, &Target::new(target).expect("a target"))
+}
+
+fn permitted(decision: Decision) -> Grant {
+    match decision {
+        Decision::Permit(grant) => grant,
+        Decision::Deny(denial) => panic!("{denial}"),
+    }
+}
+
+fn denied(decision: Decision) -> Denial {
+    match decision {
+        Decision::Deny(denial) => denial,
+        Decision::Permit(grant) => panic!("permitted by {}", grant.rule()),
+    }
+}
+
+fn alice() -> Membership {
+    member(&["desktop users", "domain users"], &["S-1-5-21-1-2-3-1104"])
+}
+
+#[test]
+fn a_member_is_permitted_and_the_rule_is_named() {
+    let grant = permitted(decide(vec![rule("desktop-users")], &alice(), "gw1", "desk1.corp.example"));
+    assert_eq!(grant.rule(), "desktop-users");
+    assert_eq!(grant.maximum_lifetime(), Duration::from_secs(3600));
+}
+
+#[test]
+fn the_granted_services_are_on_the_target_in_the_order_of_the_rule() {
+    let services: Vec<String> = grant("desk1.corp.example", &["TERMSRV", "host"])
+        .services()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(services, ["TERMSRV/desk1.corp.example", "host/desk1.corp.example"]);
+}
+
+#[test]
+fn without_a_rule_everything_is_denied() {
+    let denial = denied(decide(Vec::new(), &alice(), "gw1", "desk1.corp.example"));
+    assert_eq!(denial.to_string(), r#"no rule permits desk1.corp.example through gateway "gw1""#);
+}
+
+#[test]
+fn a_group_can_be_named_by_its_sid() {
+    let by_sid = Rule { groups: vec!["s-1-5-21-1-2-3-1104".to_owned()], ..rule("by-sid") };
+    assert_eq!(permitted(decide(vec![by_sid], &alice(), "gw1", "desk1.corp.example")).rule(), "by-sid");
+}
+
+#[test]
+fn the_groups_of_the_directory_decide() {
+    let account = crate::directory::testing::account(&Person::new("alice"));
+    let users = Rule { groups: vec![format!("{DOMAIN_SID}-513")], ..rule("domain-users") };
+    let admins = Rule { groups: vec![format!("{DOMAIN_SID}-512")], ..rule("domain-admins") };
+    let target = Target::new("desk1.corp.example").expect("a target");
+    let request = Request { account: &account, gateway: "gw1", target: &target };
+    assert_eq!(permitted(policy(vec![admins.clone(), users]).decide(&request)).rule(), "domain-users");
+    assert_eq!(denied(policy(vec![admins]).decide(&request)).near_misses()[0].rule, "domain-admins");
+}
+
+#[test]
+fn a_group_name_is_compared_without_regard_to_case() {
+    let shouted = Rule { groups: vec!["DESKTOP USERS".to_owned()], ..rule("shouted") };
+    assert_eq!(permitted(decide(vec![shouted], &alice(), "gw1", "desk1.corp.example")).rule(), "shouted");
+}
+
+#[test]
+fn who_is_in_no_group_of_the_rule_is_denied() {
+    let denial =
+        denied(decide(vec![rule("desktop-users")], &member(&["guests"], &[]), "gw1", "desk1.corp.example"));
+    assert_eq!(denial.near_misses()[0].missing, [Missing::Group(vec!["desktop users".to_owned()])]);
+}
+
+#[test]
+fn an_account_without_groups_is_denied() {
+    let denial =
+        denied(decide(vec![rule("desktop-users")], &Membership::default(), "gw1", "desk1.corp.example"));
+    assert_eq!(denial.near_misses().len(), 1);
+}
+
+#[test]
+fn a_target_outside_the_patterns_is_denied() {
+    let denial = denied(decide(vec![rule("desktop-users")], &alice(), "gw1", "desk1.other.example"));
+    assert_eq!(denial.near_misses()[0].missing, [Missing::Target(vec!["*.corp.example".to_owned()])]);
+}
+
+#[test]
+fn a_rule_for_other_gateways_does_not_match() {
+    let elsewhere = Rule { gateways: Some(vec!["gw2".to_owned()]), ..rule("elsewhere") };
+    let denial = denied(decide(vec![elsewhere.clone()], &alice(), "gw1", "desk1.corp.example"));
+    assert_eq!(denial.near_misses()[0].missing, [Missing::Gateway(vec!["gw2".to_owned()])]);
+    assert_eq!(permitted(decide(vec![elsewhere], &alice(), "gw2", "desk1.corp.example")).rule(), "elsewhere");
+}
+
+#[test]
+fn of_several_matching_rules_the_first_of_the_file_decides() {
+    let wide = rule("wide");
+    let narrow = Rule { targets: vec!["desk1.corp.example".to_owned()], ..rule("narrow") };
+    let rules = vec![wide.clone(), narrow.clone()];
+    assert_eq!(permitted(decide(rules, &alice(), "gw1", "desk1.corp.example")).rule(), "wide");
+    assert_eq!(permitted(decide(vec![narrow, wide], &alice(), "gw1", "desk1.corp.example")).rule(), "narrow");
+}
+
+#[test]
+fn a_denial_names_the_closest_rules_first_and_leaves_strangers_out() {
+    let two_short = Rule {
+        gateways: Some(vec!["gw2".to_owned()]),
+        targets: vec!["srv.corp.example".to_owned()],
+        ..rule("two-short")
+    };
+    let one_short = Rule { groups: vec!["Admins".to_owned()], ..rule("one-short") };
+    let stranger = Rule {
+        groups: vec!["Others".to_owned()],
+        targets: vec!["*.other.example".to_owned()],
+        ..rule("stranger")
+    };
+    let denial = denied(decide(vec![two_short, stranger, one_short], &alice(), "gw1", "desk1.corp.example"));
+    let expected = "no rule permits desk1.corp.example through gateway \"gw1\"; closest: \
+                    rule \"one-short\" needs membership in one of [\"admins\"]; \
+                    rule \"two-short\" is for targets [\"srv.corp.example\"] and is for gateways [\"gw2\"]";
+    assert_eq!(denial.to_string(), expected);
+}
+
+#[test]
+fn a_denial_names_at_most_five_rules() {
+    let rules =
+        (0..20).map(|n| Rule { groups: vec!["Admins".to_owned()], ..rule(&format!("r{n}")) }).collect();
+    assert_eq!(denied(decide(rules, &alice(), "gw1", "desk1.corp.example")).near_misses().len(), 5);
+}
+
+fn problems(rules: Vec<Rule>) -> Vec<PolicyProblem> {
+    Policy::compile(&Settings { rules, gateways: vec!["gw1".to_owned()] }).expect_err("a bad policy")
+}
+
+fn only(rule: Rule) -> (Field, Problem) {
+    let mut found = problems(vec![rule]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let problem = found.remove(0);
+    (problem.field, problem.problem)
+}
+
+#[test]
+fn every_problem_of_every_rule_is_reported_with_its_place() {
+    let first = Rule { id: String::new(), services: vec!["krbtgt".to_owned()], ..rule("x") };
+    let second = Rule {
+        targets: vec!["ok.corp.example".to_owned(), "not a host".to_owned()],
+        maximum_lifetime: Duration::ZERO,
+        ..rule("second")
+    };
+    let texts: Vec<String> = problems(vec![first, second]).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "rule 1, id: an id has 1 to 64 letters, digits, hyphens, underscores and dots",
+            "rule 1, services[0]: \"krbtgt\": this service class is never granted",
+            "rule 2 (\"second\"), targets[1]: \"not a host\": labels consist of letters, digits and inner hyphens",
+            "rule 2 (\"second\"), maximum_lifetime: a lifetime is longer than nothing and at most 24 hours",
+        ]
+    );
+}
+
+#[test]
+fn an_id_that_is_used_twice_is_a_problem() {
+    let found = problems(vec![rule("same"), rule("same")]);
+    assert_eq!((found[0].place.index, &found[0].problem), (1, &Problem::DuplicateId));
+}
+
+#[test]
+fn an_empty_list_is_a_problem() {
+    assert_eq!(only(Rule { groups: Vec::new(), ..rule("r") }), (Field::Groups(None), Problem::Empty));
+    assert_eq!(only(Rule { targets: Vec::new(), ..rule("r") }), (Field::Targets(None), Problem::Empty));
+    assert_eq!(only(Rule { services: Vec::new(), ..rule("r") }), (Field::Services(None), Problem::Empty));
+    assert_eq!(
+        only(Rule { gateways: Some(Vec::new()), ..rule("r") }),
+        (Field::Gateways(None), Problem::Empty)
+    );
+}
+
+#[test]
+fn a_gateway_that_is_not_configured_is_a_problem() {
+    let found = only(Rule { gateways: Some(vec!["gw9".to_owned()]), ..rule("r") });
+    assert_eq!(found, (Field::Gateways(Some(0)), Problem::UnknownGateway { text: "gw9".to_owned() }));
+}
+
+#[test]
+fn a_sid_that_is_none_is_a_problem_and_not_a_name() {
+    let (field, problem) = only(Rule { groups: vec!["S-1-5-x".to_owned()], ..rule("r") });
+    assert_eq!(field, Field::Groups(Some(0)));
+    assert!(matches!(problem, Problem::Group { .. }));
+}
+
+#[test]
+fn a_group_name_with_spaces_around_it_is_a_problem() {
+    assert!(matches!(only(Rule { groups: vec![" Users".to_owned()], ..rule("r") }).1, Problem::Group { .. }));
+}
+
+#[test]
+fn an_entry_that_is_there_twice_is_a_problem() {
+    let services = vec!["HTTP".to_owned(), "http".to_owned()];
+    let found = only(Rule { services, ..rule("r") });
+    assert_eq!(found, (Field::Services(Some(1)), Problem::Duplicate { text: "http".to_owned() }));
+}
+
+#[test]
+fn a_lifetime_of_more_than_a_day_is_a_problem() {
+    let found = only(Rule { maximum_lifetime: Duration::from_secs(86_401), ..rule("r") });
+    assert_eq!(found, (Field::MaximumLifetime, Problem::Lifetime));
+}
