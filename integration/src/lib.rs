@@ -7,11 +7,17 @@
 //!
 //! - [`process`] runs a command with a deadline, [`wait`] waits for a condition with one;
 //! - [`container`] has the engine (Podman or Docker), images cached by their content, networks and containers;
+//! - [`pki`] makes authorities, servers' certificates, and cards right and wrong;
+//! - [`samba_ad`] describes a domain and starts its controller;
+//! - [`lab`] puts these together;
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out.
 
 pub mod container;
 pub mod desktop;
 pub mod gateway;
+pub mod lab;
+pub mod pki;
 pub mod process;
+pub mod samba_ad;
 pub mod wait;

@@ -3,3 +3,5 @@
 
 #[cfg(test)]
 mod containers;
+#[cfg(test)]
+mod domain;

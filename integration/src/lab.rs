@@ -1,0 +1,87 @@
+//! The lab most tests use: one domain controller, one network, one PKI, made once in a process and shared.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::container::{ContainerSpec, ImageSource, Network};
+use crate::pki::Pki;
+use crate::samba_ad::{Domain, DomainController, DomainError};
+use crate::{container::Container, wait};
+
+/// A domain with its network and PKI; everything is removed on drop.
+#[derive(Debug)]
+pub struct Lab {
+    // Containers before their network: fields are dropped in order.
+    controller: DomainController,
+    network: Network,
+    pki: Pki,
+}
+
+impl Lab {
+    /// A lab of one's own with the tests' domain, for a test that disturbs it.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn start(name: &str) -> Result<Self, DomainError> {
+        Self::with_domain(name, Domain::of_the_tests())
+    }
+
+    /// A lab of one's own with another domain.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn with_domain(name: &str, domain: Domain) -> Result<Self, DomainError> {
+        let network = Network::create(name)?;
+        let pki = Pki::new(wait::now())?;
+        let controller = domain.start(&network, &pki)?;
+        Ok(Self { controller, network, pki })
+    }
+
+    /// The lab that the tests of this process share; they only read. It lives while someone uses it.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn shared() -> Result<Arc<Self>, DomainError> {
+        static SHARED: Mutex<Weak<Lab>> = Mutex::new(Weak::new());
+        // A test that panicked here left a dead lab at worst, and a new one is made.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lab) = shared.upgrade() {
+            return Ok(lab);
+        }
+        let lab = Arc::new(Self::start("shared")?);
+        *shared = Arc::downgrade(&lab);
+        Ok(lab)
+    }
+
+    /// The domain controller.
+    #[must_use]
+    pub fn controller(&self) -> &DomainController {
+        &self.controller
+    }
+
+    /// The network that all of the lab's containers are on.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The authorities.
+    #[must_use]
+    pub fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
+    /// A container of the independent judges (MIT's tools, OpenLDAP's, curl, a token), set up for the domain.
+    ///
+    /// # Errors
+    /// Where it cannot be built or started.
+    pub fn client(&self, name: &str) -> Result<Container, DomainError> {
+        let image = ImageSource::named("client").build()?;
+        let container = ContainerSpec::new(name, &image, &self.network, self.network.next_address())
+            .hostname(&format!("{name}.corp.example"))
+            .host(&self.controller.name(), self.controller.address())
+            .file("/etc/krb5.conf", self.controller.krb5_conf(), 0o644)
+            .file("/etc/ssl/lab/machine-ca.pem", self.pki.machine_root_pem(), 0o644)
+            .start()?;
+        Ok(container)
+    }
+}

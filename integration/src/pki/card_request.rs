@@ -1,0 +1,185 @@
+//! A card's certificate: right by default, wrong in each way a test asks for.
+
+use rcgen::{
+    CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, KeyUsagePurpose, PublicKeyData, SanType,
+    SerialNumber, SubjectPublicKeyInfo,
+};
+
+use super::{Credential, DAY, KeyKind, Pki, PkiError, common_name, key};
+
+/// `id-ms-user-principal-name`, an otherName.
+const UPN: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
+/// `szOID_KP_SMARTCARD_LOGON`, an extended key usage.
+const SMARTCARD_LOGON: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 2];
+/// `szOID_NTDS_CA_SECURITY_EXT`, the extension that names the account's security identifier.
+const SECURITY_EXTENSION: [u64; 9] = [1, 3, 6, 1, 4, 1, 311, 25, 2];
+/// DER of `szOID_NTDS_OBJECTSID`, the otherName in it.
+const OBJECT_SID: [u8; 12] = [0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x19, 0x02, 0x01];
+
+/// A card's certificate to be.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CardRequest<'a> {
+    pki: &'a Pki,
+    name: String,
+    upns: Vec<String>,
+    sid: Option<String>,
+    key: KeyKind,
+    extended_key_usages: Vec<ExtendedKeyUsagePurpose>,
+    key_usages: Vec<KeyUsagePurpose>,
+    validity: Validity,
+    issuer: Issuer,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Validity {
+    Now,
+    Past,
+    Future,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Issuer {
+    Ours,
+    Stranger,
+}
+
+impl<'a> CardRequest<'a> {
+    pub(super) fn new(pki: &'a Pki, upn: &str) -> Self {
+        Self {
+            pki,
+            name: upn.split('@').next().unwrap_or(upn).to_owned(),
+            upns: vec![upn.to_owned()],
+            sid: None,
+            key: KeyKind::P256,
+            extended_key_usages: vec![
+                ExtendedKeyUsagePurpose::ClientAuth,
+                ExtendedKeyUsagePurpose::Other(SMARTCARD_LOGON.to_vec()),
+            ],
+            key_usages: vec![KeyUsagePurpose::DigitalSignature],
+            validity: Validity::Now,
+            issuer: Issuer::Ours,
+        }
+    }
+
+    /// Adds the security extension with the account's SID in text.
+    pub fn sid(mut self, sid: &str) -> Self {
+        self.sid = Some(sid.to_owned());
+        self
+    }
+
+    /// Chooses the key's algorithm; P-256 where nothing is said.
+    pub fn key(mut self, kind: KeyKind) -> Self {
+        self.key = kind;
+        self
+    }
+
+    /// Leaves the user principal name out.
+    pub fn without_upn(mut self) -> Self {
+        self.upns.clear();
+        self
+    }
+
+    /// Adds a further user principal name.
+    pub fn another_upn(mut self, upn: &str) -> Self {
+        self.upns.push(upn.to_owned());
+        self
+    }
+
+    /// Makes it a card for TLS clients that is not for smart card logon.
+    pub fn without_smartcard_logon(mut self) -> Self {
+        self.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self
+    }
+
+    /// Makes its key one for encryption instead of signatures.
+    pub fn without_digital_signature(mut self) -> Self {
+        self.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+        self
+    }
+
+    /// Lets it have ended yesterday.
+    pub fn expired(mut self) -> Self {
+        self.validity = Validity::Past;
+        self
+    }
+
+    /// Lets it begin tomorrow.
+    pub fn not_yet_valid(mut self) -> Self {
+        self.validity = Validity::Future;
+        self
+    }
+
+    /// Has it issued by an authority that nobody trusts.
+    pub fn by_a_stranger(mut self) -> Self {
+        self.issuer = Issuer::Stranger;
+        self
+    }
+
+    /// Issues it with a new key.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn issue(&self) -> Result<Credential, PkiError> {
+        let key = key(self.key)?;
+        let mut credential = self.certify(&key)?;
+        credential.key_pem = Some(key.serialize_pem());
+        Ok(credential)
+    }
+
+    /// Issues it for a public key that a token made (DER of its SubjectPublicKeyInfo).
+    ///
+    /// # Errors
+    /// [`PkiError`], also where the key cannot be read.
+    pub fn issue_for(&self, public_key: &[u8]) -> Result<Credential, PkiError> {
+        self.certify(&SubjectPublicKeyInfo::from_der(public_key)?)
+    }
+
+    fn certify(&self, public_key: &impl PublicKeyData) -> Result<Credential, PkiError> {
+        let issuer = match self.issuer {
+            Issuer::Ours => &self.pki.issuing,
+            Issuer::Stranger => &self.pki.stranger,
+        };
+        let serial = self.pki.next_serial();
+        let certificate = self.params(serial).signed_by(public_key, issuer)?;
+        let chain_pem = certificate.pem() + &issuer.pem();
+        Ok(Credential { der: certificate.der().to_vec(), chain_pem, key_pem: None, serial })
+    }
+
+    fn params(&self, serial: u64) -> CertificateParams {
+        let now = self.pki.now;
+        let (not_before, not_after) = match self.validity {
+            Validity::Now => (now - DAY, now + 365 * DAY),
+            Validity::Past => (now - 365 * DAY, now - DAY),
+            Validity::Future => (now + DAY, now + 365 * DAY),
+        };
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(&self.name);
+        params.not_before = not_before.into();
+        params.not_after = not_after.into();
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.key_usages.clone_from(&self.key_usages);
+        params.extended_key_usages.clone_from(&self.extended_key_usages);
+        params.use_authority_key_identifier_extension = true;
+        for upn in &self.upns {
+            params.subject_alt_names.push(SanType::OtherName((UPN.to_vec(), upn.as_str().into())));
+        }
+        if let Some(sid) = &self.sid {
+            params.custom_extensions.push(security_extension(sid));
+        }
+        params
+    }
+}
+
+fn security_extension(sid: &str) -> CustomExtension {
+    let value = tlv(0xa0, &tlv(0x04, sid.as_bytes()));
+    let other_name = tlv(0xa0, &[&OBJECT_SID, value.as_slice()].concat());
+    CustomExtension::from_oid_content(&SECURITY_EXTENSION, tlv(0x30, &other_name))
+}
+
+/// One DER element of less than 128 octets, as all here are.
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80);
+    let length = length.expect("a SID in text has less than 100 octets");
+    [&[tag, length], content].concat()
+}
