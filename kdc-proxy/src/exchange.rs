@@ -23,6 +23,9 @@ pub mod secret;
 mod tgs_call;
 pub mod tgs_exchange;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::SystemTime;
 
 use rand_core::CryptoRng;

@@ -23,6 +23,8 @@ pub mod message;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod principal;
+#[cfg(any(test, feature = "__testing"))]
+pub mod testing;
 pub mod ticket;
 pub mod ticket_cache;
 pub mod time;

@@ -137,8 +137,7 @@ pub(crate) fn pac_options(flags: u32) -> PaData {
 }
 
 /// The content of PA-PAC-OPTIONS, as a KDC reads it.
-#[cfg(test)]
-#[expect(dead_code, reason = "read by the in-process kdc, which follows")]
+#[cfg(any(test, feature = "__testing"))]
 pub(crate) fn read_pac_options(bytes: &[u8]) -> Result<u32, Malformed> {
     decode::<PacOptions>(bytes).map(|options| options.flags.0)
 }

@@ -1,0 +1,142 @@
+//! Accounts of the KDC in memory.
+
+use crate::key::{Etype, Key};
+use crate::principal::{NameType, PrincipalName, Realm};
+
+/// A user, a service or a computer.
+#[derive(Clone, Debug)]
+pub struct Account {
+    name: String,
+    secret: String,
+    salt: String,
+    keys: Vec<Key>,
+    pub(super) rid: u32,
+    pub(super) etypes: Vec<Etype>,
+    pub(super) spns: Vec<PrincipalName>,
+    pub(super) needs_preauth: bool,
+    pub(super) is_sensitive: bool,
+    pub(super) may_act_for_anyone: bool,
+    pub(super) delegates_to: Vec<PrincipalName>,
+    pub(super) allows: Vec<String>,
+}
+
+/// The version of every key.
+pub(super) const KVNO: u32 = 3;
+
+impl Account {
+    /// A person or a service account. `rid` is the last part of its SID.
+    pub fn new(name: &str, rid: u32, password: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            secret: password.to_owned(),
+            salt: String::new(),
+            keys: Vec::new(),
+            rid,
+            etypes: vec![Etype::Aes256, Etype::Aes128],
+            spns: Vec::new(),
+            needs_preauth: true,
+            is_sensitive: false,
+            may_act_for_anyone: false,
+            delegates_to: Vec::new(),
+            allows: Vec::new(),
+        }
+    }
+
+    /// Registers a service principal name.
+    #[must_use]
+    pub fn spn(mut self, spn: PrincipalName) -> Self {
+        self.spns.push(spn);
+        self
+    }
+
+    /// Restricts the encryption types of the account's keys, most preferred first.
+    #[must_use]
+    pub fn etypes(mut self, etypes: &[Etype]) -> Self {
+        self.etypes = etypes.to_vec();
+        self
+    }
+
+    /// DONT_REQUIRE_PREAUTH.
+    #[must_use]
+    pub const fn without_preauth(mut self) -> Self {
+        self.needs_preauth = false;
+        self
+    }
+
+    /// "Sensitive and cannot be delegated".
+    #[must_use]
+    pub const fn sensitive(mut self) -> Self {
+        self.is_sensitive = true;
+        self
+    }
+
+    /// TRUSTED_TO_AUTH_FOR_DELEGATION: tickets from S4U2Self are forwardable.
+    #[must_use]
+    pub const fn trusted_to_authenticate_for_delegation(mut self) -> Self {
+        self.may_act_for_anyone = true;
+        self
+    }
+
+    /// Adds to msDS-AllowedToDelegateTo.
+    #[must_use]
+    pub fn delegates_to(mut self, spn: PrincipalName) -> Self {
+        self.delegates_to.push(spn);
+        self
+    }
+
+    /// Adds to msDS-AllowedToActOnBehalfOfOtherIdentity the account of this name.
+    #[must_use]
+    pub fn allows(mut self, name: &str) -> Self {
+        self.allows.push(name.to_owned());
+        self
+    }
+
+    /// The sAMAccountName.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key of a type, as the password gives it; `None` before the account was added to a KDC, and for a type
+    /// the account has not.
+    pub fn key(&self, etype: Etype) -> Option<&Key> {
+        self.keys.iter().find(|key| key.etype() == etype)
+    }
+
+    pub(super) fn in_realm(mut self, realm: &Realm) -> Self {
+        self.salt = match self.name.strip_suffix('$') {
+            Some(host) => {
+                format!("{realm}host{}.{}", host.to_lowercase(), realm.as_str().to_lowercase())
+            }
+            None => format!("{realm}{}", self.name),
+        };
+        let derive =
+            |etype: &Etype| Key::from_password(*etype, &self.secret, self.salt.as_bytes(), None).ok();
+        self.keys = self.etypes.iter().filter_map(derive).collect();
+        self
+    }
+
+    pub(super) fn salt(&self) -> &str {
+        &self.salt
+    }
+
+    /// The key tickets for this account are encrypted in.
+    pub(super) fn service_key(&self) -> Option<&Key> {
+        self.keys.first()
+    }
+
+    pub(super) fn is_called(&self, name: &PrincipalName, realm: &Realm) -> bool {
+        let text = name.joined();
+        if name.name_type() == NameType::Enterprise {
+            let upn = format!("{}@{realm}", self.name);
+            return text.eq_ignore_ascii_case(&upn);
+        }
+        text.eq_ignore_ascii_case(&self.name) || self.spns.iter().any(|spn| spn.eq_ignoring_case(name))
+    }
+
+    /// SAM control bits of the PAC: NORMAL_ACCOUNT or WORKSTATION_TRUST_ACCOUNT, and NOT_DELEGATED.
+    pub(super) fn control_bits(&self) -> u32 {
+        let kind = if self.name.ends_with('$') { 0x80 } else { 0x10 };
+        let sensitive = if self.is_sensitive { 0x4000 } else { 0 };
+        kind | sensitive
+    }
+}

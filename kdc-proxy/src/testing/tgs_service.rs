@@ -1,0 +1,148 @@
+//! The ticket-granting service of the KDC in memory.
+
+use std::time::SystemTime;
+
+use rand_core::CryptoRng;
+
+use super::answer::{Issue, Refusal};
+use super::as_service::{check_skew, forwardable};
+use super::{Account, Kdc};
+use crate::error::ErrorCode;
+use crate::key::{Etype, Key, KeyUsage};
+use crate::message::ap_req::{ApReq, Authenticator};
+use crate::message::kdc_req::{KdcReq, KdcReqBody, RequestKind, TgsReq, options};
+use crate::message::padata::{self, kind};
+use crate::message::types::{EncTicketPart, Malformed, PaData, Ticket, decode, principal};
+use crate::principal::{Principal, PrincipalName};
+use crate::ticket::{TicketFlags, TicketTimes};
+use crate::time::KerberosTime;
+
+/// A TGS-REQ whose TGT and authenticator have been verified.
+pub(super) struct Authentic {
+    pub(super) tgt: EncTicketPart,
+    pub(super) client: Principal,
+    pub(super) session_key: Key,
+    pub(super) subkey: Key,
+    pub(super) body: KdcReqBody,
+    pub(super) elements: Vec<PaData>,
+}
+
+/// In whose name a ticket is issued, and whether it may be forwarded.
+pub(super) struct Subject {
+    pub(super) client: Principal,
+    pub(super) rid: u32,
+    pub(super) control_bits: u32,
+    pub(super) is_forwardable: bool,
+    pub(super) authtime: KerberosTime,
+    pub(super) latest_end: KerberosTime,
+    pub(super) padata: Option<Vec<PaData>>,
+    pub(super) encrypted_padata: Option<Vec<PaData>>,
+}
+
+impl Kdc {
+    pub(super) fn answer_tgs<R: CryptoRng + ?Sized>(
+        &mut self,
+        request: &[u8],
+        kdc_time: SystemTime,
+        rng: &mut R,
+    ) -> Result<Vec<u8>, Refusal> {
+        let asked = self.authenticate(decode::<TgsReq>(request)?.0, kdc_time)?;
+        let name = asked.body.sname.as_ref().ok_or(Malformed)?;
+        let name = PrincipalName::try_from(name).map_err(|_| Malformed)?;
+        let server = self.account(&name).ok_or(ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN)?;
+        let wants_s4u2self = asked
+            .elements
+            .iter()
+            .any(|element| matches!(element.padata_type, kind::FOR_USER | kind::S4U_X509_USER));
+        let subject = if asked.body.kdc_options.0 & options::CNAME_IN_ADDL_TKT != 0 {
+            self.s4u2proxy(&asked, &name, server, kdc_time)?
+        } else if wants_s4u2self {
+            self.s4u2self(&asked, server)?
+        } else {
+            self.plain(&asked)?
+        };
+        let issue = issue(asked, server, name, subject, kdc_time, rng)?;
+        Ok(self.issue(issue, rng))
+    }
+
+    /// Verifies the TGT, the authenticator, its checksum over the body, its time, and that it is no replay.
+    fn authenticate(&mut self, asked: KdcReq, kdc_time: SystemTime) -> Result<Authentic, Refusal> {
+        let modified = |_| Refusal::from(ErrorCode::KRB_AP_ERR_BAD_INTEGRITY);
+        let elements = asked.padata.unwrap_or_default();
+        let ap_req: ApReq = decode(padata::only(&elements, kind::TGS_REQ).ok_or(Malformed)?)?;
+        let ticket: Ticket = decode(ap_req.ticket.as_bytes())?;
+        let plain = self.krbtgt.decrypt(KeyUsage::TICKET, &ticket.enc_part.cipher).map_err(modified)?;
+        let tgt: EncTicketPart = decode(&plain)?;
+        let session_key = Key::try_from(&tgt.key).map_err(|_| Malformed)?;
+        let cipher = &ap_req.authenticator.cipher;
+        let plain = session_key.decrypt(KeyUsage::TGS_REQ_AUTHENTICATOR, cipher).map_err(modified)?;
+        let authenticator: Authenticator = decode(&plain)?;
+        if authenticator.cname != tgt.cname || authenticator.crealm != tgt.crealm {
+            return Err(ErrorCode::KRB_AP_ERR_BADMATCH.into());
+        }
+        check_skew(authenticator.ctime, authenticator.cusec, kdc_time)?;
+        if !self.authenticators.insert(cipher.to_vec()) {
+            return Err(ErrorCode::KRB_AP_ERR_REPEAT.into());
+        }
+        let checksum = authenticator.cksum.ok_or(ErrorCode::KRB_AP_ERR_INAPP_CKSUM)?;
+        let body = asked.req_body.as_bytes();
+        session_key
+            .verify_checksum(KeyUsage::TGS_REQ_CHECKSUM, body, checksum.cksumtype, &checksum.checksum)
+            .map_err(|_| Refusal::from(ErrorCode::KRB_AP_ERR_MODIFIED))?;
+        let subkey = Key::try_from(&authenticator.subkey.ok_or(Malformed)?).map_err(|_| Malformed)?;
+        let client = principal(&tgt.cname, &tgt.crealm).map_err(|_| Malformed)?;
+        Ok(Authentic { client, session_key, subkey, body: decode(body)?, elements, tgt })
+    }
+
+    fn plain(&self, asked: &Authentic) -> Result<Subject, Refusal> {
+        let account = self.account(asked.client.name()).ok_or(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)?;
+        Ok(Subject {
+            client: asked.client.clone(),
+            rid: account.rid,
+            control_bits: account.control_bits(),
+            is_forwardable: true,
+            authtime: asked.tgt.authtime,
+            latest_end: asked.tgt.endtime,
+            padata: None,
+            encrypted_padata: None,
+        })
+    }
+}
+
+fn issue<R: CryptoRng + ?Sized>(
+    asked: Authentic,
+    server: &Account,
+    name: PrincipalName,
+    subject: Subject,
+    kdc_time: SystemTime,
+    rng: &mut R,
+) -> Result<Issue, Refusal> {
+    let wanted = asked.body.etype.iter().find_map(|number| Etype::from_number(*number).ok());
+    let wanted = wanted.ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?;
+    let starttime = KerberosTime::from_system(kdc_time).map_err(|_| Malformed)?;
+    let from_tgt = TicketFlags::from(asked.tgt.flags).contains(TicketFlags::FORWARDABLE);
+    let asked_for = asked.body.kdc_options.0 & options::FORWARDABLE != 0;
+    let is_forwardable = subject.is_forwardable && from_tgt && asked_for;
+    let flags = TicketFlags::PRE_AUTHENT.union(forwardable(is_forwardable));
+    Ok(Issue {
+        kind: RequestKind::Tgs,
+        client: subject.client,
+        server: name,
+        session_key: Key::random(wanted, rng),
+        flags,
+        times: TicketTimes {
+            authtime: subject.authtime,
+            starttime,
+            endtime: asked.body.till.min(asked.tgt.endtime).min(subject.latest_end),
+            renew_till: None,
+        },
+        nonce: asked.body.nonce,
+        ticket_key: server.service_key().ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?.clone(),
+        reply_key: asked.subkey,
+        reply_flags: TicketFlags::from_bits(0),
+        padata: subject.padata,
+        encrypted_padata: subject.encrypted_padata,
+        rid: subject.rid,
+        control_bits: subject.control_bits,
+    })
+}
