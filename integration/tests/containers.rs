@@ -1,9 +1,10 @@
 //! The harness itself: containers are reachable, and nothing of a run is left.
 
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use integration::container::{Container, ContainerSpec, Engine, Image, ImageSource, Network};
-use integration::process;
+use integration::{process, wait};
 
 fn client() -> Image {
     ImageSource::named("client").build().unwrap()
@@ -66,4 +67,47 @@ fn a_command_that_fails_inside_is_named_with_its_output() {
     let container = started("failure", &network);
     let error = container.run(&["sh", "-c", "echo because; exit 7"]).unwrap_err().to_string();
     assert!(error.contains("Some(7)") && error.contains("because"), "{error}");
+}
+
+/// The program `lab`, up and running, and its run's id.
+fn lab_by_hand() -> (std::process::Child, String) {
+    let mut lab = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
+    let spawned = lab.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn();
+    let mut lab = spawned.unwrap();
+    let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();
+    let first = lines.next().expect("the lab came up").unwrap();
+    let id = first.strip_prefix("run ").unwrap().to_owned();
+    assert!(lines.any(|line| line.unwrap().starts_with("end of input")));
+    (lab, id)
+}
+
+#[test]
+fn a_killed_run_leaves_nothing() {
+    let (mut lab, id) = lab_by_hand();
+    assert_ne!(listed(&id), "");
+    lab.kill().unwrap();
+    lab.wait().unwrap();
+    wait::until("the removal", Duration::from_secs(30), || listed(&id).is_empty().then_some(())).unwrap();
+}
+
+#[test]
+fn a_run_removes_what_a_dead_one_left_and_spares_the_living() {
+    let engine = Engine::get().unwrap().command_line();
+    let network = Network::create("living").unwrap();
+    // As left by a machine that lost power: its boot is not this one.
+    let left = format!("kerbridge-left-{}", std::process::id());
+    let script = format!(
+        "{engine} network create --subnet 10.199.{}.0/24 --label kerbridge.run=0 --label kerbridge.owner=0.0.1.1 {left}",
+        std::process::id() % 250
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script]);
+    assert!(process::run(shell, b"", Duration::from_secs(60)).unwrap().succeeded());
+    assert!(listed(&left).contains(&left));
+
+    let (mut lab, _) = lab_by_hand();
+    assert_eq!(listed(&left), "");
+    assert!(listed(network.name()).contains(network.name()));
+    drop(lab.stdin.take());
+    assert!(lab.wait().unwrap().success());
 }
