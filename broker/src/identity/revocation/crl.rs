@@ -248,7 +248,7 @@ fn next_tag(fields: &SliceReader<'_>) -> Result<Option<Tag>, CrlError> {
     if fields.is_finished() { Ok(None) } else { Ok(Some(Tag::peek(fields)?)) }
 }
 
-/// crlExtensions, [0] EXPLICIT OPTIONAL.
+/// crlExtensions, `[0] EXPLICIT OPTIONAL`.
 fn extensions(fields: &mut SliceReader<'_>) -> Result<Extensions, CrlError> {
     let wrapped = der::asn1::ContextSpecific::<Extensions>::decode_explicit(fields, TagNumber(0))?;
     let Some(extensions) = wrapped.map(|field| field.value) else { return Ok(Extensions::new()) };
@@ -328,7 +328,7 @@ fn scope_of(extensions: &[Extension]) -> Result<CrlScope, CrlError> {
     Ok(scope)
 }
 
-/// indirectCRL, [4] BOOLEAN, of an IssuingDistributionPoint.
+/// indirectCRL, `[4] BOOLEAN`, of an IssuingDistributionPoint.
 fn is_indirect(value: &[u8]) -> Result<bool, CrlError> {
     let mut reader = SliceReader::new(value)?;
     let indirect = reader.sequence(|fields| {
