@@ -7,6 +7,7 @@ mod code;
 mod desk;
 mod error;
 pub mod forms;
+mod login;
 mod session;
 mod store;
 #[cfg(test)]
@@ -15,5 +16,6 @@ pub(crate) mod testing;
 pub use self::code::{MalformedToken, Token};
 pub use self::desk::{Call, Desk, Further, Handoff, Opening, Settings};
 pub use self::error::{HandOffError, IssueTicketError, RedeemError, SessionError};
+pub use self::login::Login;
 pub use self::session::{SessionFacts, Subject};
 pub use self::store::Census;

@@ -11,3 +11,4 @@ pub mod health;
 pub mod identity;
 pub mod logging;
 pub mod policy;
+pub mod tickets;

@@ -1,7 +1,50 @@
 //! Each step's error becomes a refusal: the code is chosen here, the text stays the error's own.
 
+use kdc_proxy::error::{EvidenceError, ReplyError, RequestError};
+use kdc_proxy::net::client::{ClientError, Stage};
+use ldap_map::account::NotUsable;
+use ldap_map::mapping::MappingError;
+
 use super::{Code, Refusal, Step};
-use crate::handoff::{HandOffError, RedeemError, SessionError};
+use crate::directory::ResolveError;
+use crate::handoff::{HandOffError, IssueTicketError, RedeemError, SessionError};
+use crate::identity::IdentityError;
+use crate::policy::Denial;
+use crate::tickets::{AccountRefused, Meaning, SubjectError, TicketError};
+
+impl From<IdentityError> for Refusal {
+    fn from(error: IdentityError) -> Self {
+        let code = match &error {
+            IdentityError::Malformed { .. } => Code::CertificateInvalid,
+            IdentityError::Untrusted(_) => Code::CertificateUntrusted,
+            IdentityError::NotYetValid { .. } | IdentityError::Expired { .. } => Code::CertificateExpired,
+            IdentityError::Usage(_) => Code::CertificateUsage,
+            IdentityError::Revoked { .. } => Code::CertificateRevoked,
+            IdentityError::RevocationUnknown { .. } | IdentityError::RevocationNotConfigured => {
+                Code::RevocationUnknown
+            }
+            IdentityError::ClockUnusable => Code::Internal,
+        };
+        Self::because(code, Step::Validate, error)
+    }
+}
+
+impl From<ResolveError> for Refusal {
+    fn from(error: ResolveError) -> Self {
+        let code = match &error {
+            ResolveError::Mapping(mapping) => mapping_code(mapping),
+            ResolveError::NotUsable(reason) => unusable_code(reason),
+            ResolveError::WeakMapping { .. } => Code::MappingWeak,
+        };
+        Self::because(code, Step::Resolve, error)
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::because(Code::PolicyDenied, Step::Decide, denial)
+    }
+}
 
 impl From<HandOffError> for Refusal {
     fn from(error: HandOffError) -> Self {
@@ -38,4 +81,110 @@ impl Refusal {
         };
         Self::because(code, step, error)
     }
+
+    /// The refusal of a login's ticket, or of a further one of its session.
+    #[must_use]
+    pub fn from_ticket(error: TicketError, step: Step) -> Self {
+        let code = match &error {
+            TicketError::Subject(subject) => subject_code(subject),
+            TicketError::Mismatch(_) => Code::AccountMismatch,
+            TicketError::Account(refused) => account_code(*refused),
+            TicketError::NotForwardable { .. } => Code::DelegationRefused,
+            TicketError::Kdc(refusal) => meaning_code(refusal.meaning()),
+            TicketError::Client(client) => client_code(client),
+            TicketError::NotPlanned => Code::Internal,
+        };
+        Self::because(code, step, error)
+    }
 }
+
+impl From<IssueTicketError<TicketError>> for Refusal {
+    fn from(error: IssueTicketError<TicketError>) -> Self {
+        match error {
+            IssueTicketError::Session(error) => Self::from_session(error, Step::IssueTicket),
+            IssueTicketError::NotGranted => Self::because(Code::ServiceNotGranted, Step::IssueTicket, error),
+            IssueTicketError::Ticket(error) => Self::from_ticket(error, Step::IssueTicket),
+            IssueTicketError::Form(error) => Self::because(Code::Internal, Step::IssueTicket, error),
+        }
+    }
+}
+
+const fn mapping_code(error: &MappingError) -> Code {
+    match error {
+        MappingError::UpnMissing => Code::UpnMissing,
+        MappingError::SeveralUpns { .. } => Code::UpnAmbiguous,
+        MappingError::SeveralSids { .. } => Code::CertificateInvalid,
+        MappingError::SidDiffers { .. } | MappingError::NameDiffers { .. } => Code::MappingMismatch,
+        MappingError::OlderThanAccount { .. } => Code::MappingWeak,
+        _ => Code::Internal,
+    }
+}
+
+const fn unusable_code(reason: &NotUsable) -> Code {
+    match reason {
+        NotUsable::NotAPerson(_) => Code::AccountNotAPerson,
+        NotUsable::Disabled { .. } => Code::AccountDisabled,
+        NotUsable::Expired { .. } => Code::AccountExpired,
+        NotUsable::Locked { .. } | NotUsable::PerhapsLocked { .. } => Code::AccountLocked,
+        NotUsable::ProtectedUser { .. } => Code::AccountProtected,
+        NotUsable::NotDelegated { .. } => Code::AccountNotDelegable,
+        _ => Code::AccountRestricted,
+    }
+}
+
+const fn subject_code(error: &SubjectError) -> Code {
+    match error {
+        SubjectError::Name(_) | SubjectError::Realm(_) => Code::AccountInvalid,
+        SubjectError::NotAPerson => Code::AccountNotAPerson,
+        SubjectError::ForeignRealm { .. } => Code::AccountUnknown,
+        SubjectError::Service(_) => Code::Internal,
+    }
+}
+
+const fn account_code(refused: AccountRefused) -> Code {
+    match refused {
+        AccountRefused::NotAPerson { .. } => Code::AccountNotAPerson,
+        AccountRefused::Disabled { .. } => Code::AccountDisabled,
+        AccountRefused::NotDelegated { .. } => Code::AccountNotDelegable,
+        AccountRefused::Protected => Code::AccountProtected,
+    }
+}
+
+const fn meaning_code(meaning: Meaning) -> Code {
+    match meaning {
+        Meaning::DelegationMissing
+        | Meaning::NotForwardable
+        | Meaning::CrossRealm
+        | Meaning::TargetUnknown => Code::DelegationRefused,
+        Meaning::OwnNameUnknown | Meaning::OwnCredential => Code::BrokerCredentialRefused,
+        Meaning::UserUnknown => Code::AccountUnknown,
+        Meaning::UserDisabled => Code::AccountDisabled,
+        Meaning::UserLocked => Code::AccountLocked,
+        Meaning::UserExpired => Code::AccountExpired,
+        Meaning::UserRestricted => Code::AccountRestricted,
+        Meaning::Encryption => Code::EncryptionUnsupported,
+        Meaning::Clock => Code::ClockSkew,
+        Meaning::Unavailable => Code::KdcUnavailable,
+        Meaning::Stale | Meaning::Other => Code::KdcRefused,
+    }
+}
+
+fn client_code(error: &ClientError) -> Code {
+    match error {
+        ClientError::KdcUnavailable { .. } => Code::KdcUnavailable,
+        ClientError::ClockSkew { .. } | ClientError::ClaimedSkew { .. } => Code::ClockSkew,
+        ClientError::ReplyRefused(ReplyError::Evidence(EvidenceError::NoKey(_)))
+        | ClientError::Credential(_) => Code::BrokerCredentialRefused,
+        ClientError::ReplyRefused(ReplyError::Evidence(EvidenceError::NotSupported)) => Code::KdcRefused,
+        ClientError::ReplyRefused(_) => Code::KdcUntrusted,
+        ClientError::Referral { stage: Stage::S4u2Self, .. } => Code::AccountUnknown,
+        ClientError::Referral { stage: Stage::S4u2Proxy, .. } => Code::DelegationRefused,
+        ClientError::Referral { .. } | ClientError::KdcRefused { .. } => Code::KdcRefused,
+        ClientError::Request(RequestError::TicketEnded | RequestError::EvidenceEnded) => Code::KdcRefused,
+        ClientError::Request(_) => Code::Internal,
+        _ => Code::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,10 @@ impl<F: Further> Desk<F> {
         Self { settings, source, store: Store::new(limits) }
     }
 
+    pub(super) fn source(&self) -> &F {
+        &self.source
+    }
+
     /// Takes a login in and makes the code for it.
     ///
     /// # Errors

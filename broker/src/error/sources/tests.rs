@@ -1,0 +1,199 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use kdc_proxy::error::{CredentialError, ErrorCode, NtStatus};
+use kdc_proxy::principal::Realm;
+use kdc_proxy::time::ClockOffset;
+use ldap_map::account::NotAPerson;
+use ldap_map::schema::UserAccountControl;
+
+use super::*;
+use crate::identity::{CertificateId, Malformed, Role, Untrusted, UsageError};
+use crate::tickets::{KdcRefusal, Mismatch};
+
+fn ticket(error: TicketError) -> Refusal {
+    Refusal::from_ticket(error, Step::Issue)
+}
+
+fn client(error: ClientError) -> Code {
+    ticket(TicketError::Client(error)).logged_code()
+}
+
+fn refused(stage: Stage, code: ErrorCode, status: Option<NtStatus>) -> Refusal {
+    let service = matches!(stage, Stage::S4u2Proxy).then(|| "TERMSRV/desk1.corp.example".to_owned());
+    ticket(TicketError::Kdc(KdcRefusal {
+        stage,
+        code,
+        status,
+        account: "svc-broker".to_owned(),
+        own_spn: "HTTP/broker.corp.example".to_owned(),
+        user: "alice@CORP.EXAMPLE".to_owned(),
+        service,
+    }))
+}
+
+#[test]
+fn a_missing_delegation_is_told_to_the_administrator_and_not_to_the_person() {
+    let refusal = refused(Stage::S4u2Proxy, ErrorCode::KDC_ERR_BADOPTION, None);
+    assert_eq!((refusal.code(), refusal.step()), ("delegation_refused", Step::Issue));
+    assert!(
+        refusal.detail().contains("samba-tool delegation add-service svc-broker TERMSRV/desk1.corp.example")
+    );
+    assert!(!refusal.words().contains("svc-broker"));
+}
+
+#[test]
+fn evidence_that_is_not_forwardable_names_the_bit_and_both_commands() {
+    let refusal = ticket(TicketError::NotForwardable { account: "svc-broker".to_owned() });
+    assert_eq!(refusal.code(), "delegation_refused");
+    for named in [
+        "TRUSTED_TO_AUTH_FOR_DELEGATION",
+        "samba-tool delegation for-any-protocol svc-broker on",
+        "Set-ADAccountControl -Identity svc-broker -TrustedToAuthForDelegation $true",
+    ] {
+        assert!(refusal.detail().contains(named), "{named} is missing in: {}", refusal.detail());
+    }
+}
+
+#[test]
+fn a_mismatch_of_sids_is_a_security_event_of_its_own() {
+    let account = "S-1-5-21-1-2-3-1103".parse().expect("a SID");
+    let mismatch = Mismatch::User { vouched: "S-1-5-21-1-2-3-1104".to_owned(), account };
+    let refusal = ticket(TicketError::Mismatch(mismatch));
+    assert_eq!(refusal.code(), "account_mismatch");
+    assert!(refusal.logged_code().is_security_event());
+    assert!(
+        refusal.detail().contains("S-1-5-21-1-2-3-1103") && refusal.detail().contains("S-1-5-21-1-2-3-1104")
+    );
+}
+
+#[test]
+fn what_the_pac_says_of_the_account_has_the_same_codes_as_what_the_directory_says() {
+    let bits = UserAccountControl(0);
+    let group = "S-1-5-21-1-2-3-525".parse().expect("a SID");
+    let pairs = [
+        (
+            AccountRefused::NotAPerson { bits: 0x80 },
+            NotUsable::NotAPerson(NotAPerson::ObjectClass("computer".to_owned())),
+        ),
+        (AccountRefused::Disabled { bits: 0x11 }, NotUsable::Disabled { user_account_control: bits }),
+        (
+            AccountRefused::NotDelegated { bits: 0x4010 },
+            NotUsable::NotDelegated { user_account_control: bits },
+        ),
+        (AccountRefused::Protected, NotUsable::ProtectedUser { group }),
+    ];
+    for (vouched, read) in pairs {
+        let read = Refusal::from(ResolveError::NotUsable(read));
+        assert_eq!(ticket(TicketError::Account(vouched)).code(), read.code());
+        assert_eq!(read.step(), Step::Resolve);
+    }
+}
+
+#[test]
+fn every_state_of_an_account_has_its_code() {
+    let then = UNIX_EPOCH + Duration::from_secs(1);
+    let computed_account_control = UserAccountControl(0x10);
+    for (reason, code) in [
+        (NotUsable::Expired { account_expires: then }, "account_expired"),
+        (NotUsable::Locked { computed_account_control }, "account_locked"),
+        (NotUsable::PerhapsLocked { lockout_time: then }, "account_locked"),
+    ] {
+        assert_eq!(Refusal::from(ResolveError::NotUsable(reason)).code(), code);
+    }
+}
+
+#[test]
+fn a_revoked_user_is_told_apart_and_our_own_account_is_not_the_users() {
+    let user = |status| refused(Stage::S4u2Self, ErrorCode::KDC_ERR_CLIENT_REVOKED, status).code();
+    assert_eq!(user(Some(NtStatus::STATUS_ACCOUNT_DISABLED)), "account_disabled");
+    assert_eq!(user(Some(NtStatus::STATUS_ACCOUNT_LOCKED_OUT)), "account_locked");
+    assert_eq!(user(None), "account_restricted");
+    let own = refused(Stage::As, ErrorCode::KDC_ERR_CLIENT_REVOKED, Some(NtStatus::STATUS_ACCOUNT_DISABLED));
+    assert_eq!(own.code(), "broker_credential_refused");
+}
+
+#[test]
+fn the_clients_errors_are_sorted_by_who_must_act() {
+    let realm = Realm::new("OTHER.EXAMPLE").expect("a realm");
+    let referral = |stage| ClientError::Referral { stage, realm: realm.clone() };
+    let evidence = |error| ClientError::ReplyRefused(ReplyError::Evidence(error));
+    for (error, code) in [
+        (ClientError::KdcUnavailable { attempts: Vec::new() }, Code::KdcUnavailable),
+        (ClientError::ClockSkew { offset: ClockOffset::NONE, local: UNIX_EPOCH }, Code::ClockSkew),
+        (ClientError::ClaimedSkew { offset: ClockOffset::NONE }, Code::ClockSkew),
+        (ClientError::ReplyRefused(ReplyError::Nonce), Code::KdcUntrusted),
+        (evidence(EvidenceError::SessionKey), Code::KdcUntrusted),
+        (evidence(EvidenceError::NoKey(17)), Code::BrokerCredentialRefused),
+        (evidence(EvidenceError::NotSupported), Code::KdcRefused),
+        (referral(Stage::S4u2Self), Code::AccountUnknown),
+        (referral(Stage::S4u2Proxy), Code::DelegationRefused),
+        (ClientError::Credential(CredentialError::NoCommonEtype), Code::BrokerCredentialRefused),
+        (ClientError::Request(RequestError::TicketGrantingService), Code::Internal),
+    ] {
+        let shown = error.to_string();
+        assert_eq!(client(error), code, "{shown}");
+    }
+}
+
+#[test]
+fn a_card_that_names_nobody_or_several_is_the_cards_fault() {
+    let code = |error| Refusal::from(ResolveError::Mapping(error)).code();
+    assert_eq!(code(MappingError::UpnMissing), "upn_missing");
+    assert_eq!(code(MappingError::SeveralUpns { count: 2 }), "upn_ambiguous");
+}
+
+#[test]
+fn every_hand_off_and_redemption_error_has_its_code() {
+    let gateway = || "gw1".to_owned();
+    let wrong = RedeemError::WrongGateway { made_for: gateway(), tried_by: "gw2".to_owned() };
+    for (error, code) in [
+        (RedeemError::Malformed, Code::CodeUnknown),
+        (RedeemError::Unknown, Code::CodeUnknown),
+        (RedeemError::Used { gateway: gateway() }, Code::CodeUsed),
+        (RedeemError::Expired { gateway: gateway() }, Code::CodeExpired),
+        (wrong, Code::CodeWrongGateway),
+        (RedeemError::TooManySessions { limit: 1 }, Code::Overloaded),
+        (RedeemError::RandomRepeated, Code::Internal),
+    ] {
+        assert_eq!(Refusal::from(error).logged_code(), code);
+    }
+    let full = HandOffError::TooManyCodes { limit: 1 };
+    assert_eq!(Refusal::from(full).code(), "overloaded");
+}
+
+#[test]
+fn a_sessions_error_names_the_call_it_belongs_to() {
+    for step in [Step::IssueTicket, Step::EndSession] {
+        let refusal = Refusal::from_session(SessionError::Unknown, step);
+        assert_eq!((refusal.code(), refusal.step()), ("session_unknown", step));
+    }
+}
+
+#[test]
+fn the_cards_faults_have_their_codes() {
+    let certificate =
+        || CertificateId { role: Role::Card, subject: "CN=alice".to_owned(), serial: "01".to_owned() };
+    let (then, now) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    for (error, code) in [
+        (
+            IdentityError::Malformed { which: Role::Card, problem: Malformed::Encoding },
+            Code::CertificateInvalid,
+        ),
+        (IdentityError::Untrusted(Untrusted::WorkLimit), Code::CertificateUntrusted),
+        (
+            IdentityError::NotYetValid { certificate: certificate(), not_before: then, now },
+            Code::CertificateExpired,
+        ),
+        (
+            IdentityError::Expired { certificate: certificate(), not_after: then, now },
+            Code::CertificateExpired,
+        ),
+        (IdentityError::Usage(UsageError::DigitalSignature), Code::CertificateUsage),
+        (IdentityError::RevocationNotConfigured, Code::RevocationUnknown),
+        (IdentityError::ClockUnusable, Code::Internal),
+    ] {
+        let refusal = Refusal::from(error);
+        assert_eq!((refusal.logged_code(), refusal.step()), (code, Step::Validate));
+    }
+}

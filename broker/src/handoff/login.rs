@@ -1,0 +1,81 @@
+//! Handing a finished login over: what the earlier steps established becomes a session.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use kdc_proxy::ticket::ServiceTicket;
+use rand_core::CryptoRng;
+
+use super::desk::{Desk, Further, Handoff, Opening};
+use super::error::HandOffError;
+use super::session::{SessionFacts, Subject};
+use crate::identity::ValidatedIdentity;
+use crate::policy::{Grant, ServiceName};
+use crate::tickets::{DelegatedTicket, Issuer, TicketError};
+
+/// What the steps before this one earned.
+pub struct Login<'a> {
+    /// The first step's result.
+    pub identity: &'a ValidatedIdentity,
+    /// The third step's result.
+    pub grant: &'a Grant,
+    /// The fourth step's result.
+    pub ticket: DelegatedTicket,
+    /// The gateway that asked, by its configured name.
+    pub gateway: &'a str,
+    /// Joins everything this login causes.
+    pub login_id: &'a str,
+}
+
+impl Desk<Issuer> {
+    /// Takes a login in and makes the code for it. The session ends with whatever ends first: the configured lifetime, the
+    /// rule's, the evidence, or a certificate of the card's path.
+    ///
+    /// # Errors
+    /// [`HandOffError`].
+    pub fn hand_off(
+        &self,
+        login: Login<'_>,
+        now: SystemTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Handoff, HandOffError> {
+        let Login { identity, grant, ticket, gateway, login_id } = login;
+        let evidence_left = ticket.evidence_endtime().duration_since(self.source().kdc_time(now));
+        let lifetime = evidence_left.unwrap_or_default().min(grant.maximum_lifetime());
+        let upn = identity.facts().upns().first().map(ToString::to_string);
+        let facts = SessionFacts {
+            subject: Subject {
+                upn: upn.unwrap_or_default(),
+                sam_account_name: ticket.sam_account_name(),
+                realm: ticket.realm().to_string(),
+                sid: ticket.sid().to_owned(),
+                certificate_sha256: *identity.fingerprint_sha256(),
+            },
+            target: grant.target().to_string(),
+            granted_spns: grant.services().iter().map(ServiceName::to_string).collect(),
+            expires_at: (now + lifetime).min(identity.not_after().into()),
+            rule: grant.rule().to_owned(),
+            login_id: login_id.to_owned(),
+        };
+        let first = Arc::clone(ticket.first());
+        self.open(Opening { gateway: gateway.to_owned(), facts, first, basis: ticket }, now, rng)
+    }
+}
+
+impl Further for Issuer {
+    type Basis = DelegatedTicket;
+    type Error = TicketError;
+
+    async fn further(
+        &self,
+        basis: &DelegatedTicket,
+        place: usize,
+        lifetime: Duration,
+    ) -> Result<Arc<ServiceTicket>, TicketError> {
+        Self::further(self, basis, place, lifetime).await
+    }
+
+    fn kdc_time(&self, now: SystemTime) -> SystemTime {
+        Self::kdc_time(self, now)
+    }
+}

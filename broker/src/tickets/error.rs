@@ -1,0 +1,50 @@
+//! Why there is no delegated ticket.
+
+use kdc_proxy::net::client::ClientError;
+use thiserror::Error;
+
+use super::binding::Unbound;
+use super::{AccountRefused, KdcRefusal, Mismatch, SubjectError};
+
+/// No delegated ticket.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TicketError {
+    /// The account cannot be asked for.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The domain controller vouches for somebody else than the directory named. A security event.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// The domain controller says what the account is, and such an account is never delegated.
+    #[error(transparent)]
+    Account(#[from] AccountRefused),
+    /// The evidence cannot be used for delegation.
+    #[error(
+        "the domain controller proved the account but gave evidence that is not forwardable: {account} lacks \
+         TRUSTED_TO_AUTH_FOR_DELEGATION in userAccountControl (`samba-tool delegation for-any-protocol {account} on`, \
+         `Set-ADAccountControl -Identity {account} -TrustedToAuthForDelegation $true`)"
+    )]
+    NotForwardable {
+        /// The service's own account.
+        account: String,
+    },
+    /// The domain controller refused.
+    #[error(transparent)]
+    Kdc(KdcRefusal),
+    /// The Kerberos client failed in another way.
+    #[error(transparent)]
+    Client(ClientError),
+    /// A service was asked for that the login was not planned for: a fault of ours.
+    #[error("the service is not part of the login's plan")]
+    NotPlanned,
+}
+
+impl From<Unbound> for TicketError {
+    fn from(unbound: Unbound) -> Self {
+        match unbound {
+            Unbound::Mismatch(mismatch) => Self::Mismatch(mismatch),
+            Unbound::Account(refused) => Self::Account(refused),
+        }
+    }
+}

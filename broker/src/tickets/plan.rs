@@ -1,0 +1,53 @@
+//! What will be asked of the domain controllers for one login.
+
+use std::time::Duration;
+
+use kdc_proxy::principal::{Principal, PrincipalName, Realm};
+use ldap_map::account::Account;
+
+use super::subject::{self, SubjectError};
+use crate::policy::Grant;
+
+/// Whom to prove, for which services, for how long.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) subject: Principal,
+    /// In the order of the grant; the first is asked for at login.
+    pub(super) services: Vec<PrincipalName>,
+    pub(super) lifetime: Duration,
+}
+
+impl Plan {
+    pub(super) fn new(account: &Account, grant: &Grant, realm: &Realm) -> Result<Self, SubjectError> {
+        let subject = subject::principal(account, realm)?;
+        let services = grant
+            .services()
+            .iter()
+            .map(|service| PrincipalName::service(service.class().as_str(), service.host().as_str()))
+            .collect::<Result<_, _>>()
+            .map_err(SubjectError::Service)?;
+        Ok(Self { subject, services, lifetime: grant.maximum_lifetime() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ldap_map::testing::Person;
+
+    use super::*;
+    use crate::policy::testing::grant;
+
+    #[test]
+    fn a_plan_asks_for_the_granted_services_in_their_order_and_no_others() {
+        let realm = Realm::new("CORP.EXAMPLE").expect("a realm");
+        let grant = grant("desk1.corp.example", &["TERMSRV", "HTTP", "host"]);
+        let plan = Plan::new(&Person::new("alice").account(), &grant, &realm).expect("an ordinary account");
+        let services: Vec<_> = plan.services.iter().map(PrincipalName::joined).collect();
+        assert_eq!(
+            services,
+            ["TERMSRV/desk1.corp.example", "HTTP/desk1.corp.example", "host/desk1.corp.example"]
+        );
+        assert_eq!(plan.subject.to_string(), "alice@CORP.EXAMPLE");
+        assert_eq!(plan.lifetime, grant.maximum_lifetime());
+    }
+}
