@@ -20,7 +20,11 @@ pub struct Group {
 /// The searches that find these groups, at most [`CHUNK`] of them each.
 pub fn searches(sids: &[Sid]) -> impl Iterator<Item = (&[Sid], Filter)> {
     let by_sid = |sid: &Sid| Filter::equals(Attribute::OBJECT_SID, sid.as_bytes());
-    sids.chunks(CHUNK).map(move |chunk| (chunk, Filter::any_of(chunk.iter().map(by_sid))))
+    sids.chunks(CHUNK).map(move |chunk| {
+        // Stand-ins for members of other domains have the same SIDs, but no names.
+        let is_group = Filter::equals(Attribute::OBJECT_CLASS, b"group");
+        (chunk, Filter::all_of([is_group, Filter::any_of(chunk.iter().map(by_sid))]))
+    })
 }
 
 /// The SID and the name of one object found.

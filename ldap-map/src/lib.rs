@@ -26,6 +26,9 @@ pub mod sid;
 pub mod time;
 pub mod upn;
 
+#[cfg(feature = "net")]
+pub mod net;
+
 mod tlv;
 
 #[cfg(any(test, feature = "testing"))]

@@ -17,8 +17,8 @@ pub const DOMAIN_SID: &str = "S-1-5-21-1004336348-1177238915-682003330";
 /// An object of the domain `corp.example`, first an ordinary account that may be used.
 #[derive(Clone, Debug)]
 pub struct Person {
-    dn: String,
-    attributes: Vec<(String, Vec<Vec<u8>>)>,
+    pub(crate) dn: String,
+    pub(crate) attributes: Vec<(String, Vec<Vec<u8>>)>,
 }
 
 impl Person {
@@ -26,8 +26,7 @@ impl Person {
     /// 2024, and member of Domain Users.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let person = Self { dn: format!("CN={name},CN=Users,DC=corp,DC=example"), attributes: Vec::new() };
-        person
+        Self::empty(&format!("CN={name},CN=Users,DC=corp,DC=example"))
             .with("objectGUID", &[&b"\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff"[..]])
             .with("sAMAccountName", &[name])
             .with("userPrincipalName", &[format!("{name}@corp.example")])
@@ -41,6 +40,12 @@ impl Person {
             .with("objectClass", &["top", "person", "organizationalPerson", "user"])
             .sid(&format!("{DOMAIN_SID}-1103"))
             .member_of(&[&format!("{DOMAIN_SID}-513")])
+    }
+
+    /// An object without attributes.
+    #[must_use]
+    pub fn empty(dn: &str) -> Self {
+        Self { dn: dn.to_owned(), attributes: Vec::new() }
     }
 
     /// Sets the values of an attribute, in place of the former ones.

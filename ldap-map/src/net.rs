@@ -1,0 +1,15 @@
+//! The directory over the network: sockets, TLS, clocks. Nothing outside imports anything from here.
+
+pub mod bind;
+pub mod directory;
+pub mod error;
+pub mod server;
+
+mod clock;
+mod group_names;
+mod ldap;
+mod pool;
+mod tls;
+
+#[cfg(test)]
+mod tests;

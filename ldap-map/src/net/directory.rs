@@ -1,0 +1,337 @@
+//! The directory: one account by its name, and whether the directory can be used at all.
+//!
+//! Does I/O: LDAP over TLS to the configured servers. Dropping a future given out here is safe at any moment; the
+//! connection that it used is given up.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, SystemTime};
+
+use rustls_pki_types::CertificateDer;
+
+use super::clock;
+use super::error::Fault;
+use super::group_names::GroupNames;
+use super::ldap::{Connection, Found};
+use super::pool::{Lease, Pool, Reach};
+use super::tls;
+use crate::account::Account;
+use crate::dn::Dn;
+use crate::entry::Entry;
+use crate::filter::Filter;
+use crate::groups::{self, Group};
+use crate::message::request::{Scope, SearchRequest};
+use crate::message::response::ResultCode;
+use crate::schema::Attribute;
+use crate::sid::Sid;
+use crate::time::from_generalized_time;
+use crate::upn::{Upn, same_ignoring_case};
+
+pub use super::bind::{Bind, BindRefusal};
+pub use super::error::{Attempt, DirectoryError, SettingsError};
+pub use super::server::LdapServer;
+
+const MAXIMUM_SERVERS: usize = 16;
+const MAXIMUM_POOL: usize = 256;
+const MAXIMUM_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How to reach the directory.
+#[derive(Debug)]
+pub struct Settings {
+    /// The servers, all of the same domain, in order of preference.
+    pub servers: Vec<LdapServer>,
+    /// Where accounts are searched: a domain, or a part of it.
+    pub base_dn: Dn,
+    /// The CA certificates that the servers' certificates must come from.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// The credential of the service account.
+    pub bind: Bind,
+    /// Most connections at once.
+    pub pool_size: usize,
+    /// Longest time for name resolution, connection and TLS handshake with one server.
+    pub connect_timeout: Duration,
+    /// Longest time for a bind or a search, and for waiting for a connection.
+    pub operation_timeout: Duration,
+}
+
+/// The directory of one domain.
+pub struct Directory {
+    pool: Pool,
+    base: Dn,
+    domain: Dn,
+    dns_domain: String,
+    group_names: GroupNames,
+}
+
+/// A directory that answers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DirectoryStatus {
+    /// The name of the server that answered.
+    pub server: String,
+    /// The server's own time, for comparison with ours; `None` when it does not tell.
+    pub server_time: Option<SystemTime>,
+    /// How long the answers took.
+    pub took: Duration,
+}
+
+impl Directory {
+    /// Checks the settings. No I/O: servers are reached when an account is asked for.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
+        let Settings { servers, base_dn, roots, bind, pool_size, connect_timeout, operation_timeout } =
+            settings;
+        if servers.is_empty() || servers.len() > MAXIMUM_SERVERS {
+            return Err(SettingsError::Servers);
+        }
+        if !(1..=MAXIMUM_POOL).contains(&pool_size) {
+            return Err(SettingsError::PoolSize);
+        }
+        if [connect_timeout, operation_timeout].iter().any(|time| time.is_zero() || *time > MAXIMUM_TIMEOUT) {
+            return Err(SettingsError::Timeout);
+        }
+        if let Bind::Simple { name, password } = &bind
+            && (name.is_empty() || password.is_empty())
+        {
+            return Err(SettingsError::EmptyCredential);
+        }
+        let (domain, dns_domain) = base_dn.domain().zip(base_dn.dns_domain()).ok_or(SettingsError::BaseDn)?;
+        let tls = tls::connector(&roots, &bind)?;
+        let reach = Reach { servers, tls, bind, size: pool_size, connect_timeout, operation_timeout };
+        Ok(Self {
+            pool: Pool::new(reach),
+            base: base_dn,
+            domain,
+            dns_domain,
+            group_names: GroupNames::default(),
+        })
+    }
+
+    /// The one account that has this name: as its `userPrincipalName`, or as `sAMAccountName@dns-domain`.
+    ///
+    /// Computers and trusts are found as well; [`Account::check_usable`] refuses them by what they are.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]; the absence of an account and the presence of two are among them.
+    pub async fn account_by_upn(&self, upn: &Upn) -> Result<Account, DirectoryError> {
+        let mut lease = self.pool.lease().await?;
+        loop {
+            let mut connection = lease.connection().await?;
+            let outcome = self.look_up(&mut connection, upn).await;
+            if let ControlFlow::Break(outcome) = settle(&mut lease, connection, outcome) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Whether some server answers, holds the configured domain and knows the base.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub async fn check(&self) -> Result<DirectoryStatus, DirectoryError> {
+        let mut lease = self.pool.lease().await?;
+        loop {
+            let mut connection = lease.connection().await?;
+            let outcome = self.probe(&mut connection).await;
+            if let ControlFlow::Break(outcome) = settle(&mut lease, connection, outcome) {
+                return outcome;
+            }
+        }
+    }
+
+    async fn look_up(&self, connection: &mut Connection, upn: &Upn) -> Result<Account, Failure> {
+        let name = self.find(connection, upn).await?;
+        let mut account = self.read(connection, &name).await?;
+        // The directory compares more loosely than the mapping may: accents, for one.
+        if !account.answers_to(upn) || !account.dn.is_within(&self.base) {
+            return Err(DirectoryError::NotFound.into());
+        }
+        self.name_groups(connection, &mut account).await?;
+        tracing::trace!(server = %connection.server(), dn = %account.dn, groups = account.groups.len(), "account read");
+        Ok(account)
+    }
+
+    /// Where the one object of this name lies, and its lasting identity.
+    async fn find(&self, connection: &mut Connection, upn: &Upn) -> Result<Entry, Failure> {
+        let explicit = Filter::equals(Attribute::USER_PRINCIPAL_NAME, upn.as_str().as_bytes());
+        let implicit = || Filter::equals(Attribute::SAM_ACCOUNT_NAME, upn.user().as_bytes());
+        let own_domain = same_ignoring_case(upn.suffix(), &self.dns_domain);
+        let names = std::iter::once(explicit).chain(own_domain.then(implicit));
+        let filter =
+            Filter::all_of([Filter::equals(Attribute::OBJECT_CLASS, b"user"), Filter::any_of(names)]);
+        // One more than expected, so that a second account shows.
+        let attributes = [Attribute::OBJECT_GUID];
+        let found =
+            self.search(connection, self.base.as_str(), Scope::Subtree, &filter, &attributes, 2).await?;
+        let mut entries = found.entries.into_iter();
+        match (found.code, entries.next(), entries.next()) {
+            (ResultCode::SUCCESS, None, None) => Err(DirectoryError::NotFound.into()),
+            (ResultCode::SUCCESS, Some(entry), None) => Ok(entry),
+            (ResultCode::SUCCESS | ResultCode::SIZE_LIMIT_EXCEEDED, _, _) => {
+                Err(DirectoryError::Ambiguous.into())
+            }
+            (code, _, _) => Err(search_refused(connection, code)),
+        }
+    }
+
+    /// Reads the whole object in one search, so that all that is judged is of one moment.
+    async fn read(&self, connection: &mut Connection, object: &Entry) -> Result<Account, Failure> {
+        let everything = Filter::present(Attribute::OBJECT_CLASS);
+        let found =
+            self.search(connection, object.dn(), Scope::Base, &everything, Account::ATTRIBUTES, 1).await?;
+        let entry = match (found.code, found.entries.as_slice()) {
+            (ResultCode::SUCCESS, [entry]) => entry,
+            // Moved or deleted since it was found.
+            (ResultCode::SUCCESS | ResultCode::NO_SUCH_OBJECT, []) => {
+                return Err(DirectoryError::NotFound.into());
+            }
+            (code, _) => return Err(search_refused(connection, code)),
+        };
+        let account = Account::from_entry(entry).map_err(DirectoryError::from)?;
+        if account.object_guid != object.guid().map_err(DirectoryError::from)? {
+            // Another object has taken the place since.
+            return Err(DirectoryError::NotFound.into());
+        }
+        Ok(account)
+    }
+
+    /// Gives the groups their names, as far as the account's domain knows them.
+    async fn name_groups(&self, connection: &mut Connection, account: &mut Account) -> Result<(), Failure> {
+        let now = clock::now();
+        let mut names: BTreeMap<Sid, Option<String>> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for Group { sid, .. } in &account.groups {
+            match self.group_names.get(sid, now) {
+                Some(name) => drop(names.insert(sid.clone(), name)),
+                None => unknown.push(sid.clone()),
+            }
+        }
+        for (chunk, filter) in groups::searches(&unknown) {
+            let found = self.find_groups(connection, chunk, &filter).await?;
+            for sid in chunk {
+                let name = found.get(sid).cloned();
+                self.group_names.remember(sid.clone(), name.clone(), now);
+                names.insert(sid.clone(), name);
+            }
+        }
+        for group in &mut account.groups {
+            group.sam_account_name = names.get(&group.sid).cloned().flatten();
+        }
+        Ok(())
+    }
+
+    async fn find_groups(
+        &self,
+        connection: &mut Connection,
+        sids: &[Sid],
+        filter: &Filter,
+    ) -> Result<BTreeMap<Sid, String>, Failure> {
+        let limit = u32::try_from(sids.len()).unwrap_or(u32::MAX);
+        let attributes = [Attribute::OBJECT_SID, Attribute::SAM_ACCOUNT_NAME];
+        let found =
+            self.search(connection, self.domain.as_str(), Scope::Subtree, filter, &attributes, limit).await?;
+        if found.code != ResultCode::SUCCESS {
+            return Err(search_refused(connection, found.code));
+        }
+        let names = found.entries.iter().map(groups::read_name).collect::<Result<_, _>>();
+        Ok(names.map_err(DirectoryError::from)?)
+    }
+
+    async fn probe(&self, connection: &mut Connection) -> Result<DirectoryStatus, Failure> {
+        let start = clock::now();
+        let everything = Filter::present(Attribute::OBJECT_CLASS);
+        let attributes = [Attribute::DEFAULT_NAMING_CONTEXT, Attribute::CURRENT_TIME];
+        let found = self.search(connection, "", Scope::Base, &everything, &attributes, 1).await?;
+        let root = match (found.code, found.entries.as_slice()) {
+            (ResultCode::SUCCESS, [root]) => root,
+            (code, _) => return Err(search_refused(connection, code)),
+        };
+        let domain = root.text(Attribute::DEFAULT_NAMING_CONTEXT).map_err(DirectoryError::from)?;
+        if Dn::parse(domain).ok().as_ref() != Some(&self.domain) {
+            return Err(Failure::Refused(DirectoryError::WrongDomain {
+                server: connection.server().name().to_owned(),
+                expected: self.domain.clone(),
+                found: domain.to_owned(),
+            }));
+        }
+        let time = root.optional_text(Attribute::CURRENT_TIME).map_err(DirectoryError::from)?;
+        let server_time = time.and_then(|time| from_generalized_time(time).ok());
+        let attributes = [Attribute::OBJECT_CLASS];
+        let found =
+            self.search(connection, self.base.as_str(), Scope::Base, &everything, &attributes, 1).await?;
+        if found.code != ResultCode::SUCCESS || found.entries.is_empty() {
+            return Err(search_refused(connection, found.code));
+        }
+        let took = clock::now() - start;
+        Ok(DirectoryStatus { server: connection.server().name().to_owned(), server_time, took })
+    }
+
+    async fn search(
+        &self,
+        connection: &mut Connection,
+        base: &str,
+        scope: Scope,
+        filter: &Filter,
+        attributes: &[Attribute],
+        size_limit: u32,
+    ) -> Result<Found, Failure> {
+        let limit = self.pool.operation_timeout();
+        let time_limit = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).max(1);
+        let request = SearchRequest { base, scope, filter, attributes, size_limit, time_limit };
+        Ok(connection.search(&request, limit).await?)
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the connection; another one is tried after a fault only.
+fn settle<Answer>(
+    lease: &mut Lease<'_>,
+    connection: Connection,
+    outcome: Result<Answer, Failure>,
+) -> ControlFlow<Result<Answer, DirectoryError>> {
+    let outcome = match outcome {
+        Err(Failure::Fault(fault)) => {
+            lease.failed(connection, fault);
+            return ControlFlow::Continue(());
+        }
+        // Why it refuses may lie in the connection: the next one begins afresh.
+        Err(Failure::Refused(error @ DirectoryError::SearchRefused { .. })) => {
+            return ControlFlow::Break(Err(error));
+        }
+        Err(Failure::Refused(error)) => Err(error),
+        Ok(answer) => Ok(answer),
+    };
+    lease.give_back(connection);
+    ControlFlow::Break(outcome)
+}
+
+/// Whether the connection or the answer is at fault.
+enum Failure {
+    /// The connection is of no use any more; another may be tried.
+    Fault(Fault),
+    /// An answer, and final.
+    Refused(DirectoryError),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+fn search_refused(connection: &Connection, code: ResultCode) -> Failure {
+    Failure::Refused(DirectoryError::SearchRefused { server: connection.server().name().to_owned(), code })
+}

@@ -1,0 +1,186 @@
+//! One connection to one server, one request at a time.
+//!
+//! Every exchange is bounded in time, size and number of messages. After any [`Fault`], and when an exchange is
+//! given up half-way, the connection must be dropped: what it would answer next is unknown.
+
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::clock;
+use super::error::Fault;
+use super::server::LdapServer;
+use crate::entry::Entry;
+use crate::message::request::{Request, SearchRequest};
+use crate::message::response::{Message, Response, ResultCode};
+
+/// Most references to other servers in one answer; they are counted and never followed.
+const MAXIMUM_REFERENCES: usize = 64;
+/// Octets read at once.
+const CHUNK: usize = 16 * 1024;
+/// Message identifiers run up to 2^31-1; a connection never gets near.
+const MAXIMUM_MESSAGE_ID: u32 = 1 << 30;
+
+/// A connection over TLS to a server whose name was verified.
+pub(super) struct Connection {
+    stream: TlsStream<TcpStream>,
+    received: Vec<u8>,
+    message_id: u32,
+    server: LdapServer,
+    opened: Instant,
+}
+
+/// The outcome of a search.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) entries: Vec<Entry>,
+    pub(super) code: ResultCode,
+}
+
+impl Connection {
+    /// Resolves, connects and shakes hands, all within `limit`.
+    pub(super) async fn open(
+        server: &LdapServer,
+        tls: &TlsConnector,
+        limit: Duration,
+    ) -> Result<Self, Fault> {
+        timeout(limit, Self::open_unbounded(server, tls)).await.map_err(|_| Fault::Timeout)?
+    }
+
+    async fn open_unbounded(server: &LdapServer, tls: &TlsConnector) -> Result<Self, Fault> {
+        let name = ServerName::try_from(server.name().to_owned()).map_err(|_| Fault::Resolve)?;
+        let tcp = dial(server).await?;
+        let stream = tls.connect(name, tcp).await.map_err(|error| handshake_fault(&error))?;
+        Ok(Self { stream, received: Vec::new(), message_id: 0, server: server.clone(), opened: clock::now() })
+    }
+
+    pub(super) const fn server(&self) -> &LdapServer {
+        &self.server
+    }
+
+    pub(super) const fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Sends one request and waits for its one answer.
+    pub(super) async fn exchange(
+        &mut self,
+        request: &Request<'_>,
+        limit: Duration,
+    ) -> Result<Response, Fault> {
+        let exchange = async {
+            self.send(request).await?;
+            self.receive().await
+        };
+        timeout(limit, exchange).await.map_err(|_| Fault::Timeout)?
+    }
+
+    /// Sends a search and collects what is found, within `limit` altogether.
+    pub(super) async fn search(
+        &mut self,
+        request: &SearchRequest<'_>,
+        limit: Duration,
+    ) -> Result<Found, Fault> {
+        timeout(limit, self.search_unbounded(request)).await.map_err(|_| Fault::Timeout)?
+    }
+
+    async fn search_unbounded(&mut self, request: &SearchRequest<'_>) -> Result<Found, Fault> {
+        let most = usize::try_from(request.size_limit).unwrap_or(usize::MAX);
+        let mut entries = Vec::new();
+        let mut references = 0;
+        self.send(&Request::Search(request)).await?;
+        loop {
+            match self.receive().await? {
+                Response::Entry(entry) if entries.len() < most => entries.push(entry),
+                Response::Reference if references < MAXIMUM_REFERENCES => references += 1,
+                Response::Done(result) => {
+                    tracing::trace!(server = %self.server, entries = entries.len(), references, code = %result.code,
+                        diagnostic = result.diagnostic, "search done");
+                    return match result.code {
+                        code @ (ResultCode::BUSY
+                        | ResultCode::UNAVAILABLE
+                        | ResultCode::TIME_LIMIT_EXCEEDED) => Err(Fault::Unable(code)),
+                        code => Ok(Found { entries, code }),
+                    };
+                }
+                _ => return Err(Fault::Unexpected),
+            }
+        }
+    }
+
+    /// Says goodbye as far as that takes no time worth mentioning.
+    pub(super) async fn close(mut self) {
+        const PATIENCE: Duration = Duration::from_millis(100);
+        let goodbye = async {
+            self.send(&Request::Unbind).await?;
+            self.stream.shutdown().await.map_err(|error| Fault::Broken(error.kind()))
+        };
+        if !matches!(timeout(PATIENCE, goodbye).await, Ok(Ok(()))) {
+            tracing::trace!(server = %self.server, "connection closed without goodbye");
+        }
+    }
+
+    async fn send(&mut self, request: &Request<'_>) -> Result<(), Fault> {
+        if self.message_id >= MAXIMUM_MESSAGE_ID {
+            return Err(Fault::Unexpected);
+        }
+        self.message_id += 1;
+        let octets = request.encode(self.message_id);
+        let broken = |error: std::io::Error| Fault::Broken(error.kind());
+        self.stream.write_all(&octets).await.map_err(broken)?;
+        self.stream.flush().await.map_err(broken)
+    }
+
+    /// The next message, which must answer the last request.
+    async fn receive(&mut self) -> Result<Response, Fault> {
+        let message = self.next_message().await?;
+        match message.response {
+            Response::Extended(result) if message.id == 0 => Err(Fault::Unable(result.code)),
+            response if message.id == self.message_id => Ok(response),
+            _ => Err(Fault::Unexpected),
+        }
+    }
+
+    async fn next_message(&mut self) -> Result<Message, Fault> {
+        loop {
+            if let Some(length) = Message::length(&self.received)?
+                && let Some(octets) = self.received.get(..length)
+            {
+                let message = Message::decode(octets)?;
+                self.received.drain(..length);
+                return Ok(message);
+            }
+            self.received.reserve(CHUNK);
+            let read = self.stream.read_buf(&mut self.received).await;
+            if read.map_err(|error| Fault::Broken(error.kind()))? == 0 {
+                return Err(Fault::Closed);
+            }
+        }
+    }
+}
+
+async fn dial(server: &LdapServer) -> Result<TcpStream, Fault> {
+    let mut fault = Fault::Resolve;
+    for address in server.addresses().await.map_err(|_| Fault::Resolve)? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(|error| Fault::Connect(error.kind()))?;
+                return Ok(stream);
+            }
+            Err(error) => fault = Fault::Connect(error.kind()),
+        }
+    }
+    Err(fault)
+}
+
+fn handshake_fault(error: &std::io::Error) -> Fault {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(error) => Fault::Tls(error.clone()),
+        None => Fault::Broken(error.kind()),
+    }
+}

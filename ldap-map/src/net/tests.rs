@@ -1,0 +1,495 @@
+//! The directory against servers that behave well, badly, or not at all.
+
+mod server;
+
+use std::time::Duration;
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use self::server::{Answer, Asked, Ca, Server, directory};
+use crate::dn::Dn;
+use crate::entry::AttributeProblem;
+use crate::message::response::{MessageError, ResultCode};
+use crate::net::directory::{
+    Attempt, Bind, BindRefusal, Directory, DirectoryError, LdapServer, Settings, SettingsError,
+};
+use crate::net::error::Fault;
+use crate::schema::Attribute;
+use crate::sid::Sid;
+use crate::testing::{DOMAIN_SID, Person};
+use crate::upn::Upn;
+
+const NAME: &str = "dc1.corp.example";
+
+fn settings(ca: &Ca, servers: &[&Server]) -> Settings {
+    Settings {
+        servers: servers.iter().map(|server| server.place()).collect(),
+        base_dn: Dn::parse("DC=corp,DC=example").unwrap(),
+        roots: vec![ca.root()],
+        bind: simple("geheim"),
+        pool_size: 2,
+        connect_timeout: Duration::from_secs(5),
+        operation_timeout: Duration::from_secs(5),
+    }
+}
+
+/// For tests in which a server stays silent.
+fn impatient(ca: &Ca, servers: &[&Server]) -> Settings {
+    Settings { operation_timeout: Duration::from_millis(300), ..settings(ca, servers) }
+}
+
+fn simple(password: &str) -> Bind {
+    Bind::Simple { name: "svc@corp.example".to_owned(), password: Zeroizing::new(password.to_owned()) }
+}
+
+fn open(settings: Settings) -> Directory {
+    Directory::new(settings).unwrap()
+}
+
+fn alice() -> Upn {
+    Upn::parse("alice@corp.example").unwrap()
+}
+
+fn sid(rid: u32) -> Sid {
+    format!("{DOMAIN_SID}-{rid}").parse().unwrap()
+}
+
+/// A directory with alice alone, who is in Domain Users.
+fn ordinary() -> impl Fn(&Asked) -> Vec<Answer> {
+    directory(vec![Person::new("alice")], vec![(sid(513), "Domain Users")])
+}
+
+/// The ordinary directory, but for searches by name.
+fn but_names(answer: impl Fn() -> Vec<Answer> + Send + Sync + 'static) -> impl Fn(&Asked) -> Vec<Answer> {
+    let ordinary = ordinary();
+    move |asked| if asked.mentions("userPrincipalName") { answer() } else { ordinary(asked) }
+}
+
+fn attempts(error: DirectoryError) -> Vec<Attempt> {
+    match error {
+        DirectoryError::Unavailable { attempts } => attempts,
+        other => panic!("{other}"),
+    }
+}
+
+/// The fault of the single server.
+async fn fault_of(script: impl Fn(&Asked) -> Vec<Answer> + Send + Sync + 'static) -> Fault {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, script).await;
+    let error = open(impatient(&ca, &[&server])).account_by_upn(&alice()).await.unwrap_err();
+    let mut attempts = attempts(error);
+    assert_eq!((1, NAME), (attempts.len(), attempts[0].server.as_str()));
+    attempts.remove(0).fault
+}
+
+async fn answer_of(script: impl Fn(&Asked) -> Vec<Answer> + Send + Sync + 'static) -> DirectoryError {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, script).await;
+    open(settings(&ca, &[&server])).account_by_upn(&alice()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_account_is_found_and_its_groups_have_names() {
+    let ca = Ca::new();
+    let alice_in_two =
+        Person::new("alice").member_of(&[&sid(513).to_string(), &sid(1200).to_string(), "S-1-5-32-545"]);
+    let groups = vec![(sid(513), "Domain Users"), (sid(1200), "Desktop Users")];
+    let server = Server::start(&ca, NAME, directory(vec![alice_in_two], groups)).await;
+    let account = open(settings(&ca, &[&server])).account_by_upn(&alice()).await.unwrap();
+    assert_eq!(sid(1103), account.object_sid);
+    let names: Vec<_> = account.groups.iter().map(|group| group.sam_account_name.as_deref()).collect();
+    assert_eq!(vec![Some("Domain Users"), Some("Desktop Users"), None], names);
+}
+
+#[tokio::test]
+async fn the_connection_and_the_names_of_groups_are_used_again() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let directory = open(settings(&ca, &[&server]));
+    for _ in 0..3 {
+        let account = directory.account_by_upn(&alice()).await.unwrap();
+        assert_eq!(Some("Domain Users"), account.groups[0].sam_account_name.as_deref());
+    }
+    let by_sid = |asked: &Asked| asked.mentions("objectSid");
+    assert_eq!((1, 1), (server.binds(), server.asked().iter().filter(|asked| by_sid(asked)).count()));
+    assert_eq!(
+        Asked::Bind { name: "svc@corp.example".to_owned(), password: "geheim".to_owned() },
+        server.asked()[0]
+    );
+}
+
+#[tokio::test]
+async fn a_search_by_name_allows_two_and_hides_no_computers() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    open(settings(&ca, &[&server])).account_by_upn(&alice()).await.unwrap();
+    let asked = server.asked();
+    let Asked::Search { base, scope, size_limit, .. } = &asked[1] else { panic!("not a search") };
+    assert_eq!(("DC=corp,DC=example", 2, 2), (base.as_str(), *scope, *size_limit));
+    assert!(asked[1].mentions("alice@corp.example") && asked[1].mentions("sAMAccountName"));
+    assert!(!asked[1].mentions("objectCategory") && !asked[1].mentions("computer"));
+}
+
+#[tokio::test]
+async fn the_name_of_another_domain_is_only_searched_as_written() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, directory(vec![], vec![])).await;
+    let upn = Upn::parse("1234567890@mil").unwrap();
+    let error = open(settings(&ca, &[&server])).account_by_upn(&upn).await.unwrap_err();
+    assert!(matches!(error, DirectoryError::NotFound));
+    assert!(server.asked()[1].mentions("1234567890@mil") && !server.asked()[1].mentions("sAMAccountName"));
+}
+
+#[tokio::test]
+async fn no_account_is_not_found() {
+    assert!(matches!(answer_of(directory(vec![], vec![])).await, DirectoryError::NotFound));
+}
+
+#[tokio::test]
+async fn two_accounts_are_ambiguous() {
+    let mallory = Person::new("mallory").with("userPrincipalName", &["alice@corp.example"]);
+    let script = directory(vec![Person::new("alice"), mallory], vec![]);
+    assert!(matches!(answer_of(script).await, DirectoryError::Ambiguous));
+}
+
+#[tokio::test]
+async fn more_than_two_accounts_are_ambiguous() {
+    let people = vec![Person::new("alice"), Person::new("bob"), Person::new("carol")];
+    assert!(matches!(answer_of(directory(people, vec![])).await, DirectoryError::Ambiguous));
+}
+
+#[tokio::test]
+async fn an_account_that_only_the_directory_takes_for_the_name_is_not_found() {
+    let people = vec![Person::new("älice").with("userPrincipalName", &["älice@corp.example"])];
+    assert!(matches!(answer_of(directory(people, vec![])).await, DirectoryError::NotFound));
+}
+
+#[tokio::test]
+async fn an_account_outside_the_base_is_not_found() {
+    let person = Person::new("alice").at("CN=alice,DC=other,DC=example");
+    assert!(matches!(answer_of(directory(vec![person], vec![])).await, DirectoryError::NotFound));
+}
+
+#[tokio::test]
+async fn an_object_that_took_the_place_of_the_found_one_is_not_it() {
+    let script = but_names(|| {
+        let former = Person::new("alice").with("objectGUID", &[[7; 16]]);
+        vec![Answer::Entry(former), Answer::Done(0)]
+    });
+    assert!(matches!(answer_of(script).await, DirectoryError::NotFound));
+}
+
+#[tokio::test]
+async fn an_object_that_was_moved_away_is_not_found() {
+    let script = but_names(|| {
+        vec![Answer::Entry(Person::new("alice").at("CN=alice,OU=Old,DC=corp,DC=example")), Answer::Done(0)]
+    });
+    assert!(matches!(answer_of(script).await, DirectoryError::NotFound));
+}
+
+#[tokio::test]
+async fn hidden_groups_are_named_and_refused() {
+    let script = directory(vec![Person::new("alice").without("tokenGroups")], vec![]);
+    let DirectoryError::Attribute(error) = answer_of(script).await else { panic!("not an attribute") };
+    assert_eq!((Attribute::TOKEN_GROUPS, AttributeProblem::Missing), (error.attribute, error.problem));
+}
+
+#[tokio::test]
+async fn a_base_that_does_not_exist_is_told() {
+    let error = answer_of(but_names(|| vec![Answer::Done(32)])).await;
+    let DirectoryError::SearchRefused { server, code } = error else { panic!("{error}") };
+    assert_eq!((NAME, ResultCode::NO_SUCH_OBJECT), (server.as_str(), code));
+}
+
+#[tokio::test]
+async fn many_groups_are_asked_for_in_parts() {
+    let ca = Ca::new();
+    let sids: Vec<String> = (1..=250).map(|rid| sid(rid).to_string()).collect();
+    let person = Person::new("alice").member_of(&sids.iter().map(String::as_str).collect::<Vec<_>>());
+    let server = Server::start(&ca, NAME, directory(vec![person], vec![(sid(250), "Last")])).await;
+    let account = open(settings(&ca, &[&server])).account_by_upn(&alice()).await.unwrap();
+    assert_eq!(Some("Last"), account.groups[249].sam_account_name.as_deref());
+    let limits: Vec<u8> = server
+        .asked()
+        .iter()
+        .filter_map(|asked| match asked {
+            Asked::Search { size_limit, .. } if asked.mentions("objectSid") => Some(*size_limit),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(vec![100, 100, 50], limits);
+}
+
+#[tokio::test]
+async fn references_without_end_are_given_up() {
+    let script = but_names(|| (0..100).map(|_| Answer::Reference).collect());
+    assert!(matches!(fault_of(script).await, Fault::Unexpected));
+}
+
+#[tokio::test]
+async fn more_objects_than_were_allowed_are_given_up() {
+    let script = but_names(|| {
+        let people = (0..3).map(|_| Answer::Entry(Person::new("alice")));
+        people.chain([Answer::Done(0)]).collect()
+    });
+    assert!(matches!(fault_of(script).await, Fault::Unexpected));
+}
+
+#[tokio::test]
+async fn a_malformed_entry_is_given_up() {
+    let octets = hex::decode("3009020102640404020030").unwrap();
+    let fault = fault_of(but_names(move || vec![Answer::Raw(octets.clone())])).await;
+    assert!(matches!(fault, Fault::Message(MessageError::Encoding)), "{fault}");
+}
+
+#[tokio::test]
+async fn a_message_without_end_is_given_up() {
+    let fault = fault_of(but_names(|| vec![Answer::Raw(vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff])])).await;
+    assert!(matches!(fault, Fault::Message(MessageError::TooLong)), "{fault}");
+}
+
+#[tokio::test]
+async fn an_answer_to_another_request_is_given_up() {
+    assert!(matches!(fault_of(but_names(|| vec![Answer::OtherId])).await, Fault::Unexpected));
+}
+
+#[tokio::test]
+async fn a_notice_of_disconnection_is_told() {
+    let fault = fault_of(but_names(|| vec![Answer::Notice(52)])).await;
+    assert!(matches!(fault, Fault::Unable(ResultCode::UNAVAILABLE)), "{fault}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_told() {
+    let fault = fault_of(but_names(|| vec![Answer::Close])).await;
+    assert!(matches!(fault, Fault::Closed | Fault::Broken(_)), "{fault}");
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_in_time() {
+    assert!(matches!(fault_of(but_names(Vec::new)).await, Fault::Timeout));
+}
+
+#[tokio::test]
+async fn a_server_that_never_finishes_is_given_up_in_time() {
+    let script = but_names(|| vec![Answer::Entry(Person::new("alice"))]);
+    assert!(matches!(fault_of(script).await, Fault::Timeout));
+}
+
+#[tokio::test]
+async fn a_server_that_runs_out_of_time_is_given_up() {
+    let fault = fault_of(but_names(|| vec![Answer::Done(3)])).await;
+    assert!(matches!(fault, Fault::Unable(ResultCode::TIME_LIMIT_EXCEEDED)), "{fault}");
+}
+
+#[tokio::test]
+async fn the_next_server_takes_over_and_stays() {
+    let ca = Ca::new();
+    let silent = Server::start(&ca, NAME, but_names(Vec::new)).await;
+    let good = Server::start(&ca, "dc2.corp.example", ordinary()).await;
+    let directory = open(impatient(&ca, &[&silent, &good]));
+    for _ in 0..3 {
+        directory.account_by_upn(&alice()).await.unwrap();
+    }
+    assert_eq!((1, 1), (silent.binds(), good.binds()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_passed_over() {
+    let ca = Ca::new();
+    let good = Server::start(&ca, "dc2.corp.example", ordinary()).await;
+    let nowhere: LdapServer = "dc1.corp.example=127.0.0.1:1".parse().unwrap();
+    let servers = vec![nowhere, good.place()];
+    open(Settings { servers, ..settings(&ca, &[]) }).account_by_upn(&alice()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_while_it_rested_is_replaced() {
+    let ca = Ca::new();
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let ordinary = ordinary();
+    // Every second search by name ends in a closed connection.
+    let script = move |asked: &Asked| {
+        let by_name = asked.mentions("userPrincipalName");
+        if by_name && count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1 {
+            return vec![Answer::Close];
+        }
+        ordinary(asked)
+    };
+    let server = Server::start(&ca, NAME, script).await;
+    let directory = open(settings(&ca, &[&server]));
+    directory.account_by_upn(&alice()).await.unwrap();
+    directory.account_by_upn(&alice()).await.unwrap();
+    assert_eq!(2, server.binds());
+}
+
+#[tokio::test]
+async fn a_server_of_another_ca_is_not_trusted() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let server = Server::start(&other, NAME, ordinary()).await;
+    let error = open(settings(&ca, &[&server])).account_by_upn(&alice()).await.unwrap_err();
+    let attempts = attempts(error);
+    assert!(matches!(attempts[0].fault, Fault::Tls(rustls::Error::InvalidCertificate(_))), "{attempts:?}");
+    assert_eq!(0, server.binds());
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_is_not_trusted() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, "other.corp.example", ordinary()).await;
+    let place = server.place().to_string().replace("other", "dc1").parse().unwrap();
+    let error = open(Settings { servers: vec![place], ..settings(&ca, &[]) }).account_by_upn(&alice()).await;
+    let attempts = attempts(error.unwrap_err());
+    assert!(matches!(attempts[0].fault, Fault::Tls(rustls::Error::InvalidCertificate(_))), "{attempts:?}");
+    assert_eq!(0, server.binds());
+}
+
+fn refusing(asked: &Asked) -> Vec<Answer> {
+    match asked {
+        Asked::Bind { .. } | Asked::ExternalBind { .. } => vec![Answer::Bound(49, "error, data 775, v4563")],
+        _ => vec![Answer::Close],
+    }
+}
+
+#[tokio::test]
+async fn a_refused_service_account_is_not_tried_again_anywhere() {
+    let ca = Ca::new();
+    let (one, two) =
+        (Server::start(&ca, NAME, refusing).await, Server::start(&ca, "dc2.corp.example", ordinary()).await);
+    let directory = open(settings(&ca, &[&one, &two]));
+    for _ in 0..3 {
+        let error = directory.account_by_upn(&alice()).await.unwrap_err();
+        let DirectoryError::BindRefused { server, reason } = error else { panic!("{error}") };
+        assert_eq!((NAME, BindRefusal::Locked), (server.as_str(), reason));
+    }
+    assert_eq!((1, 0), (one.binds(), two.binds()));
+}
+
+#[tokio::test]
+async fn many_logins_at_once_try_a_wrong_password_once() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, refusing).await;
+    let directory = open(Settings { pool_size: 8, ..settings(&ca, &[&server]) });
+    let login = || async { directory.account_by_upn(&alice()).await.is_err() };
+    assert_eq!((true, true, true, true), tokio::join!(login(), login(), login(), login()));
+    assert_eq!(1, server.binds());
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_busy_to_bind_is_passed_over() {
+    let ca = Ca::new();
+    let busy = |_: &Asked| vec![Answer::Bound(51, "")];
+    let (one, two) =
+        (Server::start(&ca, NAME, busy).await, Server::start(&ca, "dc2.corp.example", ordinary()).await);
+    open(settings(&ca, &[&one, &two])).account_by_upn(&alice()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_external_bind_presents_the_certificate() {
+    let ca = Ca::new();
+    let (certificate, key) = ca.issue("svc.corp.example");
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let bind = Bind::External { certificates: vec![certificate], key };
+    open(Settings { bind, ..settings(&ca, &[&server]) }).account_by_upn(&alice()).await.unwrap();
+    assert_eq!(Asked::ExternalBind { certificate: true }, server.asked()[0]);
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_has_an_end() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, but_names(Vec::new)).await;
+    let servers = vec![server.place(); 3];
+    let directory = open(Settings { pool_size: 1, servers, ..impatient(&ca, &[]) });
+    let (name, other) = (alice(), alice());
+    let (first, second) = tokio::join!(directory.account_by_upn(&name), directory.account_by_upn(&other));
+    assert!(matches!(first, Err(DirectoryError::Unavailable { .. })));
+    assert!(matches!(second, Err(DirectoryError::Busy)));
+}
+
+#[tokio::test]
+async fn a_lookup_that_is_given_up_leaves_no_connection_behind() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, but_names(Vec::new)).await;
+    let directory = open(Settings { pool_size: 1, ..settings(&ca, &[&server]) });
+    for _ in 0..2 {
+        let lookup =
+            tokio::time::timeout(Duration::from_millis(200), directory.account_by_upn(&alice())).await;
+        assert!(lookup.is_err());
+    }
+    assert_eq!(2, server.binds());
+}
+
+#[tokio::test]
+async fn a_healthy_directory_tells_its_time() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let status = open(settings(&ca, &[&server])).check().await.unwrap();
+    assert_eq!((NAME, true), (status.server.as_str(), status.server_time.is_some()));
+}
+
+#[tokio::test]
+async fn a_server_of_another_domain_is_told() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let base_dn = Dn::parse("DC=other,DC=example").unwrap();
+    let error = open(Settings { base_dn, ..settings(&ca, &[&server]) }).check().await.unwrap_err();
+    assert!(matches!(error, DirectoryError::WrongDomain { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_base_that_is_not_in_the_domain_is_told_by_the_check() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let base_dn = Dn::parse("OU=Staff,DC=corp,DC=example").unwrap();
+    let error = open(Settings { base_dn, ..settings(&ca, &[&server]) }).check().await.unwrap_err();
+    assert!(
+        matches!(error, DirectoryError::SearchRefused { code: ResultCode::NO_SUCH_OBJECT, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn settings_that_could_not_work_are_refused_before_anything_is_sent() {
+    let ca = Ca::new();
+    let place: LdapServer = NAME.parse().unwrap();
+    let good = || Settings { servers: vec![place.clone()], ..settings(&ca, &[]) };
+    let (_, key) = ca.issue("svc.corp.example");
+    let wrong_pair = Bind::External { certificates: vec![ca.root()], key };
+    let refused = |settings| Directory::new(settings).unwrap_err();
+    assert!(Directory::new(good()).is_ok());
+    assert_eq!(SettingsError::Servers, refused(Settings { servers: vec![], ..good() }));
+    assert_eq!(SettingsError::Servers, refused(Settings { servers: vec![place.clone(); 17], ..good() }));
+    assert_eq!(SettingsError::PoolSize, refused(Settings { pool_size: 0, ..good() }));
+    assert_eq!(SettingsError::Timeout, refused(Settings { operation_timeout: Duration::ZERO, ..good() }));
+    assert_eq!(SettingsError::EmptyCredential, refused(Settings { bind: simple(""), ..good() }));
+    assert_eq!(SettingsError::BaseDn, refused(Settings { base_dn: Dn::parse("O=Corp").unwrap(), ..good() }));
+    assert_eq!(SettingsError::NoRoots, refused(Settings { roots: vec![], ..good() }));
+    let junk = CertificateDer::from(vec![0x30, 0x00]);
+    assert!(matches!(
+        refused(Settings { roots: vec![junk], ..good() }),
+        SettingsError::Root { position: 1, .. }
+    ));
+    assert!(matches!(refused(Settings { bind: wrong_pair, ..good() }), SettingsError::ClientCertificate(_)));
+}
+
+#[test]
+fn settings_do_not_print_secrets() {
+    let ca = Ca::new();
+    let text = format!("{:?}", settings(&ca, &[]));
+    assert!(text.contains("svc@corp.example") && !text.contains("geheim"));
+    let (certificate, key) = ca.issue("svc.corp.example");
+    let PrivateKeyDer::Pkcs8(secret) = key.clone_key() else { panic!("not pkcs8") };
+    let text = format!("{:?}", Bind::External { certificates: vec![certificate], key });
+    assert!(!text.contains(&format!("{:?}", secret.secret_pkcs8_der())), "{text}");
+}
+
+#[test]
+fn lookups_can_move_between_threads() {
+    fn moves<T: Future + Send>(future: T) -> T {
+        future
+    }
+    let ca = Ca::new();
+    let directory = open(Settings { servers: vec![NAME.parse().unwrap()], ..settings(&ca, &[]) });
+    drop((moves(directory.account_by_upn(&alice())), moves(directory.check())));
+}
