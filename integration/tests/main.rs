@@ -5,3 +5,5 @@
 mod containers;
 #[cfg(test)]
 mod domain;
+#[cfg(test)]
+mod kerberos;
