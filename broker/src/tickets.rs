@@ -173,3 +173,6 @@ impl Issuer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The issuer against a KDC in memory, over a loopback connection.
+
+use std::sync::Mutex;
+
+use kdc_proxy::net::client::{Credential, Settings as ClientSettings};
+use kdc_proxy::testing::{Account, Kdc};
+use ldap_map::testing::Person;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::clock;
+use crate::directory::testing::account;
+use crate::policy::testing::grant;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn realm() -> Realm {
+    Realm::new("CORP.EXAMPLE").expect("a realm")
+}
+
+fn spn(text: &str) -> PrincipalName {
+    text.parse().expect("a service principal name")
+}
+
+/// The broker's account as an administrator should set it up.
+fn broker() -> Account {
+    Account::new("svc-broker", 1200, "unsafe-broker")
+        .spn(spn("HTTP/broker.corp.example"))
+        .trusted_to_authenticate_for_delegation()
+        .delegates_to(spn("TERMSRV/desk1.corp.example"))
+        .delegates_to(spn("HTTP/desk1.corp.example"))
+}
+
+fn alice() -> Account {
+    Account::new("alice", 1103, "unsafe-alice")
+}
+
+/// What the directory says of alice, with the SID that the KDC in memory gives the relative identifier.
+fn person(rid: u32) -> DirectoryAccount {
+    let domain = "S-1-5-21-1111-2222-3333";
+    let person = Person::new("alice").sid(&format!("{domain}-{rid}")).member_of(&[&format!("{domain}-513")]);
+    account(&person)
+}
+
+fn desktop() -> Grant {
+    grant("desk1.corp.example", &["TERMSRV", "HTTP", "host"])
+}
+
+/// An issuer whose KDC answers as long as this lives.
+struct Bench {
+    issuer: Issuer,
+    _kdc: JoinSet<()>,
+}
+
+impl Bench {
+    async fn new(broker: Account, alice: Account) -> Self {
+        let desk = ["TERMSRV", "HTTP", "host"]
+            .iter()
+            .fold(Account::new("DESK1$", 1300, "unsafe-desk"), |desk, class| {
+                desk.spn(spn(&format!("{class}/desk1.corp.example")))
+            });
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let kdc = Kdc::new(&realm(), &mut rng).with(broker).with(alice).with(desk);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        let address = listener.local_addr().expect("a bound port").to_string();
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, Arc::new(Mutex::new((kdc, rng)))));
+        let settings = ClientSettings {
+            realm: realm(),
+            service: PrincipalName::principal("svc-broker").expect("a name"),
+            s4u2self_name: spn("HTTP/broker.corp.example"),
+            kdcs: vec![address.parse().expect("an address")],
+            connect_timeout: Duration::from_secs(5),
+            exchange_timeout: Duration::from_secs(5),
+            allow_rc4: false,
+            renew_before: Duration::from_secs(60),
+            max_clock_offset: Duration::from_secs(300),
+            s4u_cache: Duration::ZERO,
+        };
+        let own = Settings {
+            realm: realm(),
+            account: settings.service.clone(),
+            spn: settings.s4u2self_name.clone(),
+            session_lifetime: 8 * HOUR,
+        };
+        let password = Credential::Password(Zeroizing::new("unsafe-broker".to_owned()));
+        let client = Client::new(settings, password).expect("sound settings");
+        Self { issuer: Issuer::new(Arc::new(client), own), _kdc: task }
+    }
+
+    async fn issue(&self) -> Result<DelegatedTicket, TicketError> {
+        self.issuer.issue(&person(1103), &desktop(), 24 * HOUR).await
+    }
+}
+
+/// One request and its reply a connection, each after its length (RFC 4120 section 7.2.2).
+async fn serve(listener: TcpListener, kdc: Arc<Mutex<(Kdc, ChaCha20Rng)>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        answer(stream, &kdc).await.expect("the client asks and waits");
+    }
+}
+
+async fn answer(mut stream: TcpStream, kdc: &Mutex<(Kdc, ChaCha20Rng)>) -> std::io::Result<()> {
+    let mut request = vec![0; usize::try_from(stream.read_u32().await?).expect("a small request")];
+    stream.read_exact(&mut request).await?;
+    let reply = {
+        let mut locked = kdc.lock().expect("no test panics while answering");
+        let (kdc, rng) = &mut *locked;
+        kdc.answer(&request, clock::now(), rng)
+    };
+    stream.write_u32(u32::try_from(reply.len()).expect("a small reply")).await?;
+    stream.write_all(&reply).await
+}
+
+#[tokio::test]
+async fn a_login_proves_the_person_and_brings_the_ticket_for_the_first_service() {
+    let bench = Bench::new(broker(), alice()).await;
+    let ticket = bench.issue().await.expect("everything is set up");
+    assert_eq!(ticket.sam_account_name(), "alice");
+    assert_eq!(ticket.realm().as_str(), "CORP.EXAMPLE");
+    assert_eq!(ticket.sid(), "S-1-5-21-1111-2222-3333-1103");
+    assert_eq!(ticket.first().client().to_string(), "alice@CORP.EXAMPLE");
+    assert_eq!(ticket.first().server().name().joined(), "TERMSRV/desk1.corp.example");
+    assert_eq!(format!("{ticket:?}"), "DelegatedTicket { .. }");
+}
+
+#[tokio::test]
+async fn no_ticket_outlives_rule_session_or_card() {
+    let bench = Bench::new(broker(), alice()).await;
+    let short = Duration::from_secs(600);
+    for (at_most, allowed) in [(24 * HOUR, HOUR), (short, short)] {
+        let ticket =
+            bench.issuer.issue(&person(1103), &desktop(), at_most).await.expect("everything is set up");
+        assert!(ticket.first().endtime() <= clock::now() + allowed);
+        let further = bench.issuer.further(&ticket, 1, short).await.expect("HTTP is delegated");
+        assert!(further.endtime() <= clock::now() + short);
+    }
+}
+
+#[tokio::test]
+async fn a_further_service_is_asked_for_with_the_same_evidence() {
+    let bench = Bench::new(broker(), alice()).await;
+    let login = bench.issue().await.expect("everything is set up");
+    let http = bench.issuer.further(&login, 1, HOUR).await.expect("HTTP is delegated");
+    assert_eq!(http.server().name().joined(), "HTTP/desk1.corp.example");
+    let refused = bench.issuer.further(&login, 3, HOUR).await;
+    assert!(matches!(refused, Err(TicketError::NotPlanned)));
+}
+
+#[tokio::test]
+async fn evidence_about_another_sid_is_a_mismatch() {
+    let bench = Bench::new(broker(), alice()).await;
+    let refused = bench.issuer.issue(&person(1104), &desktop(), HOUR).await.expect_err("the SIDs differ");
+    assert!(matches!(refused, TicketError::Mismatch(Mismatch::User { .. })), "{refused}");
+}
+
+#[tokio::test]
+async fn a_sensitive_account_is_refused_by_its_pac() {
+    let bench = Bench::new(broker(), alice().sensitive()).await;
+    let refused = bench.issue().await.expect_err("alice is sensitive");
+    assert!(matches!(refused, TicketError::Account(AccountRefused::NotDelegated { .. })), "{refused}");
+}
+
+#[tokio::test]
+async fn evidence_that_is_not_forwardable_is_refused_before_delegation_is_tried() {
+    let untrusted = Account::new("svc-broker", 1200, "unsafe-broker")
+        .spn(spn("HTTP/broker.corp.example"))
+        .delegates_to(spn("TERMSRV/desk1.corp.example"));
+    let refused = Bench::new(untrusted, alice()).await.issue().await.expect_err("the broker is not trusted");
+    assert!(matches!(refused, TicketError::NotForwardable { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_delegated_is_refused_with_the_commands_that_mend_it() {
+    let bare = Account::new("svc-broker", 1200, "unsafe-broker")
+        .spn(spn("HTTP/broker.corp.example"))
+        .trusted_to_authenticate_for_delegation()
+        .delegates_to(spn("cifs/other.corp.example"));
+    let refused = Bench::new(bare, alice()).await.issue().await.expect_err("the target is not delegated");
+    let TicketError::Kdc(refusal) = refused else { panic!("the KDC refuses: {refused}") };
+    assert_eq!(refusal.meaning(), Meaning::DelegationMissing);
+    let text = refusal.to_string();
+    assert!(
+        text.contains("samba-tool delegation add-service svc-broker TERMSRV/desk1.corp.example"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_person_the_kdc_does_not_know_is_told_apart() {
+    let bench = Bench::new(broker(), Account::new("bob", 1104, "unsafe-bob")).await;
+    let refused = bench.issue().await.expect_err("alice is unknown");
+    let TicketError::Kdc(refusal) = refused else { panic!("the KDC refuses: {refused}") };
+    assert_eq!(refusal.meaning(), Meaning::UserUnknown);
+}
+
+#[tokio::test]
+async fn a_wrong_password_of_our_own_is_our_administrators_to_mend() {
+    let other = Account::new("svc-broker", 1200, "unsafe-other").spn(spn("HTTP/broker.corp.example"));
+    let refused = Bench::new(other, alice()).await.issue().await.expect_err("the password is wrong");
+    let TicketError::Kdc(refusal) = refused else { panic!("the KDC refuses: {refused}") };
+    assert_eq!(refusal.meaning(), Meaning::OwnCredential);
+}
