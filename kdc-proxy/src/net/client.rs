@@ -258,3 +258,6 @@ fn says_the_same(old: &Evidence, new: &Evidence) -> bool {
         && before.groups() == after.groups()
         && old.is_forwardable() == new.is_forwardable()
 }
+
+#[cfg(test)]
+mod tests;

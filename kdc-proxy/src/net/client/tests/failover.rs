@@ -1,0 +1,125 @@
+//! Which KDC is asked, and when another one.
+
+use super::loopback::{AS_REQ, Port, TGS_REQ};
+use super::*;
+use crate::error::{ErrorCode, ReplyError};
+use crate::net::tcp::TransportError;
+
+fn quick(kdcs: Vec<KdcAddress>) -> Client {
+    let settings = Settings { exchange_timeout: Duration::from_millis(200), ..settings(kdcs) };
+    Client::new(settings, password()).unwrap()
+}
+
+#[tokio::test]
+async fn behind_a_closed_port_the_second_kdc_answers() {
+    let second = shared().port().await;
+    let client = client(vec![Port::closed().await, second.address.clone()]);
+    assert_eq!(client.service_tgt().await.unwrap().kdc, second.address);
+}
+
+#[tokio::test]
+async fn behind_a_frozen_kdc_the_second_answers_and_the_frozen_one_is_not_asked_again() {
+    let kdc = shared();
+    let (first, second) = (Port::frozen().await, kdc.port().await);
+    let client = quick(vec![first.address.clone(), second.address.clone()]);
+    assert_eq!(client.service_tgt().await.unwrap().kdc, second.address);
+    client.s4u2self(&user("user1")).await.unwrap();
+    assert_eq!((first.count(AS_REQ), first.count(TGS_REQ)), (1, 0));
+    assert_eq!((second.count(AS_REQ), second.count(TGS_REQ)), (2, 1));
+}
+
+#[tokio::test]
+async fn when_no_kdc_answers_each_is_named_with_its_failure() {
+    let frozen = Port::frozen().await;
+    let closed = Port::closed().await;
+    let error = quick(vec![frozen.address.clone(), closed.clone()]).service_tgt().await.unwrap_err();
+    let ClientError::KdcUnavailable { attempts } = error else { panic!("{error}") };
+    let refused = TransportError::Connect(std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(
+        attempts,
+        [
+            Attempt { kdc: frozen.address.clone(), failure: TransportError::ExchangeTimeout.into() },
+            Attempt { kdc: closed, failure: refused.into() },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_kdc_whose_service_is_unavailable_is_passed_over() {
+    let kdc = shared();
+    let (first, second) = (kdc.port().await, kdc.port().await);
+    kdc.lock().refuse_next(ErrorCode::KDC_ERR_SVC_UNAVAILABLE);
+    let client = client(vec![first.address.clone(), second.address.clone()]);
+    assert_eq!(client.service_tgt().await.unwrap().kdc, second.address);
+    assert_eq!(first.count(AS_REQ), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once_and_at_one_kdc_only() {
+    let kdc = shared();
+    let (first, second) = (kdc.port().await, kdc.port().await);
+    let wrong = Credential::Password(Zeroizing::new("wrong".to_owned()));
+    let kdcs = vec![first.address.clone(), second.address.clone()];
+    let error = Client::new(settings(kdcs), wrong).unwrap().service_tgt().await.unwrap_err();
+    let code = ErrorCode::KDC_ERR_PREAUTH_FAILED;
+    assert_eq!(error, ClientError::KdcRefused { stage: Stage::As, code, status: None });
+    assert_eq!((first.count(AS_REQ), second.count(AS_REQ)), (2, 0));
+}
+
+#[tokio::test]
+async fn an_oversized_frame_is_refused_and_no_other_kdc_is_asked() {
+    let second = shared().port().await;
+    let first = Port::open(|_| u32::MAX.to_be_bytes().to_vec()).await;
+    let error = client(vec![first.address.clone(), second.address.clone()]).service_tgt().await.unwrap_err();
+    assert_eq!(error, ClientError::ReplyRefused(ReplyError::Malformed));
+    assert_eq!(second.count(AS_REQ), 0);
+}
+
+#[tokio::test]
+async fn a_forged_reply_is_refused_and_no_other_kdc_is_asked() {
+    let kdc = shared();
+    let (first, second) = (kdc.port().await, kdc.port().await);
+    kdc.lock().hooks.bytes = Some(Box::new(|bytes| {
+        // The last octet of an AS-REP belongs to its encrypted part.
+        if bytes.first() == Some(&0x6b) {
+            *bytes.last_mut().unwrap() ^= 1;
+        }
+    }));
+    let error = client(vec![first.address.clone(), second.address.clone()]).service_tgt().await.unwrap_err();
+    assert_eq!(error, ClientError::ReplyRefused(ReplyError::Decryption));
+    assert_eq!((first.count(AS_REQ), second.count(AS_REQ)), (2, 0));
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_by_less_than_the_bound_is_corrected() {
+    let kdc = shared();
+    kdc.lock().set_clock_ahead(Duration::from_secs(120));
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]);
+    assert_eq!(client.clock_offset(), None);
+    let status = client.service_tgt().await.unwrap();
+    assert_eq!(client.clock_offset(), Some(status.clock_offset));
+    assert!(status.clock_offset.kdc_is_ahead());
+    let distance = status.clock_offset.magnitude();
+    assert!((118..=122).contains(&distance.as_secs()), "{distance:?}");
+    client.s4u2self(&user("user1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_by_more_than_the_bound_is_refused_by_name() {
+    for ahead in [true, false] {
+        let kdc = shared();
+        if ahead {
+            kdc.lock().set_clock_ahead(Duration::from_secs(600));
+        } else {
+            kdc.lock().set_clock_behind(Duration::from_secs(600));
+        }
+        let port = kdc.port().await;
+        let client = client(vec![port.address.clone()]);
+        let error = client.service_tgt().await.unwrap_err();
+        let ClientError::ClockSkew { offset, .. } = error else { panic!("{error}") };
+        assert_eq!(offset.kdc_is_ahead(), ahead);
+        assert!((598..=602).contains(&offset.magnitude().as_secs()), "{offset}");
+        assert_eq!(client.clock_offset(), None);
+    }
+}
