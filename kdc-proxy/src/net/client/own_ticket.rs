@@ -140,10 +140,12 @@ impl OwnTicketHolder {
         let _flight = self.flight.lock().await;
         {
             let state = self.lock();
-            match (&state.ticket, &state.failure) {
-                (Some(ticket), _) if state.flights != flights => return Ok(Arc::clone(ticket)),
-                (None, Some(error)) if state.flights != flights => return Err(error.clone()),
-                _ => {}
+            if state.flights != flights {
+                match (&state.failure, &state.ticket) {
+                    (Some(error), _) => return Err(error.clone()),
+                    (None, Some(ticket)) => return Ok(Arc::clone(ticket)),
+                    (None, None) => {}
+                }
             }
         }
         self.fly(obtain).await
@@ -175,3 +177,6 @@ impl OwnTicketHolder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;
