@@ -1,6 +1,6 @@
-//! Second step: which account of the directory. Does I/O, through the `net` part of ldap-map.
+//! Second step: which account of the directory. Does I/O, through [`ldap_map::net`].
 //!
-//! A [`ValidatedIdentity`](crate::identity::ValidatedIdentity) names one user principal name; the directory holds exactly one account of that name,
+//! A [`ValidatedIdentity`] names one user principal name; the directory holds exactly one account of that name,
 //! which may be used now, and to which the card maps strongly enough. Anything else is a [`ResolveError`] that
 //! names the attribute which speaks against it.
 
@@ -8,8 +8,11 @@ use std::time::SystemTime;
 
 use ldap_map::account::{Account, NotUsable};
 use ldap_map::certificate::CertificateFacts;
-use ldap_map::mapping::{MappingError, Strength, confirm, confirm_weak};
+use ldap_map::mapping::{MappingError, Strength, candidates, confirm, confirm_weak};
+use ldap_map::net::directory::{Directory, DirectoryError};
 use ldap_map::schema::Attribute;
+
+use crate::identity::ValidatedIdentity;
 
 /// The configuration of the second step.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -47,6 +50,9 @@ pub enum ResolveError {
     /// The card does not name an account, or names another one than was found.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// The directory holds no such account, or more than one, or cannot say.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// The account may not be used.
     #[error(transparent)]
     NotUsable(#[from] NotUsable),
@@ -73,16 +79,30 @@ impl ResolveError {
             Self::Mapping(MappingError::SidDiffers { .. }) => Some(Attribute::OBJECT_SID),
             Self::Mapping(MappingError::NameDiffers { .. }) => Some(Attribute::USER_PRINCIPAL_NAME),
             Self::Mapping(MappingError::OlderThanAccount { .. }) => Some(Attribute::WHEN_CREATED),
-            Self::Mapping(_) => None,
+            Self::Mapping(_) | Self::Directory(_) => None,
         }
     }
 }
 
-/// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
+/// Finds the account of a card: one name, one account, usable now, mapped strongly enough; in this order.
+///
+/// Dropping the future is safe at any moment.
 ///
 /// # Errors
-/// What speaks against the account, or against the mapping.
-pub fn judge(
+/// The first of these that does not hold, or a directory that does not answer.
+pub async fn resolve(
+    directory: &Directory,
+    settings: &Settings,
+    identity: &ValidatedIdentity,
+    now: SystemTime,
+) -> Result<DirectoryAccount, ResolveError> {
+    let upn = candidates(identity.facts())?;
+    let account = directory.account_by_upn(&upn).await?;
+    judge(account, settings, identity.facts(), now)
+}
+
+/// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
+fn judge(
     account: Account,
     settings: &Settings,
     facts: &CertificateFacts,
@@ -118,8 +138,14 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use ldap_map::dn::Dn;
+    use ldap_map::net::directory::{self, Bind, LdapServer};
     use ldap_map::testing::{DOMAIN_SID, Person};
     use rcgen::CustomExtension;
+    use zeroize::Zeroizing;
 
     use super::*;
     use crate::identity::testing::{Authority, now, peer, tlv, trusting, validator};
@@ -192,5 +218,47 @@ mod tests {
     fn usability_is_judged_before_the_mapping() {
         let disabled = alice().with("userAccountControl", &["514"]);
         assert!(matches!(resolve(&disabled, false, None), Err(ResolveError::NotUsable(_))));
+    }
+
+    /// A directory where nobody listens.
+    fn nowhere() -> Directory {
+        let closed = SocketAddr::from(([127, 0, 0, 1], 1));
+        Directory::new(directory::Settings {
+            servers: vec![LdapServer::new("dc1.corp.example", 636).expect("a name").at(closed)],
+            base_dn: Dn::parse("DC=corp,DC=example").expect("a base"),
+            roots: vec![Authority::root("Root").certificate],
+            bind: Bind::Simple { name: "broker".to_owned(), password: Zeroizing::new("secret".to_owned()) },
+            pool_size: 1,
+            connect_timeout: Duration::from_secs(5),
+            operation_timeout: Duration::from_secs(5),
+        })
+        .expect("good settings")
+    }
+
+    async fn ask(change: impl FnOnce(&mut rcgen::CertificateParams)) -> ResolveError {
+        let root = Authority::root("Root");
+        let card = root.card_with(change);
+        let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
+        super::resolve(&nowhere(), &Settings::default(), &identity, now()).await.expect_err("nobody listens")
+    }
+
+    #[tokio::test]
+    async fn a_card_without_a_name_is_refused_before_the_directory_is_asked() {
+        let refused = ask(|params| params.subject_alt_names.clear()).await;
+        assert!(matches!(refused, ResolveError::Mapping(MappingError::UpnMissing)));
+    }
+
+    #[tokio::test]
+    async fn a_card_with_two_names_is_refused_before_the_directory_is_asked() {
+        let refused = ask(|params| {
+            let same = params.subject_alt_names[0].clone();
+            params.subject_alt_names.push(same);
+        });
+        assert!(matches!(refused.await, ResolveError::Mapping(MappingError::SeveralUpns { count: 2 })));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_does_not_answer_is_no_missing_account() {
+        assert!(matches!(ask(|_| ()).await, ResolveError::Directory(DirectoryError::Unavailable { .. })));
     }
 }

@@ -4,6 +4,7 @@ use kdc_proxy::error::{EvidenceError, ReplyError, RequestError};
 use kdc_proxy::net::client::{ClientError, Stage};
 use ldap_map::account::NotUsable;
 use ldap_map::mapping::MappingError;
+use ldap_map::net::directory::DirectoryError;
 
 use super::{Code, Refusal, Step};
 use crate::directory::ResolveError;
@@ -33,6 +34,7 @@ impl From<ResolveError> for Refusal {
     fn from(error: ResolveError) -> Self {
         let code = match &error {
             ResolveError::Mapping(mapping) => mapping_code(mapping),
+            ResolveError::Directory(directory) => directory_code(directory),
             ResolveError::NotUsable(reason) => unusable_code(reason),
             ResolveError::WeakMapping { .. } => Code::MappingWeak,
         };
@@ -117,6 +119,19 @@ const fn mapping_code(error: &MappingError) -> Code {
         MappingError::SidDiffers { .. } | MappingError::NameDiffers { .. } => Code::MappingMismatch,
         MappingError::OlderThanAccount { .. } => Code::MappingWeak,
         _ => Code::Internal,
+    }
+}
+
+const fn directory_code(error: &DirectoryError) -> Code {
+    match error {
+        DirectoryError::NotFound => Code::AccountUnknown,
+        DirectoryError::Ambiguous => Code::AccountAmbiguous,
+        DirectoryError::Attribute(_) => Code::AccountInvalid,
+        DirectoryError::BindRefused { .. }
+        | DirectoryError::SearchRefused { .. }
+        | DirectoryError::WrongDomain { .. } => Code::DirectoryRefused,
+        // Busy, Unavailable, and whatever else keeps the directory from answering.
+        _ => Code::DirectoryUnavailable,
     }
 }
 

@@ -197,3 +197,12 @@ fn the_cards_faults_have_their_codes() {
         assert_eq!((refusal.logged_code(), refusal.step()), (code, Step::Validate));
     }
 }
+
+#[test]
+fn a_directory_that_does_not_answer_is_told_apart_from_one_that_holds_no_account() {
+    let code = |error| Refusal::from(ResolveError::Directory(error)).code();
+    assert_eq!(code(DirectoryError::NotFound), "account_unknown");
+    assert_eq!(code(DirectoryError::Ambiguous), "account_ambiguous");
+    assert_eq!(code(DirectoryError::Busy), "directory_unavailable");
+    assert_eq!(code(DirectoryError::Unavailable { attempts: Vec::new() }), "directory_unavailable");
+}
