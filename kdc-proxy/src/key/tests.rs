@@ -331,3 +331,24 @@ fn only_the_three_known_types_have_numbers() {
     }
     assert!(!EtypeList::AES.contains(Etype::Rc4));
 }
+
+#[test]
+fn only_this_file_names_the_crate() {
+    let mut named = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::File::open(&path)
+                .and_then(std::io::read_to_string)
+                .unwrap()
+                .contains(concat!("kerberos", "_crypto::"))
+            {
+                named.push(path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(named, [std::path::Path::new("src/key.rs")]);
+}
