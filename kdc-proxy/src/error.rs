@@ -101,7 +101,7 @@ pub enum CredentialError {
 }
 
 /// Why a request could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// A clock reading cannot be written as a Kerberos time.
@@ -113,6 +113,9 @@ pub enum RequestError {
     /// The evidence ticket has ended.
     #[error("evidence ticket has ended")]
     EvidenceEnded,
+    /// The user belongs to another realm, which no KDC of ours answers for.
+    #[error("user belongs to realm {0}, which is not configured")]
+    ForeignUser(Realm),
     /// A ticket for krbtgt cannot be asked for on behalf of a user.
     #[error("a ticket-granting ticket is not given on behalf of a user")]
     TicketGrantingService,

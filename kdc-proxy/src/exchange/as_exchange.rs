@@ -12,9 +12,9 @@ use super::clock::Clock;
 use super::reply::{Answer, Opened};
 use super::secret::{LongTermKeys, Secret};
 use super::{Exchange, Request, Step, nonce};
-use crate::error::{CredentialError, ErrorCode, ExchangeError, ReplyError, RequestError};
+use crate::error::{CredentialError, ErrorCode, ExchangeError, ReplyError};
 use crate::key::{Etype, EtypeList, Key, KeyError, KeyUsage};
-use crate::message::kdc_rep::{EncAsRepPart, KdcRep};
+use crate::message::kdc_rep::{EncAsRepPart, EncKdcRepPart, KdcRep};
 use crate::message::kdc_req::{KdcReqBody, RequestKind, kdc_req, options};
 use crate::message::krb_error::KrbError;
 use crate::message::padata::{self, EtypeInfo2Entry, PaEncTsEnc, kind};
@@ -79,7 +79,7 @@ impl AsExchange {
     /// Makes the first request.
     ///
     /// # Errors
-    /// [`CredentialError::NoCommonEtype`] when the secret has no key of an allowed type, [`RequestError::Time`] when
+    /// [`CredentialError::NoCommonEtype`] when the secret has no key of an allowed type, [`crate::error::RequestError::Time`] when
     /// a clock reading cannot be written.
     pub fn start<R: CryptoRng + ?Sized>(
         ask: AsAsk,
@@ -104,8 +104,7 @@ impl AsExchange {
         rng: &mut R,
     ) -> Result<Request, ExchangeError> {
         let realm = self.ask.client.realm();
-        let till = self.ask.clock.kdc_time(now) + self.ask.lifetime;
-        self.till = KerberosTime::from_system(till).map_err(RequestError::Time)?;
+        self.till = self.ask.clock.end(now, self.ask.lifetime)?;
         self.nonce = nonce(rng);
         let body = encode(&KdcReqBody {
             kdc_options: Flags(options::FORWARDABLE | options::CANONICALIZE),
@@ -213,11 +212,7 @@ impl AsExchange {
     }
 
     /// Decrypts under our key, usage 3; the etype must be one we asked for.
-    fn open(
-        &self,
-        reply: &KdcRep,
-        keys: &LongTermKeys,
-    ) -> Result<(crate::message::kdc_rep::EncKdcRepPart, Key), ReplyError> {
+    fn open(&self, reply: &KdcRep, keys: &LongTermKeys) -> Result<(EncKdcRepPart, Key), ReplyError> {
         let number = reply.enc_part.etype;
         let etype = match Etype::from_number(number) {
             Ok(etype) if self.etypes.contains(&etype) => etype,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::error::{ExchangeError, RequestError};
-use crate::time::{ClockOffset, KerberosTime};
+use crate::time::{ClockOffset, KerberosTime, TimeError};
 
 /// Largest unauthenticated difference that is tried, so that an attacker cannot have us date a request at will.
 const MAX_CLAIMED_OFFSET: Duration = Duration::from_secs(12 * 3600);
@@ -26,7 +26,13 @@ impl Clock {
         self.offset.apply(now)
     }
 
-    /// The same as it is written, with microseconds.
+    /// The KDC's time `lifetime` after `now`, as a ticket's end.
+    pub(super) fn end(self, now: SystemTime, lifetime: Duration) -> Result<KerberosTime, RequestError> {
+        let end = self.kdc_time(now).checked_add(lifetime).ok_or(TimeError::OutOfRange)?;
+        Ok(KerberosTime::from_system(end)?)
+    }
+
+    /// The KDC's present time as it is written, with microseconds.
     pub(super) fn stamp(self, now: SystemTime) -> Result<(KerberosTime, u32), RequestError> {
         Ok(KerberosTime::with_microseconds(self.kdc_time(now))?)
     }
@@ -107,6 +113,14 @@ mod tests {
         let error = clock.prove(at(600_000), KerberosTime::from_unix_seconds(1_800_000_000)).unwrap_err();
         let ExchangeError::ClockSkew { offset, local } = error else { panic!("{error}") };
         assert_eq!((offset.to_string().as_str(), local), ("-599.000s", at(600_000)));
+    }
+
+    #[test]
+    fn a_lifetime_beyond_the_calendar_is_refused() {
+        for lifetime in [Duration::MAX, Duration::from_secs(1 << 33)] {
+            assert_eq!(clock().end(at(0), lifetime), Err(RequestError::Time(TimeError::OutOfRange)));
+        }
+        assert_eq!(clock().end(at(0), Duration::from_secs(60)).unwrap().unix_seconds(), 1_800_000_060);
     }
 
     #[test]

@@ -85,12 +85,16 @@ impl S4u2Self {
     /// Makes the request, with PA-FOR-USER and PA-S4U-X509-USER both: some KDCs know the one, some the other.
     ///
     /// # Errors
-    /// [`RequestError`] when the ticket-granting ticket has ended or a clock reading cannot be written.
+    /// [`RequestError`] when the user is of another realm, the ticket-granting ticket has ended, or a clock reading
+    /// cannot be written.
     pub fn start<R: CryptoRng + ?Sized>(
         ask: S4u2SelfAsk,
         now: SystemTime,
         rng: &mut R,
     ) -> Result<(Self, Request), ExchangeError> {
+        if !ask.user.realm().eq_ignoring_case(ask.tgt.realm()) {
+            return Err(RequestError::ForeignUser(ask.user.realm().clone()).into());
+        }
         let own_name = ask.tgt.ticket().client().name().clone();
         let till = ask.tgt.ticket().times().endtime;
         let call = TgsCall::new(

@@ -1,6 +1,7 @@
 //! The exchanges against the KDC in memory: what succeeds, and every check with the lie it is there for.
 
 mod as_exchange;
+mod preauthentication;
 mod s4u2proxy;
 mod s4u2self;
 mod tgs_exchange;

@@ -15,7 +15,7 @@ use crate::message::kdc_rep::{EncTgsRepPart, KdcRep};
 use crate::message::kdc_req::{KdcReqBody, RequestKind, kdc_req};
 use crate::message::padata::kind;
 use crate::message::types::{EncryptedData, Flags, PaData, decode, encode, encode_secret};
-use crate::principal::PrincipalName;
+use crate::principal::{PrincipalName, Realm};
 use crate::ticket::TicketGrantingTicket;
 use crate::time::{ClockOffset, KerberosTime};
 
@@ -188,7 +188,7 @@ impl TgsCall {
 
     /// The server must be the one asked for, in any case of letters or under a known alias. A ticket for the
     /// ticket-granting service of another realm is a referral (RFC 6806 section 8).
-    fn check_server(&self, opened: &Opened) -> Result<Option<crate::principal::Realm>, ReplyError> {
+    fn check_server(&self, opened: &Opened) -> Result<Option<Realm>, ReplyError> {
         let here = self.ask.tgt.realm();
         if !opened.server.realm().eq_ignoring_case(here) {
             return Err(ReplyError::ServerRealm);

@@ -98,6 +98,6 @@ pub(super) fn till(
     lifetime: Duration,
     bounds: &[&KerberosTime],
 ) -> Result<KerberosTime, RequestError> {
-    let wanted = KerberosTime::from_system(clock.kdc_time(now) + lifetime)?;
+    let wanted = clock.end(now, lifetime)?;
     Ok(bounds.iter().fold(wanted, |end, bound| end.min(**bound)))
 }

@@ -32,13 +32,18 @@ pub(crate) struct AsRep(pub(crate) KdcRep);
 #[rasn(delegate, tag(explicit(application, 13)))]
 pub(crate) struct TgsRep(pub(crate) KdcRep);
 
+/// A time that only informs, kept as it came: KDCs write an account that never expires in ways no calendar has.
+#[derive(AsnType, Decode, Encode, Clone, Debug, PartialEq, Eq)]
+#[rasn(delegate, tag(universal, 24))]
+pub(crate) struct InformativeTime(pub(crate) OctetString);
+
 /// One element of `LastReq`.
 #[derive(AsnType, Decode, Encode, Clone, Debug)]
 pub(crate) struct LastReq {
     #[rasn(tag(explicit(0)))]
     pub(crate) lr_type: i32,
     #[rasn(tag(explicit(1)))]
-    pub(crate) lr_value: KerberosTime,
+    pub(crate) lr_value: InformativeTime,
 }
 
 /// `EncKDCRepPart`, with the encrypted-pa-data of RFC 6806 section 11.
@@ -51,7 +56,7 @@ pub(crate) struct EncKdcRepPart {
     #[rasn(tag(explicit(2)))]
     pub(crate) nonce: u32,
     #[rasn(tag(explicit(3)))]
-    pub(crate) key_expiration: Option<KerberosTime>,
+    pub(crate) key_expiration: Option<InformativeTime>,
     #[rasn(tag(explicit(4)))]
     pub(crate) flags: Flags,
     #[rasn(tag(explicit(5)))]

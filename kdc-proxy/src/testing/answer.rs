@@ -10,7 +10,9 @@ use super::account::KVNO;
 use super::hooks::apply;
 use crate::error::{ErrorCode, NtStatus};
 use crate::key::{Key, KeyUsage};
-use crate::message::kdc_rep::{AsRep, EncAsRepPart, EncKdcRepPart, EncTgsRepPart, KdcRep, LastReq, TgsRep};
+use crate::message::kdc_rep::{
+    AsRep, EncAsRepPart, EncKdcRepPart, EncTgsRepPart, InformativeTime, KdcRep, LastReq, TgsRep,
+};
 use crate::message::kdc_req::RequestKind;
 use crate::message::krb_error::{KerbErrorData, KrbError};
 use crate::message::types::{
@@ -95,9 +97,9 @@ impl Kdc {
         let ticket = self.ticket(&issue, rng);
         let mut part = EncKdcRepPart {
             key: EncryptionKey::from(&issue.session_key),
-            last_req: vec![LastReq { lr_type: 0, lr_value: KerberosTime::EPOCH }],
+            last_req: vec![LastReq { lr_type: 0, lr_value: never() }],
             nonce: issue.nonce,
-            key_expiration: None,
+            key_expiration: Some(never()),
             flags: Flags::from(issue.flags.union(issue.reply_flags)),
             authtime: issue.times.authtime,
             starttime: Some(issue.times.starttime),
@@ -152,6 +154,11 @@ impl Kdc {
             enc_part: encrypted(&issue.ticket_key, KeyUsage::TICKET, &encode(&part), rng),
         }
     }
+}
+
+/// As some KDCs write it: a year that this crate's own times do not have.
+fn never() -> InformativeTime {
+    InformativeTime(b"99991231235959Z".to_vec().into())
 }
 
 fn encrypted<R: CryptoRng + ?Sized>(key: &Key, usage: KeyUsage, plain: &[u8], rng: &mut R) -> EncryptedData {

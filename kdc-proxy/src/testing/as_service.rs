@@ -35,12 +35,7 @@ impl Kdc {
         let body: KdcReqBody = decode(asked.req_body.as_bytes())?;
         let name = PrincipalName::try_from(&body.cname.ok_or(Malformed)?).map_err(|_| Malformed)?;
         let account = self.account(&name).ok_or(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)?;
-        let common: Vec<Etype> = body
-            .etype
-            .iter()
-            .filter_map(|number| Etype::from_number(*number).ok())
-            .filter(|etype| account.etypes.contains(etype))
-            .collect();
+        let common = common_etypes(account, &body);
         let etype = *common.first().ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?;
         let elements = asked.padata.unwrap_or_default();
         let reply_key = match padata::only(&elements, kind::ENC_TIMESTAMP) {
@@ -81,6 +76,15 @@ impl Kdc {
         };
         Ok(self.issue(issue, rng))
     }
+}
+
+/// What the client asks for and the account has, in the client's order.
+fn common_etypes(account: &Account, body: &KdcReqBody) -> Vec<Etype> {
+    body.etype
+        .iter()
+        .filter_map(|number| Etype::from_number(*number).ok())
+        .filter(|etype| account.etypes.contains(etype))
+        .collect()
 }
 
 pub(super) const fn forwardable(granted: bool) -> TicketFlags {

@@ -165,6 +165,16 @@ fn an_ended_ticket_makes_no_request() {
 }
 
 #[test]
+fn a_user_of_another_realm_makes_no_request() {
+    let mut lab = Lab::new();
+    let own = lab.authenticated();
+    let other = Realm::new("OTHER.EXAMPLE").unwrap();
+    let foreign = Principal::new(PrincipalName::principal("alice").unwrap(), other.clone());
+    assert_eq!(lab.s4u2self_for(&own, foreign).unwrap_err(), RequestError::ForeignUser(other).into());
+    assert_eq!(lab.sent.len(), 2);
+}
+
+#[test]
 fn a_kdc_that_ignores_the_request_is_noticed() {
     let error = reply(|reply| {
         reply.padata = None;
