@@ -33,7 +33,7 @@ impl Kdc {
     ) -> Result<Vec<u8>, Refusal> {
         let asked = decode::<AsReq>(request)?.0;
         let body: KdcReqBody = decode(asked.req_body.as_bytes())?;
-        let name = PrincipalName::try_from(&body.cname.ok_or(Malformed)?).map_err(|_| Malformed)?;
+        let name = PrincipalName::try_from(body.cname.as_ref().ok_or(Malformed)?).map_err(|_| Malformed)?;
         let account = self.account(&name).ok_or(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)?;
         let common = common_etypes(account, &body);
         let etype = *common.first().ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?;
