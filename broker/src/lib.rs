@@ -2,6 +2,7 @@
 
 // In path order.
 pub mod clock;
+pub mod config;
 pub mod directory;
 pub mod entropy;
 pub mod error;

@@ -306,3 +306,6 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 const MAX_STREAMS: u32 = 64;
 const MAX_SEND_BUFFER: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

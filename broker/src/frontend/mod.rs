@@ -1,10 +1,13 @@
 //! What listens: the card listener, the gateways' interface, the status page.
 
+pub mod admission;
 pub mod gateways;
 pub mod grpc;
 pub mod listener;
 mod problem;
 mod shed;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub mod web;

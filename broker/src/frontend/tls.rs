@@ -96,6 +96,12 @@ pub fn for_gateways(
     settings(server, &[&TLS13, &TLS12], verifier, &[b"h2"])
 }
 
+/// The one provider of cryptography.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
 /// Why TLS settings cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -143,8 +149,4 @@ fn of_server(error: rustls::Error) -> TlsError {
         rustls::Error::InconsistentKeys(_) => TlsError::KeyMismatch,
         other => TlsError::Server(other),
     }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -1,0 +1,214 @@
+//! From what is written to what is used: files are read and every part is built, short of opening a socket.
+//!
+//! This file reads files, at start and on reload only.
+
+mod directory;
+mod identity;
+mod kerberos;
+mod listeners;
+mod policy;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use rustls_pki_types::CertificateDer;
+
+use super::{
+    Config, Log, Summary, Warning,
+    document::{Located, Problems},
+    file::MAX_CONFIGURATION,
+    problem::{FileFault, Place, Problem},
+    raw::{self, Raw, RevocationMode},
+    secret::Places,
+    warning,
+};
+use crate::handoff;
+
+/// Reads the file and everything it names; all problems, or everything.
+pub(super) fn load(
+    path: &Path,
+    credentials: Option<PathBuf>,
+    now: SystemTime,
+) -> Result<Config, Vec<Problem>> {
+    let problems = Problems::default();
+    let beside = Places { base: PathBuf::new(), credentials: None };
+    let whole = Place::new("", None);
+    let Some(text) = problems.keep(&whole, beside.text(path, MAX_CONFIGURATION)) else {
+        return Err(problems.into_sorted());
+    };
+    let raw = Raw::read(&text, &problems);
+    let base = path.parent().map(Path::to_owned).unwrap_or_default();
+    let places = Places { base, credentials };
+    let config = Loader { places: &places, problems: &problems, now }.config(raw);
+    let found = problems.into_sorted();
+    if found.is_empty() { Ok(config.expect("whatever is left out has been noted")) } else { Err(found) }
+}
+
+/// What every table is loaded with.
+struct Loader<'a> {
+    places: &'a Places,
+    problems: &'a Problems,
+    now: SystemTime,
+}
+
+impl Loader<'_> {
+    fn config(&self, raw: Raw) -> Option<Config> {
+        let fixed = fixed(&raw);
+        let mut summary = summary(&raw);
+        let mut warnings = self.warnings(&raw);
+        let gateways = summary.gateways.clone();
+        // Every table is loaded before the first `?`, so that every problem is noted.
+        let validator = self.identity(&raw.identity);
+        let cards = self.cards(raw.frontend, validator.as_ref(), &mut warnings);
+        let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
+        let directory = self.directory(&raw.directory);
+        let policy = self.policy(&raw.rules, gateways);
+        let kerberos = self.kerberos(&raw.kerberos);
+        let status = raw.health.as_ref().map(|health| self.status(health));
+        let validator = validator?;
+        let lists = validator.crls();
+        summary.revocation_lists = lists.len();
+        warnings.extend(self.ended_lists(&lists));
+        let (cards, drain_timeout) = cards?;
+        Some(Config {
+            cards,
+            gateway_api: gateway_api?,
+            validator: Arc::new(validator),
+            directory: Arc::new(directory?),
+            resolve: crate::directory::Settings {
+                accept_weak_mapping: raw.directory.accept_weak_mapping?.value,
+            },
+            policy: Arc::new(policy?),
+            kerberos: Arc::new(kerberos?),
+            handoff: handoff::Settings {
+                code_lifetime: raw.handoff.code_lifetime?.value,
+                session_lifetime: raw.handoff.session_lifetime?.value,
+                max_codes: raw.handoff.max_codes?.value,
+                max_sessions: raw.handoff.max_sessions?.value,
+            },
+            log: Log { format: raw.log.format?.value, level: raw.log.level?.value },
+            check_interval: match raw.health {
+                Some(health) => health.interval?.value,
+                None => raw::DEFAULT_CHECK_INTERVAL,
+            },
+            status: match status {
+                Some(status) => Some(status?),
+                None => None,
+            },
+            drain_timeout,
+            warnings,
+            summary,
+            fixed,
+        })
+    }
+
+    fn certificates(&self, path: Option<&Located<PathBuf>>) -> Option<Vec<CertificateDer<'static>>> {
+        self.file(path, |places, path| places.certificates(path))
+    }
+
+    /// The revocation lists of all files; every broken file is noted.
+    fn revocation_lists(&self, paths: &[Located<PathBuf>]) -> Option<Vec<Located<Vec<u8>>>> {
+        let files = paths.iter().map(|path| {
+            let lists = self.file(Some(path), |places, path| places.revocation_lists(path))?;
+            let located = |value| Located { value, place: path.place.clone() };
+            Some(lists.into_iter().map(located).collect::<Vec<_>>())
+        });
+        let files: Vec<_> = files.collect();
+        files.into_iter().collect::<Option<Vec<_>>>().map(|files| files.concat())
+    }
+
+    /// Reads the file a key names, and notes at that key why it could not.
+    fn file<S, T>(
+        &self,
+        named: Option<&Located<S>>,
+        read: impl FnOnce(&Places, &S) -> Result<T, FileFault>,
+    ) -> Option<T> {
+        let named = named?;
+        self.problems.keep(&named.place, read(self.places, &named.value))
+    }
+
+    /// The warnings that can be told from what is written, and from certificates that are only named here.
+    fn warnings(&self, raw: &Raw) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        match &raw.identity.revocation {
+            None => warnings.push(Warning::RevocationNotConfigured),
+            Some(raw::Revocation { mode: Some(mode), .. }) if mode.value == RevocationMode::Off => {
+                warnings.push(Warning::RevocationOff);
+            }
+            Some(_) => {}
+        }
+        if raw.kerberos.allow_rc4.as_ref().is_some_and(|allow| allow.value) {
+            warnings.push(Warning::Rc4Allowed);
+        }
+        if raw.directory.accept_weak_mapping.as_ref().is_some_and(|accept| accept.value) {
+            warnings.push(Warning::WeakMappingAccepted);
+        }
+        if let Some(raw::Health { listen: Some(listen), .. }) = &raw.health
+            && !listen.value.ip().is_loopback()
+        {
+            warnings.push(Warning::StatusNotLoopback);
+        }
+        let named = [
+            ("identity.roots", &raw.identity.roots),
+            ("identity.intermediates", &raw.identity.intermediates),
+            ("gateway_api.client_ca", &raw.gateway_api.client_ca),
+            ("directory.ca", &raw.directory.ca),
+            ("directory.bind_certificate", &raw.directory.bind_certificate),
+        ];
+        for (key, path) in named {
+            let certificates = path.as_ref().and_then(|path| self.places.certificates(&path.value).ok());
+            warnings.extend(warning::about_ends(key, certificates.as_deref().unwrap_or_default(), self.now));
+        }
+        warnings
+    }
+
+    fn ended_lists(&self, lists: &[crate::identity::CrlSummary]) -> Vec<Warning> {
+        let now = jiff::Timestamp::try_from(self.now);
+        let ends = lists.iter().filter_map(|list| list.next_update);
+        let ended = ends.filter(|end| now.as_ref().is_ok_and(|now| end < now));
+        ended.map(|next_update| Warning::RevocationListEnded { next_update }).collect()
+    }
+}
+
+/// What only a restart can change: the addresses, the directory, the realm, the desk, the log and the status page.
+fn fixed(raw: &Raw) -> String {
+    let Raw { frontend, gateway_api, directory, kerberos, handoff, log, health, .. } = raw;
+    let addresses = (&frontend.listen, &gateway_api.listen);
+    let bounds = (&frontend.max_connections, &frontend.max_logins, &gateway_api.max_connections);
+    let times = (
+        &frontend.handshake_timeout,
+        &frontend.header_timeout,
+        &frontend.request_timeout,
+        &frontend.connection_lifetime,
+        &frontend.drain_timeout,
+        &gateway_api.handshake_timeout,
+        &gateway_api.request_timeout,
+    );
+    format!("{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {handoff:?} {log:?} {health:?}")
+}
+
+fn summary(raw: &Raw) -> Summary {
+    let texts = |list: &Option<Vec<Located<String>>>| -> Vec<String> {
+        list.iter().flatten().map(|entry| entry.value.clone()).collect()
+    };
+    Summary {
+        gateways: raw
+            .gateways
+            .iter()
+            .filter_map(|gateway| Some(gateway.name.as_ref()?.value.clone()))
+            .collect(),
+        revocation: match raw.identity.revocation.as_ref().and_then(|revocation| revocation.mode.as_ref()) {
+            Some(Located { value: RevocationMode::Crl, .. }) => "crl",
+            Some(Located { value: RevocationMode::Off, .. }) => "off",
+            None => "none",
+        },
+        revocation_lists: 0,
+        directory_servers: texts(&raw.directory.servers),
+        realm: raw.kerberos.realm.as_ref().map(|realm| realm.value.clone()).unwrap_or_default(),
+        kdcs: texts(&raw.kerberos.kdcs),
+        rules: raw.rules.len(),
+    }
+}

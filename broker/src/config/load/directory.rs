@@ -1,0 +1,64 @@
+//! The second step: the directory.
+
+use ldap_map::{
+    dn::Dn,
+    net::directory::{Bind, Directory, LdapServer, Settings, SettingsError},
+};
+
+use super::Loader;
+use crate::config::{
+    problem::{Fault, Place},
+    raw,
+};
+
+impl Loader<'_> {
+    /// Makes the client of the directory. It has connected to no server yet.
+    pub(super) fn directory(&self, raw: &raw::Directory) -> Option<Directory> {
+        let servers = raw.servers.clone().map(|servers| {
+            let parse = |server| self.parsed(Some(server), |text| text.parse::<LdapServer>());
+            let servers: Vec<_> = servers.into_iter().map(parse).collect();
+            servers.into_iter().collect::<Option<Vec<_>>>()
+        });
+        let base_dn = self.parsed(raw.base_dn.clone(), |text| text.parse::<Dn>());
+        let roots = self.certificates(raw.ca.as_ref());
+        let bind = self.bind(raw);
+        let settings = Settings {
+            servers: servers??,
+            base_dn: base_dn?,
+            roots: roots?,
+            bind: bind?,
+            pool_size: raw.pool_size.as_ref()?.value,
+            connect_timeout: raw.connect_timeout.as_ref()?.value,
+            operation_timeout: raw.operation_timeout.as_ref()?.value,
+        };
+        match Directory::new(settings) {
+            Ok(directory) => Some(directory),
+            Err(error) => {
+                self.problems.note(place_of(&error, raw), Fault::step(error));
+                None
+            }
+        }
+    }
+
+    fn bind(&self, raw: &raw::Directory) -> Option<Bind> {
+        if raw.bind_name.is_some() || raw.bind_password.is_some() {
+            let password = self.file(raw.bind_password.as_ref(), |places, source| places.password(source));
+            return Some(Bind::Simple { name: raw.bind_name.as_ref()?.value.clone(), password: password? });
+        }
+        let chain = self.certificates(raw.bind_certificate.as_ref());
+        let key = self.file(raw.bind_key.as_ref(), |places, source| places.private_key(source));
+        Some(Bind::External { certificates: chain?, key: key?.clone_key() })
+    }
+}
+
+/// The key a problem of the step's settings belongs to.
+fn place_of<'r>(error: &SettingsError, raw: &'r raw::Directory) -> &'r Place {
+    let place = match error {
+        SettingsError::BaseDn => raw.base_dn.as_ref().map(|named| &named.place),
+        SettingsError::NoRoots | SettingsError::Root { .. } => raw.ca.as_ref().map(|named| &named.place),
+        SettingsError::EmptyCredential => raw.bind_name.as_ref().map(|named| &named.place),
+        SettingsError::ClientCertificate(_) => raw.bind_certificate.as_ref().map(|named| &named.place),
+        _ => None,
+    };
+    place.unwrap_or(&raw.place)
+}

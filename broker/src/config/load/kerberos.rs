@@ -1,0 +1,79 @@
+//! The realm and the service's own account.
+
+use kdc_proxy::{
+    keytab::Keytab,
+    net::client::{Client, Credential, Settings, SettingsError},
+    principal::{PrincipalName, Realm},
+};
+
+use super::Loader;
+use crate::config::{document::Located, problem::Fault, raw, secret::MAX_KEYTAB};
+
+impl Loader<'_> {
+    /// Makes the Kerberos client. It has asked no KDC yet.
+    pub(super) fn kerberos(&self, raw: &raw::Kerberos) -> Option<Client> {
+        let realm = self.realm(raw.realm.clone());
+        let service = self.parsed(raw.service.clone(), PrincipalName::principal);
+        let s4u2self_name = self.parsed(raw.spn.clone(), |text| text.parse::<PrincipalName>());
+        let kdcs = raw.kdcs.clone().map(|kdcs| {
+            let kdcs: Vec<_> =
+                kdcs.into_iter().map(|kdc| self.parsed(Some(kdc), |text| text.parse())).collect();
+            kdcs.into_iter().collect::<Option<Vec<_>>>()
+        });
+        let secret = raw.keytab.as_ref().or(raw.password.as_ref());
+        let secret = secret.map_or(&raw.place, |source| &source.place);
+        let credential = self.credential(raw);
+        let settings = Settings {
+            realm: realm?,
+            service: service?,
+            s4u2self_name: s4u2self_name?,
+            kdcs: kdcs??,
+            connect_timeout: raw.connect_timeout.as_ref()?.value,
+            exchange_timeout: raw.exchange_timeout.as_ref()?.value,
+            allow_rc4: raw.allow_rc4.as_ref()?.value,
+            renew_before: raw.renew_before.as_ref()?.value,
+            max_clock_offset: raw.max_clock_offset.as_ref()?.value,
+            s4u_cache: raw.s4u_cache.as_ref()?.value,
+        };
+        let client = Client::new(settings, credential?);
+        let place = match &client {
+            Err(SettingsError::NoKey { .. } | SettingsError::EmptyPassword) => secret,
+            _ => &raw.place,
+        };
+        self.problems.keep(place, client.map_err(Fault::step))
+    }
+
+    fn credential(&self, raw: &raw::Kerberos) -> Option<Credential> {
+        if let Some(source) = &raw.keytab {
+            let octets = self.file(Some(source), |places, source| places.secret(source, MAX_KEYTAB))?;
+            let keytab = Keytab::parse(&octets).map_err(Fault::step);
+            return self.problems.keep(&source.place, keytab).map(Credential::Keytab);
+        }
+        let password = self.file(raw.password.as_ref(), |places, source| places.password(source))?;
+        Some(Credential::Password(password))
+    }
+
+    /// Active Directory writes its realms in capitals, and replies are compared with what stands here.
+    fn realm(&self, text: Option<Located<String>>) -> Option<Realm> {
+        let text = text?;
+        if text.value.chars().any(|c| c.is_ascii_lowercase()) {
+            let expected = "a realm in capital letters";
+            self.problems.note(&text.place, Fault::Form { expected, example: "\"CORP.EXAMPLE\"" });
+            return None;
+        }
+        self.parsed(Some(text), Realm::new)
+    }
+
+    /// Parses a text by a step's own rules.
+    pub(super) fn parsed<T, E>(
+        &self,
+        text: Option<Located<String>>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let text = text?;
+        self.problems.keep(&text.place, parse(&text.value).map_err(Fault::step))
+    }
+}

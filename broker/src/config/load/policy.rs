@@ -1,0 +1,62 @@
+//! The third step: the rules.
+
+use super::Loader;
+use crate::{
+    config::{
+        document::Located,
+        problem::{Fault, Place},
+        raw,
+    },
+    policy::{Field, Policy, PolicyProblem, Rule, Settings},
+};
+
+impl Loader<'_> {
+    /// Compiles the rules. They may name the `gateways` and no others.
+    pub(super) fn policy(&self, raw: &[raw::Rule], gateways: Vec<String>) -> Option<Policy> {
+        let rules: Option<Vec<Rule>> = raw.iter().map(rule).collect();
+        let settings = Settings { rules: rules?, gateways };
+        match Policy::compile(&settings) {
+            Ok(policy) => Some(policy),
+            Err(problems) => {
+                for problem in problems {
+                    let place = raw.get(problem.place.index).map(|rule| place_of(&problem, rule));
+                    let place = place.unwrap_or_else(|| Place::new("policy.rule", None));
+                    self.problems.note(&place, Fault::step(problem.problem));
+                }
+                None
+            }
+        }
+    }
+}
+
+fn rule(raw: &raw::Rule) -> Option<Rule> {
+    Some(Rule {
+        id: raw.id.as_ref()?.value.clone(),
+        groups: texts(raw.groups.as_ref()?),
+        targets: texts(raw.targets.as_ref()?),
+        gateways: raw.gateways.as_deref().map(texts),
+        services: texts(raw.services.as_ref()?),
+        maximum_lifetime: raw.maximum_lifetime.as_ref()?.value,
+    })
+}
+
+fn texts(list: &[Located<String>]) -> Vec<String> {
+    list.iter().map(|entry| entry.value.clone()).collect()
+}
+
+/// The key a problem of a rule belongs to.
+fn place_of(problem: &PolicyProblem, rule: &raw::Rule) -> Place {
+    let entry = |list: &Option<Vec<Located<String>>>, index: Option<usize>| {
+        let entry = list.as_ref().and_then(|list| list.get(index?));
+        entry.map(|entry| entry.place.clone())
+    };
+    let place = match problem.field {
+        Field::Id => rule.id.as_ref().map(|id| id.place.clone()),
+        Field::Groups(index) => entry(&rule.groups, index),
+        Field::Targets(index) => entry(&rule.targets, index),
+        Field::Gateways(index) => entry(&rule.gateways, index),
+        Field::Services(index) => entry(&rule.services, index),
+        Field::MaximumLifetime => rule.maximum_lifetime.as_ref().map(|lifetime| lifetime.place.clone()),
+    };
+    place.unwrap_or_else(|| rule.place.clone())
+}

@@ -1,0 +1,164 @@
+//! The configuration: one TOML file, and the files it names.
+//!
+//! [`Config::load`] reads all of it and builds every part that needs no socket, so that whatever is wrong is found
+//! by `kerbridge validate` and at a start alike, all of it at once, each problem with its place and how to mend it.
+//! Three layers, each a file or folder of this one: `document` knows TOML and lines, `raw` knows every key, its range
+//! and its default, and `load` reads files and builds the parts.
+//!
+//! No value of a secret is in the configuration, and no type here prints one.
+
+mod document;
+mod file;
+mod load;
+mod problem;
+mod raw;
+mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
+mod value;
+mod warning;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use kdc_proxy::net::client::Client;
+use ldap_map::net::directory::Directory;
+use rustls::ServerConfig;
+
+pub use self::{
+    problem::{Fault, FileFault, Place, Problem},
+    warning::Warning,
+};
+use crate::{
+    directory,
+    frontend::{gateways::Gateways, listener, web},
+    handoff,
+    identity::Validator,
+    logging::Format,
+    policy::Policy,
+};
+
+/// Everything the service is made of, short of its sockets.
+#[derive(Debug)]
+pub struct Config {
+    /// The listener cards log in at.
+    pub cards: Cards,
+    /// The listener of the gateways.
+    pub gateway_api: GatewayApi,
+    /// The first step.
+    pub validator: Arc<Validator>,
+    /// The directory of the second step.
+    pub directory: Arc<Directory>,
+    /// What the second step accepts.
+    pub resolve: directory::Settings,
+    /// The third step.
+    pub policy: Arc<Policy>,
+    /// The Kerberos client of the fourth step.
+    pub kerberos: Arc<Client>,
+    /// How long codes and sessions live.
+    pub handoff: handoff::Settings,
+    /// How the log is written.
+    pub log: Log,
+    /// The status page, where there is one.
+    pub status: Option<Status>,
+    /// How often the directory and the KDC are asked whether they work.
+    pub check_interval: Duration,
+    /// How long running logins may take to finish when the service ends.
+    pub drain_timeout: Duration,
+    /// What deserves a line in the log.
+    pub warnings: Vec<Warning>,
+    /// What it all amounts to, for the log.
+    pub summary: Summary,
+    /// The tables that only a restart can change, for comparison.
+    fixed: String,
+}
+
+/// The card listener.
+#[derive(Debug)]
+pub struct Cards {
+    /// Addresses.
+    pub listen: Vec<SocketAddr>,
+    /// TLS.
+    pub tls: Arc<ServerConfig>,
+    /// Bounds on connections.
+    pub connections: listener::Limits,
+    /// Bounds on logins.
+    pub logins: web::Limits,
+}
+
+/// The gateways' listener.
+#[derive(Debug)]
+pub struct GatewayApi {
+    /// Addresses.
+    pub listen: Vec<SocketAddr>,
+    /// TLS.
+    pub tls: Arc<ServerConfig>,
+    /// Bounds on connections.
+    pub connections: listener::Limits,
+    /// Time for one request.
+    pub request_timeout: Duration,
+    /// Who may call.
+    pub gateways: Arc<Gateways>,
+}
+
+/// The status page.
+#[derive(Debug)]
+pub struct Status {
+    /// Address.
+    pub listen: SocketAddr,
+    /// Bounds on connections.
+    pub connections: listener::Limits,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: Format,
+    /// The finest level written.
+    pub level: tracing::Level,
+}
+
+/// The configuration in numbers and public names.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// The names of the gateways.
+    pub gateways: Vec<String>,
+    /// `crl`, `off` or `none`.
+    pub revocation: &'static str,
+    /// Revocation lists.
+    pub revocation_lists: usize,
+    /// The directory's servers.
+    pub directory_servers: Vec<String>,
+    /// The realm.
+    pub realm: String,
+    /// Its KDCs.
+    pub kdcs: Vec<String>,
+    /// Rules of the policy.
+    pub rules: usize,
+}
+
+impl Config {
+    /// Reads the file and all files it names. `credentials` is `$CREDENTIALS_DIRECTORY`.
+    ///
+    /// Reads files, and blocks while it does.
+    ///
+    /// # Errors
+    /// Every problem there is, by line; at least one.
+    pub fn load(path: &Path, credentials: Option<PathBuf>, now: SystemTime) -> Result<Self, Vec<Problem>> {
+        load::load(path, credentials, now)
+    }
+
+    /// Whether everything that only a restart can change is the same.
+    #[must_use]
+    pub fn differs_by_reload_only(&self, other: &Self) -> bool {
+        self.fixed == other.fixed
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The keys whose values are words of a closed list.
+
+use toml::de::DeValue;
+use tracing::Level;
+
+use crate::{
+    config::{document::Value, problem::Fault, value::choice},
+    frontend::tls::Version,
+    logging::Format,
+};
+
+impl Value for Version {
+    const EXAMPLE: &'static str = "\"1.2\", \"1.3\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        choice(value, &["1.2", "1.3"], &[Self::Tls12, Self::Tls13])
+    }
+}
+
+/// How revocation is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::config) enum RevocationMode {
+    Crl,
+    Off,
+}
+
+impl Value for RevocationMode {
+    const EXAMPLE: &'static str = "\"crl\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        choice(value, &["crl", "off"], &[Self::Crl, Self::Off])
+    }
+}
+
+impl Value for Format {
+    const EXAMPLE: &'static str = "\"json\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        choice(value, &["text", "json"], &[Self::Text, Self::Json])
+    }
+}
+
+impl Value for Level {
+    const EXAMPLE: &'static str = "\"info\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        let levels = [Self::ERROR, Self::WARN, Self::INFO, Self::DEBUG, Self::TRACE];
+        choice(value, &["error", "warn", "info", "debug", "trace"], &levels)
+    }
+}

@@ -1,0 +1,261 @@
+use super::{
+    document::Problems,
+    raw::Raw,
+    testing::{Authority, COMPLETE, Written},
+    *,
+};
+
+#[test]
+fn a_complete_configuration_is_loaded_with_its_defaults() {
+    let config = Written::new().loaded().expect("the configuration is complete");
+    assert_eq!(config.cards.connections.handshake_timeout, Duration::from_secs(10));
+    assert_eq!(config.cards.logins.request_timeout, Duration::from_secs(15));
+    assert_eq!(config.cards.connections.max_connections, 1024);
+    assert_eq!(config.handoff.code_lifetime, Duration::from_secs(60));
+    assert_eq!(config.log.format, Format::Text);
+    assert!(config.status.is_none());
+    assert!(!config.resolve.accept_weak_mapping);
+    assert_eq!(config.summary.gateways, ["gw1"]);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_line() {
+    let written = Written::new();
+    let text = COMPLETE
+        .replace("[frontend]\n", "[frontend]\nhandshake_timeout = \"10 seconds\"\nport = 8443\n")
+        .replace("certificate = \"api.pem\"", "certificate = \"absent.pem\"")
+        .replace("name = \"gw1\"", "name = \"gateway one\"")
+        .replace("realm = \"CORP.EXAMPLE\"", "realm = \"corp.example\"")
+        .replace("spn = \"HTTP/broker.corp.example\"\n", "")
+        .replace("\"*.corp.example\"", "\"*.corp.example\", \"*\"");
+    written.configuration(&format!("{text}\n[sesion]\n"));
+    let problems = written.problems();
+    let expected = [
+        "line 3, frontend.handshake_timeout: is not a duration",
+        "line 4, frontend.port: no such key here",
+        "line 11, gateway_api.certificate: the file cannot be read: it does not exist",
+        "line 16, gateway[1].name: is not a name of at most 64 letters",
+        "line 30, kerberos.spn: missing",
+        "line 31, kerberos.realm: is not a realm in capital letters",
+        "line 39, policy.rule[1].targets[2]: \"*\": ",
+        "line 43, sesion: no such key here",
+    ];
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problem} is not {expected}");
+    }
+}
+
+#[test]
+fn an_empty_file_lacks_every_table_and_says_how_it_looks() {
+    let written = Written::new();
+    written.configuration("# nothing\n");
+    let problems = written.loaded().expect_err("nothing is configured");
+    let missing: Vec<_> = problems.iter().map(|problem| problem.place().key()).collect();
+    for key in
+        ["frontend.listen", "gateway", "identity.roots", "directory.servers", "kerberos.realm", "policy.rule"]
+    {
+        assert!(missing.contains(&key), "{missing:?} lacks {key}");
+    }
+    let listen = problems.iter().find(|problem| problem.place().key() == "frontend.listen").unwrap();
+    assert!(listen.to_string().contains("listen = [\"0.0.0.0:8443\"]"), "{listen}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_with_its_line() {
+    let written = Written::new();
+    written.configuration(&COMPLETE.replace("[directory]", "[directory"));
+    let problems = written.problems();
+    assert!(problems[0].starts_with("line 21: "), "{problems:#?}");
+}
+
+#[test]
+fn a_configuration_that_is_absent_or_writable_by_others_is_refused() {
+    let written = Written::new();
+    written.mode("kerbridge.toml", 0o666);
+    assert_eq!(written.problems(), ["the file: the file can be changed by others (mode 0666)"]);
+    let absent = Config::load(Path::new("/nonexistent/kerbridge.toml"), None, testing::now());
+    let problems = absent.expect_err("there is no such file");
+    assert!(
+        matches!(problems.as_slice(), [problem] if matches!(problem.fault(), Fault::File(FileFault::Read(_))))
+    );
+}
+
+#[test]
+fn a_secret_others_can_read_is_refused_wherever_it_is_named() {
+    let written = Written::new();
+    for name in ["server.key", "api.key", "ldap-password", "keytab"] {
+        written.mode(name, 0o644);
+    }
+    let problems = written.problems();
+    let keys = ["frontend.key", "gateway_api.key", "directory.bind_password", "kerberos.keytab"];
+    assert_eq!(problems.len(), keys.len(), "{problems:#?}");
+    for (problem, key) in problems.iter().zip(keys) {
+        assert!(
+            problem.ends_with(&format!("{key}: the secret can be read by others (mode 0644)")),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_in_place_of_its_name_is_refused_and_not_repeated() {
+    let written = Written::new();
+    for (old, new) in [
+        ("\"credential:ldap-password\"", "\"hunter2\""),
+        ("\"credential:ldap-password\"", "\"/hunter2\""),
+        ("\"credential:ldap-password\"", "\"credential:hunter2/\""),
+        ("\"credential:ldap-password\"", "\"hunter2"),
+        ("\"credential:ldap-password\"", "hunter2"),
+        ("\"credential:ldap-password\"", "[\"hunter2\"]"),
+        ("bind_password = \"credential:ldap-password\"", "password = \"hunter2\""),
+    ] {
+        let problems = written.with(old, new).loaded().expect_err("this is no name of a secret");
+        for problem in problems {
+            let said = format!("{problem} {problem:?}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let written = Written::new();
+    let (_, key) = Authority::new("other").leaf("portal.corp.example");
+    written.secret("server.key", key.as_bytes());
+    let expected = "line 5, frontend.key: the key does not belong to the first certificate of the chain";
+    assert_eq!(written.problems(), [expected]);
+}
+
+#[test]
+fn a_keytab_without_an_aes_key_is_refused_unless_rc4_is_allowed_and_then_warned_of() {
+    let written = Written::new();
+    written.keytab(kdc_proxy::key::Etype::Rc4, &[7; 16]);
+    let problems = written.problems();
+    assert!(matches!(problems.as_slice(), [one] if one.contains("kerberos.keytab: keytab has no aes key")));
+    written.with("[kerberos]\n", "[kerberos]\nallow_rc4 = true\n");
+    assert!(written.loaded().expect("rc4 is allowed").warnings.contains(&Warning::Rc4Allowed));
+}
+
+#[test]
+fn a_file_without_certificates_and_a_broken_revocation_list_are_refused() {
+    let written = Written::new();
+    written.public("empty.pem", "-----BEGIN NOTHING-----\n-----END NOTHING-----\n");
+    written.public("broken.crl", "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n");
+    written.with(
+        "roots = \"root.pem\"\nrevocation = { mode = \"off\" }",
+        "roots = \"empty.pem\"\nrevocation = { mode = \"crl\", crls = [\"broken.crl\"] }",
+    );
+    let problems = written.problems();
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[0].ends_with("identity.roots: the file holds no certificate"));
+    assert!(problems[1].ends_with(
+        "identity.revocation.crls[1]: entry 1 of the file is not a well-formed certificate revocation list"
+    ));
+}
+
+#[test]
+fn revocation_by_lists_needs_a_list() {
+    let written = Written::new();
+    written.with("mode = \"off\"", "mode = \"crl\"");
+    assert!(written.problems().iter().any(|problem| problem.ends_with("identity.revocation.crls: missing")));
+}
+
+#[test]
+fn two_gateways_of_one_name_or_certificate_are_refused() {
+    let written = Written::new();
+    let again = "[[gateway]]\nname = \"gw1\"\ndns_name = \"GW1.corp.example\"\n\n[identity]";
+    let problems = written.with("[identity]", again).problems();
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(
+        problems[0].contains("gateway[2].name: is used a second time; the first is line 14, gateway[1].name")
+    );
+    assert!(problems[1].contains("gateway[2].dns_name: is used a second time"));
+}
+
+#[test]
+fn a_gateway_needs_exactly_one_kind_of_certificate() {
+    let written = Written::new();
+    let fingerprint = format!("certificate_sha256 = \"{}\"", "ab".repeat(32));
+    let both = format!("dns_name = \"gw1.corp.example\"\n{fingerprint}");
+    for broken in ["", &both] {
+        let problems = written.with("dns_name = \"gw1.corp.example\"", broken).problems();
+        let expected = "line 13, gateway[1]: exactly one of dns_name and certificate_sha256 is needed";
+        assert_eq!(problems, [expected]);
+    }
+    written.with("dns_name = \"gw1.corp.example\"", &fingerprint).loaded().expect("a fingerprint is enough");
+}
+
+#[test]
+fn a_directory_takes_a_password_or_a_certificate_and_not_both() {
+    let written = Written::new();
+    let password = "bind_name = \"svc-broker@corp.example\"\nbind_password = \"credential:ldap-password\"";
+    let certificate = "bind_certificate = \"api.pem\"\nbind_key = \"credential:api.key\"";
+    written.with(password, certificate).loaded().expect("a certificate is enough");
+    for broken in [String::new(), format!("{password}\n{certificate}")] {
+        let problems = written.with(password, &broken).problems();
+        assert!(problems[0].contains("exactly one of bind_name with bind_password and"), "{problems:?}");
+    }
+    let problems = written.with("bind_password = \"credential:ldap-password\"", "").problems();
+    assert!(problems[0].ends_with("directory.bind_password: missing"), "{problems:?}");
+}
+
+#[test]
+fn a_status_page_for_the_whole_network_has_to_be_wanted() {
+    let written = Written::new();
+    let health = "[health]\nlisten = \"0.0.0.0:0\"\n";
+    written.configuration(&format!("{COMPLETE}{health}"));
+    assert!(written.problems()[0].ends_with("health.listen: is not a loopback address"));
+    written.configuration(&format!("{COMPLETE}{health}loopback_only = false\n"));
+    assert!(written.loaded().expect("it is wanted").warnings.contains(&Warning::StatusNotLoopback));
+}
+
+#[test]
+fn what_weakens_the_service_is_warned_of() {
+    let written = Written::new();
+    assert_eq!(written.loaded().unwrap().warnings, [Warning::RevocationOff]);
+    written.with("revocation = { mode = \"off\" }", "");
+    assert_eq!(written.loaded().unwrap().warnings, [Warning::RevocationNotConfigured]);
+    written.with("[directory]\n", "[directory]\naccept_weak_mapping = true\n");
+    assert!(written.loaded().unwrap().warnings.contains(&Warning::WeakMappingAccepted));
+}
+
+#[test]
+fn moved_lines_differ_by_reload_only_and_another_address_does_not() {
+    let written = Written::new();
+    let first = written.loaded().unwrap();
+    written.with("[frontend]", "# moved\n\n[frontend]");
+    assert!(written.loaded().unwrap().differs_by_reload_only(&first));
+    written.with("services = [\"TERMSRV\", \"HTTP\"]", "services = [\"TERMSRV\"]");
+    assert!(written.loaded().unwrap().differs_by_reload_only(&first));
+    written.with("kdcs = [\"127.0.0.1:88\"]", "kdcs = [\"127.0.0.2:88\"]");
+    assert!(!written.loaded().unwrap().differs_by_reload_only(&first));
+}
+
+#[test]
+fn every_example_in_deploy_has_only_keys_that_exist_and_all_that_are_needed() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let mut folders = vec![deploy];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                let text = fs_text(&path);
+                let problems = Problems::default();
+                Raw::read(&text, &problems);
+                let problems = problems.into_sorted();
+                assert!(problems.is_empty(), "{}: {problems:#?}", path.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 1, "no example was found");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test may block")]
+fn fs_text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}

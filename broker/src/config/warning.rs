@@ -1,0 +1,118 @@
+//! What is allowed but deserves a line in the log at every start.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+/// A setting that weakens the service, or something that is about to end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Revocation is switched off.
+    RevocationOff,
+    /// No source of revocation is configured at all.
+    RevocationNotConfigured,
+    /// RC4 is accepted from the KDC.
+    Rc4Allowed,
+    /// A certificate may name its account by UPN alone.
+    WeakMappingAccepted,
+    /// The status page answers the whole network.
+    StatusNotLoopback,
+    /// A certificate has ended, or ends within [`NEAR`].
+    CertificateEnds {
+        /// The key that names its file.
+        key: &'static str,
+        /// Its end.
+        not_after: Timestamp,
+        /// It has ended already.
+        ended: bool,
+    },
+    /// A revocation list is out of date, so that the cards of its authority are refused.
+    RevocationListEnded {
+        /// Its next update was due then.
+        next_update: Timestamp,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RevocationOff => {
+                f.write_str("revocation is off: a stolen card is accepted until it expires (identity.revocation)")
+            }
+            Self::RevocationNotConfigured => {
+                f.write_str("no revocation is configured: every login is refused (identity.revocation)")
+            }
+            Self::Rc4Allowed => f.write_str("rc4 is allowed: a broken cipher is accepted (kerberos.allow_rc4)"),
+            Self::WeakMappingAccepted => f.write_str(
+                "weak mappings are accepted: whoever can set a upn in a certificate can be anybody (directory.accept_weak_mapping)",
+            ),
+            Self::StatusNotLoopback => {
+                f.write_str("the status page answers the whole network (health.loopback_only)")
+            }
+            Self::CertificateEnds { key, not_after, ended: false } => {
+                write!(f, "a certificate of {key} ends at {not_after}")
+            }
+            Self::CertificateEnds { key, not_after, ended: true } => {
+                write!(f, "a certificate of {key} has ended at {not_after}")
+            }
+            Self::RevocationListEnded { next_update } => write!(
+                f,
+                "a revocation list is out of date since {next_update}: its authority's cards are refused (identity.revocation.crls)"
+            ),
+        }
+    }
+}
+
+/// A warning for each certificate that has ended or is about to.
+pub(super) fn about_ends(
+    key: &'static str,
+    certificates: &[CertificateDer<'_>],
+    now: SystemTime,
+) -> Vec<Warning> {
+    let soon = now.checked_add(NEAR).unwrap_or(now);
+    let (Ok(now), Ok(soon)) = (Timestamp::try_from(now), Timestamp::try_from(soon)) else {
+        return Vec::new();
+    };
+    let ends = certificates.iter().filter_map(|certificate| {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()
+    });
+    ends.filter(|not_after| *not_after < soon)
+        .map(|not_after| Warning::CertificateEnds { key, not_after, ended: not_after < now })
+        .collect()
+}
+
+/// How long before its end a certificate is spoken of.
+pub(super) const NEAR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(year: i32) -> CertificateDer<'static> {
+        let mut params = rcgen::CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(year, 7, 1);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn at(text: &str) -> SystemTime {
+        text.parse::<Timestamp>().unwrap().into()
+    }
+
+    #[test]
+    fn a_certificate_is_spoken_of_a_month_before_its_end_and_after_it() {
+        let certificates = [certificate(2030)];
+        assert_eq!(about_ends("frontend.certificate", &certificates, at("2030-05-30T00:00:00Z")), []);
+        for (now, ended) in [("2030-06-02T00:00:00Z", false), ("2030-07-02T00:00:00Z", true)] {
+            let not_after = "2030-07-01T00:00:00Z".parse().unwrap();
+            let expected = [Warning::CertificateEnds { key: "frontend.certificate", not_after, ended }];
+            assert_eq!(about_ends("frontend.certificate", &certificates, at(now)), expected);
+        }
+    }
+}

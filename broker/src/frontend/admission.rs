@@ -1,0 +1,67 @@
+//! What stands before the gateways' interface: who is calling, and for how long.
+//!
+//! The certificate of a connection was verified in its handshake. Which gateway it belongs to is asked again with
+//! every request, so that a gateway that was taken out of the configuration, or whose certificate has ended, is
+//! refused on connections it already has.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    gateways::{CertificateNames, GatewayIdentity, GatewayUnknown, Gateways},
+    grpc::to_status,
+    listener::Peer,
+};
+use crate::error::{Code, Refusal, Step};
+
+/// Puts the doorman before the routes. A request has `request_timeout` until the head of its answer.
+pub fn admit(routes: Router, gateways: watch::Receiver<Arc<Gateways>>, request_timeout: Duration) -> Router {
+    let door = Door { gateways, request_timeout };
+    routes.layer(from_fn_with_state(door, pass))
+}
+
+#[derive(Clone)]
+struct Door {
+    gateways: watch::Receiver<Arc<Gateways>>,
+    request_timeout: Duration,
+}
+
+impl Door {
+    fn identify(&self, request: &Request) -> Result<GatewayIdentity, GatewayUnknown> {
+        let peer = request.extensions().get::<Peer>();
+        let chain = peer.and_then(|peer| peer.certificates.as_deref());
+        let own = chain.and_then(<[_]>::first).ok_or(GatewayUnknown::Malformed)?;
+        let gateways = Arc::clone(&self.gateways.borrow());
+        gateways.identify(&CertificateNames::read(own)?, crate::clock::now())
+    }
+}
+
+async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let gateway = match door.identify(&request) {
+        Ok(gateway) => gateway,
+        Err(error) => {
+            let peer = request.extensions().get::<Peer>().map(|peer| peer.address.to_string());
+            tracing::warn!(peer, %error, "gateway refused");
+            return to_status(&Refusal::because(Code::GatewayUnknown, Step::Request, error)).into_http();
+        }
+    };
+    let name = gateway.name().to_owned();
+    request.extensions_mut().insert(gateway);
+    match timeout(door.request_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(gateway = name, "request took too long");
+            to_status(&Refusal::new(Code::DeadlineExceeded, Step::Request)).into_http()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
