@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crate::broker_process::BROKER_NAME;
 use crate::container::{ContainerSpec, ImageSource, Network};
 use crate::pki::Pki;
 use crate::samba_ad::{Domain, DomainController, DomainError};
@@ -79,6 +80,7 @@ impl Lab {
         let container = ContainerSpec::new(name, &image, &self.network, self.network.next_address())
             .hostname(&format!("{name}.corp.example"))
             .host(&self.controller.name(), self.controller.address())
+            .host(BROKER_NAME, self.network.host_address())
             .file("/etc/krb5.conf", self.controller.krb5_conf(), 0o644)
             .file("/etc/ssl/lab/machine-ca.pem", self.pki.machine_root_pem(), 0o644)
             .start()?;

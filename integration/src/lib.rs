@@ -11,8 +11,11 @@
 //! - [`samba_ad`] describes a domain and starts its controller;
 //! - [`lab`] puts these together;
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
-//!   the broker handed out.
+//!   the broker handed out;
+//! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there.
 
+pub mod broker_process;
+pub mod card;
 pub mod container;
 pub mod desktop;
 pub mod gateway;

@@ -1,0 +1,237 @@
+//! The real `kerbridge`, as a process of this machine at the lab network's own address, with a configuration made for the lab.
+
+mod configuration;
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use configuration::Configuration;
+
+use crate::lab::Lab;
+use crate::pki::PkiError;
+use crate::samba_ad::DomainError;
+use crate::wait::{self, TimedOut};
+
+/// It listens within a second; a loaded machine may take longer.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// It drains for some seconds at most when nothing is running.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// Its name in its certificate, and in the hosts files of the lab.
+pub const BROKER_NAME: &str = "broker.corp.example";
+
+/// A running broker; it is killed on drop, and by the system should this process die first.
+#[derive(Debug)]
+pub struct BrokerProcess {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    card: SocketAddr,
+    gateway: SocketAddr,
+    // Its files live as long as it does.
+    _folder: tempfile::TempDir,
+}
+
+/// What a broker left that was asked to stop.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// All lines of its log.
+    pub log: Vec<String>,
+}
+
+/// A broker that could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The program is not built.
+    #[error("{path} is missing; run: cargo build --workspace --bins")]
+    NotBuilt {
+        /// Where it should be.
+        path: String,
+    },
+    /// A file or the process could not be made.
+    #[error("cannot prepare the broker")]
+    Prepare(#[from] std::io::Error),
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The lab does not have what the configuration needs.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// It did not begin to listen, or did not stop.
+    #[error("{source}; its log:\n{log}")]
+    NotInTime {
+        /// What was waited for.
+        source: TimedOut,
+        /// Its log so far.
+        log: String,
+    },
+}
+
+impl BrokerProcess {
+    /// Starts the broker with the lab's usual configuration.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub fn start(lab: &Lab) -> Result<Self, BrokerError> {
+        Configuration::new(lab).start()
+    }
+
+    /// Starts it from a folder with its files in it.
+    fn start_in(
+        folder: tempfile::TempDir,
+        configuration: &Path,
+        fake_time: Option<&str>,
+        addresses: [SocketAddr; 2],
+    ) -> Result<Self, BrokerError> {
+        let mut command = command(&program()?, fake_time);
+        command.arg("serve").arg("--config").arg(configuration);
+        command.env("CREDENTIALS_DIRECTORY", folder.path().join("credentials"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let child = spawn(command, Arc::clone(&log))?;
+        let [card, gateway] = addresses;
+        let mut broker = Self { child, log, card, gateway, _folder: folder };
+        broker.wait_until_listening()?;
+        Ok(broker)
+    }
+
+    /// `broker.corp.example:PORT` of the card listener.
+    #[must_use]
+    pub fn card_address(&self) -> String {
+        format!("{BROKER_NAME}:{}", self.card.port())
+    }
+
+    /// `broker.corp.example:PORT` of the gateways' interface.
+    #[must_use]
+    pub fn gateway_address(&self) -> String {
+        format!("{BROKER_NAME}:{}", self.gateway.port())
+    }
+
+    /// The log so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The log so far, without lines that are no JSON objects.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        self.log()
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(Value::is_object)
+            .collect()
+    }
+
+    /// Waits for a line of the log that holds `text`, and returns it.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInTime`] with the log.
+    pub fn wait_for_line(&self, text: &str, limit: Duration) -> Result<String, BrokerError> {
+        let find = || self.log().into_iter().find(|line| line.contains(text));
+        wait::until(&format!("a line with {text:?}"), limit, find).map_err(|source| self.late(source))
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInTime`] where it does not.
+    pub fn stop(mut self) -> Result<Ended, BrokerError> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+                .map_err(std::io::Error::from)?;
+        }
+        let child = &mut self.child;
+        let ended = wait::until("the end of the broker", STOP_LIMIT, || child.try_wait().transpose());
+        let status = ended.map_err(|source| self.late(source))??;
+        Ok(Ended { code: status.code(), log: self.log() })
+    }
+
+    fn wait_until_listening(&mut self) -> Result<(), BrokerError> {
+        let addresses = [self.card, self.gateway];
+        let (child, log) = (&mut self.child, Arc::clone(&self.log));
+        let listens = |address: &SocketAddr| {
+            std::net::TcpStream::connect_timeout(address, Duration::from_millis(200)).is_ok()
+        };
+        let probe = || {
+            let ended = !matches!(child.try_wait(), Ok(None));
+            (ended || addresses.iter().all(listens)).then_some(ended)
+        };
+        match wait::until("the broker's listening", START_LIMIT, probe) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                let log = log.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+                Err(std::io::Error::other(format!("the broker ended at once:\n{log}")).into())
+            }
+            Err(source) => Err(self.late(source)),
+        }
+    }
+
+    fn late(&self, source: TimedOut) -> BrokerError {
+        BrokerError::NotInTime { source, log: self.log().join("\n") }
+    }
+}
+
+impl Drop for BrokerProcess {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The program that cargo built beside this one.
+///
+/// # Errors
+/// [`BrokerError::NotBuilt`].
+pub fn program() -> Result<PathBuf, BrokerError> {
+    let own = std::env::current_exe()?;
+    // A test's own program is one folder further down.
+    let folders = own.ancestors().skip(1).take(2);
+    let candidates: Vec<PathBuf> = folders.map(|folder| folder.join("kerbridge")).collect();
+    let path = || candidates.last().map_or_else(String::new, |path| path.display().to_string());
+    candidates
+        .iter()
+        .find(|path| path.is_file())
+        .cloned()
+        .ok_or_else(|| BrokerError::NotBuilt { path: path() })
+}
+
+/// A port of an address that is free now.
+fn free_port(address: std::net::Ipv4Addr) -> std::io::Result<SocketAddr> {
+    TcpListener::bind((address, 0))?.local_addr()
+}
+
+/// The command of a program that the system kills when the thread that started it ends, at another time where asked.
+fn command(program: &Path, fake_time: Option<&str>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if let Some(offset) = fake_time {
+        command.args(["faketime", "-f", offset]).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
+    command.arg(program);
+    command
+}
+
+/// Starts a command from the thread that then reads its log: it lives as long as the process does, as the system's signal at the
+/// end of the parent, which is a thread, demands.
+fn spawn(mut command: Command, log: Arc<Mutex<Vec<String>>>) -> std::io::Result<Child> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut spawned = command.spawn();
+        let stderr = spawned.as_mut().ok().and_then(|child| child.stderr.take());
+        drop(send.send(spawned));
+        let lines = stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines());
+        for line in lines.map_while(Result::ok) {
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+    receive.recv().unwrap_or_else(|_| Err(std::io::Error::other("the broker's thread ended")))
+}

@@ -1,0 +1,237 @@
+//! The broker's configuration for the lab: right by default, changed in what a test asks for.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::{BROKER_NAME, BrokerError, BrokerProcess, free_port};
+use crate::lab::Lab;
+use crate::pki::Credential;
+
+/// A configuration to be.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Configuration<'a> {
+    lab: &'a Lab,
+    kdc: SocketAddr,
+    ldap: SocketAddr,
+    code_lifetime: String,
+    accept_weak_mapping: bool,
+    revocation: Revocation<'a>,
+    rules: Vec<Rule>,
+    gateways: Vec<String>,
+    fake_time: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Revocation<'a> {
+    Lists { revoked: Vec<&'a Credential>, until: Option<SystemTime> },
+    Off,
+    NotConfigured,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    id: String,
+    group: String,
+    targets: Vec<String>,
+    services: Vec<String>,
+}
+
+impl<'a> Configuration<'a> {
+    /// The lab's: the members of `Desktop Users` may open desktops on `desk1`, `desk2` and `desk3`; gateways `gw1` and `gw2`.
+    pub fn new(lab: &'a Lab) -> Self {
+        let address = lab.controller().address();
+        let rule = Rule {
+            id: "desktop-users".to_owned(),
+            group: "Desktop Users".to_owned(),
+            targets: ["desk1", "desk2", "desk3"].map(|name| format!("{name}.corp.example")).into(),
+            services: ["TERMSRV", "HTTP", "host", "vnc"].map(str::to_owned).into(),
+        };
+        Self {
+            lab,
+            kdc: (address, 88).into(),
+            ldap: (address, 636).into(),
+            code_lifetime: "60s".to_owned(),
+            accept_weak_mapping: false,
+            revocation: Revocation::Lists { revoked: Vec::new(), until: None },
+            rules: vec![rule],
+            gateways: vec!["gw1".to_owned(), "gw2".to_owned()],
+            fake_time: None,
+        }
+    }
+
+    /// Asks for tickets at another address.
+    pub fn kdc(mut self, address: SocketAddr) -> Self {
+        self.kdc = address;
+        self
+    }
+
+    /// Asks for accounts at another address; the certificate must still be the domain controller's.
+    pub fn ldap(mut self, address: SocketAddr) -> Self {
+        self.ldap = address;
+        self
+    }
+
+    /// How long a one-time code lives, such as `1s`.
+    pub fn code_lifetime(mut self, lifetime: &str) -> Self {
+        lifetime.clone_into(&mut self.code_lifetime);
+        self
+    }
+
+    /// Accepts certificates without the SID extension.
+    pub fn accepting_weak_mapping(mut self) -> Self {
+        self.accept_weak_mapping = true;
+        self
+    }
+
+    /// The issuer's revocation list has these certificates in it.
+    pub fn revoked(mut self, cards: &[&'a Credential]) -> Self {
+        self.revocation = Revocation::Lists { revoked: cards.to_vec(), until: None };
+        self
+    }
+
+    /// The revocation lists should have been replaced at this time.
+    pub fn revocation_lists_until(mut self, until: SystemTime) -> Self {
+        self.revocation = Revocation::Lists { revoked: Vec::new(), until: Some(until) };
+        self
+    }
+
+    /// Revocation is not looked at.
+    pub fn revocation_off(mut self) -> Self {
+        self.revocation = Revocation::Off;
+        self
+    }
+
+    /// Nothing is said about revocation.
+    pub fn revocation_not_configured(mut self) -> Self {
+        self.revocation = Revocation::NotConfigured;
+        self
+    }
+
+    /// Knows a further gateway by the name in its certificate, `NAME.corp.example`.
+    pub fn gateway(mut self, name: &str) -> Self {
+        self.gateways.push(name.to_owned());
+        self
+    }
+
+    /// Runs the broker at another time, such as `+10m`.
+    pub fn at_time(mut self, offset: &str) -> Self {
+        self.fake_time = Some(offset.to_owned());
+        self
+    }
+
+    /// Writes the configuration and starts the broker.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub fn start(&self) -> Result<BrokerProcess, BrokerError> {
+        let folder = tempfile::Builder::new().prefix("kerbridge-").tempdir()?;
+        let host = self.lab.network().host_address();
+        let addresses = [free_port(host)?, free_port(host)?];
+        self.write_files(folder.path())?;
+        let configuration = folder.path().join("kerbridge.toml");
+        fs::write(&configuration, self.text(folder.path(), addresses))?;
+        BrokerProcess::start_in(folder, &configuration, self.fake_time.as_deref(), addresses)
+    }
+
+    fn write_files(&self, folder: &Path) -> Result<(), BrokerError> {
+        let (pki, controller) = (self.lab.pki(), self.lab.controller());
+        let server = pki.server(&[BROKER_NAME])?;
+        fs::write(folder.join("server.pem"), server.chain_pem())?;
+        fs::write(folder.join("machine-ca.pem"), pki.machine_root_pem())?;
+        fs::write(folder.join("roots.pem"), pki.card_root_pem())?;
+        fs::write(folder.join("intermediates.pem"), pki.card_issuer_pem())?;
+        if let Revocation::Lists { revoked, until } = &self.revocation {
+            let [root, issuing] = match until {
+                Some(until) => pki.crls_until(*until, revoked)?,
+                None => pki.crls(revoked)?,
+            };
+            fs::write(folder.join("root.crl"), root)?;
+            fs::write(folder.join("issuing.crl"), issuing)?;
+        }
+        let credentials = folder.join("credentials");
+        fs::create_dir(&credentials)?;
+        let password = controller.domain().password("svc-broker").unwrap_or_default();
+        let secret = |name: &str, octets: &[u8]| -> std::io::Result<()> {
+            fs::write(credentials.join(name), octets)?;
+            fs::set_permissions(credentials.join(name), Permissions::from_mode(0o600))
+        };
+        secret("server-key", server.key_pem().as_bytes())?;
+        secret("ldap-password", password.as_bytes())?;
+        secret("keytab", &controller.keytab("svc-broker")?)?;
+        Ok(())
+    }
+
+    fn text(&self, folder: &Path, [card, gateway]: [SocketAddr; 2]) -> String {
+        let folder = folder.display();
+        let domain = self.lab.controller().domain();
+        let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
+        let (controller, weak, code_lifetime) =
+            (self.lab.controller().name(), self.accept_weak_mapping, &self.code_lifetime);
+        let (ldap, kdc) = (self.ldap, self.kdc);
+        let mut text = format!(
+            r#"[frontend]
+listen = ["{card}"]
+certificate = "{folder}/server.pem"
+key = "credential:server-key"
+
+[gateway_api]
+listen = ["{gateway}"]
+certificate = "{folder}/server.pem"
+key = "credential:server-key"
+client_ca = "{folder}/machine-ca.pem"
+
+[identity]
+roots = "{folder}/roots.pem"
+intermediates = "{folder}/intermediates.pem"
+
+[directory]
+servers = ["{controller}={ldap}"]
+base_dn = "{base}"
+ca = "{folder}/machine-ca.pem"
+bind_name = "svc-broker@{dns}"
+bind_password = "credential:ldap-password"
+accept_weak_mapping = {weak}
+
+[kerberos]
+realm = "{realm}"
+service = "svc-broker"
+spn = "HTTP/{BROKER_NAME}"
+keytab = "credential:keytab"
+kdcs = ["{kdc}"]
+
+[handoff]
+code_lifetime = "{code_lifetime}"
+
+[log]
+format = "json"
+level = "debug"
+"#
+        );
+        text += &match &self.revocation {
+            Revocation::Lists { .. } => format!(
+                "\n[identity.revocation]\nmode = \"crl\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n"
+            ),
+            Revocation::Off => "\n[identity.revocation]\nmode = \"off\"\n".to_owned(),
+            Revocation::NotConfigured => String::new(),
+        };
+        for name in &self.gateways {
+            let table = write!(text, "\n[[gateway]]\nname = \"{name}\"\ndns_name = \"{name}.{dns}\"\n");
+            table.expect("a String takes everything");
+        }
+        for rule in &self.rules {
+            let Rule { id, group, targets, services } = rule;
+            let table = write!(
+                text,
+                "\n[[policy.rule]]\nid = \"{id}\"\ngroups = [\"{group}\"]\ntargets = {targets:?}\nservices = {services:?}\n\
+                 maximum_lifetime = \"1h\"\n"
+            );
+            table.expect("a String takes everything");
+        }
+        text
+    }
+}
