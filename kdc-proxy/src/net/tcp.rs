@@ -3,6 +3,7 @@
 //! Every exchange has a connection of its own: KDCs close idle ones, and a reply can then belong to no other request.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,6 +12,9 @@ use tokio::time::timeout;
 
 use super::locate::KdcAddress;
 use crate::message::MAX_MESSAGE_LENGTH;
+
+/// Most addresses of one host that are tried.
+const MAX_ADDRESSES: usize = 8;
 
 /// How long an exchange may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,21 +64,27 @@ pub async fn exchange(
     request: &[u8],
     deadlines: Deadlines,
 ) -> Result<Vec<u8>, TransportError> {
-    let connecting = timeout(deadlines.connect, connect(kdc));
+    let connecting = timeout(deadlines.connect, connect(kdc, deadlines.connect));
     let stream = connecting.await.map_err(|_| TransportError::ConnectTimeout)??;
     let exchanging = timeout(deadlines.exchange, send_and_receive(stream, request));
     exchanging.await.map_err(|_| TransportError::ExchangeTimeout)?
 }
 
-async fn connect(kdc: &KdcAddress) -> Result<TcpStream, TransportError> {
-    let addresses = tokio::net::lookup_host((kdc.host(), kdc.port()))
+/// Tries the addresses of the host one after another, each for its share of `within`, so that one that swallows
+/// packets leaves time for the next.
+async fn connect(kdc: &KdcAddress, within: Duration) -> Result<TcpStream, TransportError> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((kdc.host(), kdc.port()))
         .await
-        .map_err(|error| TransportError::Resolve(error.kind()))?;
+        .map_err(|error| TransportError::Resolve(error.kind()))?
+        .take(MAX_ADDRESSES)
+        .collect();
+    let share = within / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut last = TransportError::Resolve(io::ErrorKind::NotFound);
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = TransportError::Connect(error.kind()),
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = TransportError::Connect(error.kind()),
+            Err(_) => last = TransportError::ConnectTimeout,
         }
     }
     Err(last)

@@ -52,7 +52,9 @@ impl Kdcs {
                     return Ok((output, kdc));
                 }
                 Err(Ended::Here(error)) => {
-                    self.lock().answered(&kdc);
+                    if !matches!(error, ClientError::Request(_)) {
+                        self.lock().answered(&kdc);
+                    }
                     report(stage, &kdc, &error);
                     return Err(error);
                 }

@@ -29,7 +29,8 @@ pub struct Settings {
     pub exchange_timeout: Duration,
     /// Whether rc4-hmac is used where a KDC has no AES key.
     pub allow_rc4: bool,
-    /// How long before its end the own ticket-granting ticket is replaced.
+    /// How long before its end the own ticket-granting ticket is replaced, at most half of its life. Tickets of users
+    /// end no later than it does: this should be no shorter than the longest lifetime they are to have.
     pub renew_before: Duration,
     /// Largest difference of the clocks.
     pub max_clock_offset: Duration,

@@ -6,7 +6,7 @@ use crate::error::{ErrorCode, ReplyError};
 use crate::net::tcp::TransportError;
 
 fn quick(kdcs: Vec<KdcAddress>) -> Client {
-    let settings = Settings { exchange_timeout: Duration::from_millis(200), ..settings(kdcs) };
+    let settings = Settings { exchange_timeout: Duration::from_secs(1), ..settings(kdcs) };
     Client::new(settings, password()).unwrap()
 }
 

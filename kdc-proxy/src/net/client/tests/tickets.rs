@@ -127,11 +127,17 @@ async fn a_kdc_that_refuses_every_ticket_is_asked_twice_and_no_more() {
     let kdc = shared();
     let port = kdc.port().await;
     let client = client(vec![port.address.clone()]);
-    // Tickets that the KDC itself cannot use: their session key is of no etype.
+    // Tickets whose session key is of no etype: the KDC that issued them cannot use them, and says so.
     kdc.lock().hooks.ticket = Some(Box::new(|part| part.key.keytype = 99));
+    let code = ErrorCode::KRB_AP_ERR_BAD_INTEGRITY;
+    kdc.lock().hooks.error = Some(Box::new(move |error| {
+        if error.error_code == ErrorCode::KRB_ERR_GENERIC.number() {
+            error.error_code = code.number();
+        }
+    }));
     let error = client.s4u2self(&user("user1")).await.unwrap_err();
-    assert!(matches!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, .. }), "{error}");
-    assert!(port.count(AS_REQ) <= 4 && port.count(TGS_REQ) <= 2);
+    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, code, status: None });
+    assert_eq!((port.count(AS_REQ), port.count(TGS_REQ)), (4, 2));
 }
 
 #[tokio::test]
@@ -191,7 +197,7 @@ async fn a_cancelled_login_leaves_nothing_half_done() {
     let port = kdc.port().await;
     let client = Client::new(
         Settings {
-            exchange_timeout: Duration::from_millis(300),
+            exchange_timeout: Duration::from_secs(1),
             ..settings(vec![frozen.address.clone(), port.address.clone()])
         },
         password(),
