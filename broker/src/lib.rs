@@ -11,5 +11,6 @@ pub mod handoff;
 pub mod health;
 pub mod identity;
 pub mod logging;
+pub mod pipeline;
 pub mod policy;
 pub mod tickets;

@@ -1,0 +1,130 @@
+//! The line, to be read first: five named steps from a card to a handoff.
+//!
+//! Does I/O: the directory and the domain controllers are asked. Each step takes what only the step before it can make.
+
+mod narrate;
+mod report;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rand_core::CryptoRng;
+use tracing::Instrument as _;
+
+use self::report::Report;
+use crate::directory::{self, DirectoryAccount, resolve};
+use crate::error::{Code, Refusal, Step};
+use crate::handoff::{Desk, Handoff, Login};
+use crate::identity::{PeerCertificates, Validator};
+use crate::policy::{Decision, Grant, Policy, Request, Target};
+use crate::tickets::Issuer;
+
+pub use self::report::StepReport;
+
+/// What a login asks for.
+#[derive(Clone, Debug)]
+pub struct LoginRequest {
+    /// The gateway that will redeem the code, by its configured name.
+    pub gateway: String,
+    /// The desktop, a DNS host name.
+    pub target: String,
+    /// Joins everything this login causes.
+    pub login_id: String,
+}
+
+/// The steps' configuration and connections. Shared by all logins.
+pub struct Line {
+    /// The configured gateways.
+    pub gateways: BTreeSet<String>,
+    /// Judges certificates.
+    pub validator: Validator,
+    /// Asks the directory.
+    pub directory: ldap_map::net::directory::Directory,
+    /// How the directory's answers are judged.
+    pub resolution: directory::Settings,
+    /// The rules.
+    pub policy: Policy,
+    /// Asks the domain controllers.
+    pub issuer: Arc<Issuer>,
+    /// Keeps codes and sessions.
+    pub desk: Arc<Desk<Issuer>>,
+}
+
+/// The request's gateway, named in the span of its log line, is none of the configuration's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("no gateway of the requested name is configured")]
+struct GatewayNotConfigured;
+
+impl Line {
+    /// Takes a card through the five steps. `now` is the wall clock when the login began, `elapsed` the time since then.
+    ///
+    /// Bounded by the caller: a login that is dropped at any point leaves nothing behind but what caches hold anyway.
+    ///
+    /// # Errors
+    /// The refusal of the first step that does not hold.
+    pub async fn login(
+        &self,
+        peer: Option<PeerCertificates>,
+        request: &LoginRequest,
+        now: SystemTime,
+        elapsed: impl Fn() -> Duration + Send,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> Result<Handoff, Refusal> {
+        let LoginRequest { gateway, target, login_id } = request;
+        let span = tracing::info_span!("line", login_id, gateway, desktop = target);
+        self.steps(peer, request, now, Report::new(elapsed), rng).instrument(span).await
+    }
+
+    async fn steps<E: Fn() -> Duration + Send>(
+        &self,
+        peer: Option<PeerCertificates>,
+        request: &LoginRequest,
+        now: SystemTime,
+        mut report: Report<E>,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> Result<Handoff, Refusal> {
+        let target = self.target(request)?;
+        let peer = peer.ok_or(Refusal::new(Code::CertificateMissing, Step::Validate))?;
+
+        let identity = self.validator.validate(&peer, now)?;
+        report.establish(Step::Validate, narrate::identity(&identity));
+
+        let account = resolve(&self.directory, &self.resolution, &identity, now).await?;
+        report.establish(Step::Resolve, narrate::account(&account));
+
+        let grant = self.decide(&account, &request.gateway, &target)?;
+        report.establish(Step::Decide, narrate::grant(&grant));
+
+        let left = SystemTime::from(identity.not_after()).duration_since(now).unwrap_or_default();
+        let issued = self.issuer.issue(&account, &grant, left).await;
+        let ticket = issued.map_err(|error| Refusal::from_ticket(error, Step::Issue))?;
+        report.establish(Step::Issue, narrate::ticket(&ticket));
+
+        let now = now + report.elapsed();
+        let (gateway, login_id) = (request.gateway.as_str(), request.login_id.as_str());
+        let login = Login { identity: &identity, grant: &grant, ticket, gateway, login_id };
+        let handoff = self.desk.hand_off(login, now, rng)?;
+        report.establish(Step::HandOff, narrate::handoff(&handoff));
+        Ok(handoff)
+    }
+
+    /// The request's two names must be ones that exist.
+    fn target(&self, request: &LoginRequest) -> Result<Target, Refusal> {
+        if !self.gateways.contains(&request.gateway) {
+            return Err(Refusal::because(Code::GatewayUnknown, Step::Request, GatewayNotConfigured));
+        }
+        Target::new(&request.target)
+            .map_err(|error| Refusal::because(Code::RequestInvalid, Step::Request, error))
+    }
+
+    fn decide(&self, account: &DirectoryAccount, gateway: &str, target: &Target) -> Result<Grant, Refusal> {
+        match self.policy.decide(&Request { account, gateway, target }) {
+            Decision::Permit(grant) => Ok(grant),
+            Decision::Deny(denial) => Err(denial.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! What a step established, in a clause for the log and the demonstration. Names and times, no secrets.
+
+use std::fmt::Display;
+
+use crate::directory::DirectoryAccount;
+use crate::handoff::Handoff;
+use crate::identity::ValidatedIdentity;
+use crate::policy::{Grant, ServiceName};
+use crate::tickets::DelegatedTicket;
+
+pub(super) fn identity(identity: &ValidatedIdentity) -> String {
+    joined(identity.checks(), "; ")
+}
+
+pub(super) fn account(account: &DirectoryAccount) -> String {
+    let strength = match account.strength() {
+        ldap_map::mapping::Strength::Strong => "strong",
+        ldap_map::mapping::Strength::Weak => "weak",
+    };
+    let account = account.account();
+    format!("{} with objectSid {}, mapping {strength}", account.sam_account_name, account.object_sid)
+}
+
+pub(super) fn grant(grant: &Grant) -> String {
+    let services = grant.services().iter().map(ServiceName::to_string).collect::<Vec<_>>();
+    let seconds = grant.maximum_lifetime().as_secs();
+    format!("rule {} grants {} for {seconds} s", grant.rule(), joined(&services, ", "))
+}
+
+pub(super) fn ticket(ticket: &DelegatedTicket) -> String {
+    let first = ticket.first();
+    let end = first.times().endtime;
+    format!("{} to {} until {end}, PAC of {}", first.client(), first.server(), ticket.sid())
+}
+
+pub(super) fn handoff(handoff: &Handoff) -> String {
+    format!("a code for gateway {}, good for {} s", handoff.gateway(), handoff.expires_in().as_secs())
+}
+
+fn joined<T: Display>(parts: &[T], separator: &str) -> String {
+    parts.iter().map(T::to_string).collect::<Vec<_>>().join(separator)
+}
