@@ -7,11 +7,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::container::{Container, ContainerError, ContainerSpec, ImageSource, Network};
+use crate::container::{Container, ContainerError, ContainerSpec, ImageSource};
+use crate::lab::Lab;
+use crate::samba_ad::DomainError;
 use crate::wait;
-
-/// The classes of the service principal names whose keys the host needs.
-pub const SERVICE_CLASSES: [&str; 4] = ["host", "HTTP", "vnc", "TERMSRV"];
 
 /// Its parts come up in about a second; a machine under load takes longer.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -29,6 +28,9 @@ pub enum DesktopError {
     /// The engine could not run it, or it was too slow.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// The domain has no keys for it.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
     /// One of its parts ended.
     #[error("the desktop host ended while it started:\n{log}")]
     Ended {
@@ -38,29 +40,23 @@ pub enum DesktopError {
 }
 
 impl Desktop {
-    /// Starts the host of a full name, such as `desk1.corp.example`, and waits until all its parts accept logins.
-    ///
-    /// The keytab holds the keys of [`SERVICE_CLASSES`] for that name.
+    /// Starts the host of a computer of the lab's domain, such as `desk1`, and waits until all its parts accept logins.
     ///
     /// # Errors
-    /// Where it does not come up; with what its parts wrote.
-    pub fn start(
-        network: &Network,
-        address: Ipv4Addr,
-        host: &str,
-        realm: &str,
-        keytab: &[u8],
-    ) -> Result<Self, DesktopError> {
+    /// Where there is no such computer, or the host does not come up; with what its parts wrote.
+    pub fn start(lab: &Lab, computer: &str) -> Result<Self, DesktopError> {
         let image = ImageSource::named("desktop").build()?;
-        let name = host.split('.').next().unwrap_or(host);
-        let container = ContainerSpec::new(name, &image, network, address)
-            .hostname(host)
-            .host(host, address)
-            .environment("DESKTOP_HOST", host)
-            .environment("DESKTOP_REALM", realm)
-            .file("/lab/keytab", keytab, 0o600)
+        let domain = lab.controller().domain();
+        let host = format!("{computer}.{}", domain.dns_name());
+        let address = lab.network().next_address();
+        let container = ContainerSpec::new(computer, &image, lab.network(), address)
+            .hostname(&host)
+            .host(&host, address)
+            .environment("DESKTOP_HOST", &host)
+            .environment("DESKTOP_REALM", domain.realm())
+            .file("/lab/keytab", lab.controller().keytab(computer)?, 0o600)
             .start()?;
-        let desktop = Self { container, host: host.to_owned() };
+        let desktop = Self { container, host };
         desktop.wait_until_ready()?;
         Ok(desktop)
     }

@@ -9,7 +9,9 @@ pub mod redeem;
 
 use std::net::Ipv4Addr;
 
-use crate::container::{Container, ContainerError, ContainerSpec, ImageSource, Network};
+use crate::container::{Container, ContainerError, ContainerSpec, ImageSource};
+use crate::lab::Lab;
+use crate::pki::PkiError;
 use crate::process::Finished;
 
 const INTERFACE: &str = include_str!("../../broker/proto/kerbridge/v1/gateway.proto");
@@ -22,23 +24,15 @@ pub struct Gateway {
     container: Container,
 }
 
-/// What a gateway proves itself to the broker with, as PEM.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The CA of the broker's certificate.
-    pub ca: String,
-    /// Its own certificate, and the CA certificates between it and the root.
-    pub certificate: String,
-    /// Its private key.
-    pub key: String,
-}
-
 /// Why something did not work at a gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The engine could not run the container or the command.
     #[error(transparent)]
     Container(#[from] ContainerError),
+    /// Its certificate could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
     /// A client was not let in, or could not work with its ticket.
     #[error("{client} failed with {code:?}: {output}")]
     Client {
@@ -76,30 +70,26 @@ pub enum GatewayError {
 }
 
 impl Gateway {
-    /// Starts a gateway of a short name, such as `gw1`, that knows the hosts given by their names.
+    /// Starts a gateway of a short name, such as `gw1`, that knows the hosts given by their names. Its certificate is for
+    /// that name in the lab's domain.
     ///
     /// # Errors
     /// Where the container cannot be started or the interface's modules cannot be made.
-    pub fn start(
-        network: &Network,
-        address: Ipv4Addr,
-        name: &str,
-        hosts: &[(&str, Ipv4Addr)],
-        credentials: &Credentials,
-    ) -> Result<Self, GatewayError> {
+    pub fn start(lab: &Lab, name: &str, hosts: &[(&str, Ipv4Addr)]) -> Result<Self, GatewayError> {
         let image = ImageSource::named("gateway").build()?;
-        let spec =
-            hosts.iter().fold(ContainerSpec::new(name, &image, network, address), |spec, (host, at)| {
-                spec.host(host, *at)
-            });
-        let container = spec
-            .hostname(name)
+        let full_name = format!("{name}.{}", lab.controller().domain().dns_name());
+        let own = lab.pki().gateway(&full_name)?;
+        let spec = ContainerSpec::new(name, &image, lab.network(), lab.network().next_address());
+        let container = hosts
+            .iter()
+            .fold(spec, |spec, (host, address)| spec.host(host, *address))
+            .hostname(&full_name)
             .file("/opt/kerbridge/proto/kerbridge/v1/gateway.proto", INTERFACE, 0o644)
             .file("/opt/kerbridge/redeem.py", REDEEM, 0o755)
             .file("/opt/kerbridge/generate-stubs", GENERATE_STUBS, 0o755)
-            .file("/opt/kerbridge/ca.pem", credentials.ca.as_str(), 0o644)
-            .file("/opt/kerbridge/gateway.pem", credentials.certificate.as_str(), 0o644)
-            .file("/opt/kerbridge/gateway.key", credentials.key.as_str(), 0o600)
+            .file("/opt/kerbridge/ca.pem", lab.pki().machine_root_pem(), 0o644)
+            .file("/opt/kerbridge/gateway.pem", own.chain_pem(), 0o644)
+            .file("/opt/kerbridge/gateway.key", own.key_pem(), 0o600)
             .start()?;
         container.run(&["/opt/kerbridge/generate-stubs", "/opt/kerbridge/proto", redeem::STUBS])?;
         Ok(Self { container })
@@ -115,12 +105,6 @@ impl Gateway {
     #[must_use]
     pub fn container(&self) -> &Container {
         &self.container
-    }
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").finish_non_exhaustive()
     }
 }
 

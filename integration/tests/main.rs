@@ -2,7 +2,11 @@
 //! installs what is missing.
 
 #[cfg(test)]
+mod backends;
+#[cfg(test)]
 mod containers;
+#[cfg(test)]
+mod directory_scripts;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
