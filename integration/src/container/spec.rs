@@ -91,7 +91,8 @@ impl ContainerSpec {
     /// Where the engine cannot.
     pub fn start(self) -> Result<Container, ContainerError> {
         let (engine, run) = (Engine::get()?, Run::current()?);
-        let name = format!("kerbridge-{}-{}", run.id(), self.name);
+        // Unique among the networks of this run, too: two labs in one process both have a domain controller.
+        let name = format!("{}-{}", self.network, self.name);
         let mut arguments: Vec<String> =
             ["create", "--name", &name, "--network", &self.network, "--ip", &self.address.to_string()]
                 .map(str::to_owned)
