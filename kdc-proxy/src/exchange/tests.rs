@@ -4,6 +4,7 @@ mod as_exchange;
 mod preauthentication;
 mod s4u2proxy;
 mod s4u2self;
+mod samba;
 mod tgs_exchange;
 
 use std::sync::Arc;
