@@ -1,7 +1,7 @@
 //! Kerberos client for a service: AS, TGS, S4U2Self, S4U2Proxy, keytab, ccache, PAC.
 //!
 //! **Deterministic, no network, no clock outside `net/`.** Every exchange is a value: `start(now, rng)` and
-//! `step(reply, now)` return the bytes to send and the realm to send them to, or the result. The same inputs give
+//! `step(reply, now, rng)` return the bytes to send and the realm to send them to, or the result. The same inputs give
 //! the same bytes. Sockets and clocks live in `net/`, behind the feature `net`; without it the crate does no I/O.
 //!
 //! Who may import whom: `net` imports the pure modules, never the other way round; `exchange` imports `message`;
