@@ -6,6 +6,8 @@ mod backends;
 #[cfg(test)]
 mod containers;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod directory_scripts;
 #[cfg(test)]
 mod domain;
