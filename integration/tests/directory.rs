@@ -143,9 +143,9 @@ async fn many_people_at_once_share_the_connections() {
 #[tokio::test]
 async fn a_controller_that_hangs_and_comes_back_is_used_again() {
     let lab = Lab::start("hanging").unwrap();
-    let impatient = Settings { operation_timeout: Duration::from_secs(1), ..settings(&lab) };
+    let impatient = Settings { operation_timeout: Duration::from_secs(3), ..settings(&lab) };
     let directory =
-        Directory::new(Settings { connect_timeout: Duration::from_secs(1), ..impatient }).unwrap();
+        Directory::new(Settings { connect_timeout: Duration::from_secs(3), ..impatient }).unwrap();
     let alice = Upn::parse("alice@corp.example").unwrap();
     directory.account_by_upn(&alice).await.unwrap();
     lab.controller().container().pause().unwrap();
