@@ -38,13 +38,13 @@ pub struct Line {
     /// The configured gateways.
     pub gateways: BTreeSet<String>,
     /// Judges certificates.
-    pub validator: Validator,
+    pub validator: Arc<Validator>,
     /// Asks the directory.
-    pub directory: ldap_map::net::directory::Directory,
+    pub directory: Arc<ldap_map::net::directory::Directory>,
     /// How the directory's answers are judged.
     pub resolution: directory::Settings,
     /// The rules.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Asks the domain controllers.
     pub issuer: Arc<Issuer>,
     /// Keeps codes and sessions.

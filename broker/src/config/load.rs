@@ -66,13 +66,14 @@ impl Loader<'_> {
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
         let directory = self.directory(&raw.directory);
         let policy = self.policy(&raw.rules, gateways);
-        let kerberos = self.kerberos(&raw.kerberos);
+        let kerberos = self.kerberos(&raw.kerberos, raw.handoff.session_lifetime.as_ref());
         let status = raw.health.as_ref().map(|health| self.status(health));
         let validator = validator?;
         let lists = validator.crls();
         summary.revocation_lists = lists.len();
         warnings.extend(self.ended_lists(&lists));
         let (cards, drain_timeout) = cards?;
+        let (kerberos, tickets) = kerberos?;
         Some(Config {
             cards,
             gateway_api: gateway_api?,
@@ -82,7 +83,8 @@ impl Loader<'_> {
                 accept_weak_mapping: raw.directory.accept_weak_mapping?.value,
             },
             policy: Arc::new(policy?),
-            kerberos: Arc::new(kerberos?),
+            kerberos: Arc::new(kerberos),
+            tickets,
             handoff: handoff::Settings {
                 code_lifetime: raw.handoff.code_lifetime?.value,
                 session_lifetime: raw.handoff.session_lifetime?.value,

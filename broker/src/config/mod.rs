@@ -40,6 +40,7 @@ use crate::{
     identity::Validator,
     logging::Format,
     policy::Policy,
+    tickets,
 };
 
 /// Everything the service is made of, short of its sockets.
@@ -59,6 +60,8 @@ pub struct Config {
     pub policy: Arc<Policy>,
     /// The Kerberos client of the fourth step.
     pub kerberos: Arc<Client>,
+    /// What the fourth step knows about this service.
+    pub tickets: tickets::Settings,
     /// How long codes and sessions live.
     pub handoff: handoff::Settings,
     /// How the log is written.
@@ -153,10 +156,31 @@ impl Config {
         load::load(path, credentials, now)
     }
 
-    /// Whether everything that only a restart can change is the same.
+    /// The tables that only a restart can change, as one text for comparison with another configuration's.
     #[must_use]
-    pub fn differs_by_reload_only(&self, other: &Self) -> bool {
-        self.fixed == other.fixed
+    pub fn fixed(&self) -> &str {
+        &self.fixed
+    }
+
+    /// Writes into the log what the configuration amounts to, and what of it deserves a warning.
+    pub fn log(&self) {
+        let Summary { gateways, revocation, revocation_lists, directory_servers, realm, kdcs, rules } =
+            &self.summary;
+        let (gateways, directory_servers, kdcs) =
+            (gateways.join(","), directory_servers.join(","), kdcs.join(","));
+        tracing::info!(
+            gateways,
+            revocation,
+            revocation_lists,
+            directory_servers,
+            realm,
+            kdcs,
+            rules,
+            "configuration read"
+        );
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
     }
 }
 

@@ -59,6 +59,11 @@ impl Gateways {
         Self { by_certificate }
     }
 
+    /// The names of all gateways.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_certificate.values().map(GatewayIdentity::name)
+    }
+
     /// Finds the gateway the certificate belongs to.
     ///
     /// # Errors

@@ -127,7 +127,7 @@ async fn answer<L: Login>(
                 ProblemDetails::invalid(status, &login_id).into_response()
             }
             Err(Refused::Step(refusal)) => {
-                logged(&refusal, milliseconds);
+                refusal.log();
                 ProblemDetails::of(&refusal, &login_id).into_response()
             }
         }
@@ -175,16 +175,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn welcomed(welcome: &Welcome) -> Response {
     let Welcome { code, expires_in, gateway, subject } = welcome;
     Json(LoginAnswer { code, expires_in: expires_in.as_secs(), gateway, subject }).into_response()
-}
-
-fn logged(refusal: &Refusal, milliseconds: u128) {
-    let (code, step, blame) = (refusal.logged_code(), refusal.step(), refusal.blame().as_str());
-    let detail = refusal.detail();
-    if code.is_security_event() {
-        tracing::warn!(%code, %step, blame, detail, milliseconds, "login refused, and somebody should look at it");
-    } else {
-        tracing::info!(%code, %step, blame, detail, milliseconds, "login refused");
-    }
 }
 
 async fn refused(status: StatusCode) -> Response {

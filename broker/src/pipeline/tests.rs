@@ -21,10 +21,10 @@ fn line(root: &Authority) -> Line {
     let desk = Desk::new(handoff::Settings::default(), issuer());
     Line {
         gateways: ["gw1".to_owned()].into(),
-        validator: validator(trusting(&[root])),
-        directory: nowhere(&root.certificate),
+        validator: Arc::new(validator(trusting(&[root]))),
+        directory: Arc::new(nowhere(&root.certificate)),
         resolution: directory::Settings::default(),
-        policy: policy(vec![rule("desktop-users")]),
+        policy: Arc::new(policy(vec![rule("desktop-users")])),
         issuer: issuer(),
         desk: Arc::new(desk),
     }

@@ -1,5 +1,7 @@
 //! The realm and the service's own account.
 
+use std::time::Duration;
+
 use kdc_proxy::{
     keytab::Keytab,
     net::client::{Client, Credential, Settings, SettingsError},
@@ -7,11 +9,18 @@ use kdc_proxy::{
 };
 
 use super::Loader;
-use crate::config::{document::Located, problem::Fault, raw, secret::MAX_KEYTAB};
+use crate::{
+    config::{document::Located, problem::Fault, raw, secret::MAX_KEYTAB},
+    tickets,
+};
 
 impl Loader<'_> {
-    /// Makes the Kerberos client. It has asked no KDC yet.
-    pub(super) fn kerberos(&self, raw: &raw::Kerberos) -> Option<Client> {
+    /// Makes the Kerberos client, and what is to be known beside it. It has asked no KDC yet.
+    pub(super) fn kerberos(
+        &self,
+        raw: &raw::Kerberos,
+        session_lifetime: Option<&Located<Duration>>,
+    ) -> Option<(Client, tickets::Settings)> {
         let realm = self.realm(raw.realm.clone());
         let service = self.parsed(raw.service.clone(), PrincipalName::principal);
         let s4u2self_name = self.parsed(raw.spn.clone(), |text| text.parse::<PrincipalName>());
@@ -35,12 +44,18 @@ impl Loader<'_> {
             max_clock_offset: raw.max_clock_offset.as_ref()?.value,
             s4u_cache: raw.s4u_cache.as_ref()?.value,
         };
+        let known = tickets::Settings {
+            realm: settings.realm.clone(),
+            account: settings.service.clone(),
+            spn: settings.s4u2self_name.clone(),
+            session_lifetime: session_lifetime?.value,
+        };
         let client = Client::new(settings, credential?);
         let place = match &client {
             Err(SettingsError::NoKey { .. } | SettingsError::EmptyPassword) => secret,
             _ => &raw.place,
         };
-        self.problems.keep(place, client.map_err(Fault::step))
+        Some((self.problems.keep(place, client.map_err(Fault::step))?, known))
     }
 
     fn credential(&self, raw: &raw::Kerberos) -> Option<Credential> {

@@ -1,0 +1,249 @@
+//! Wires everything together: from a [`Config`] to a running service.
+//!
+//! Does I/O. What a reload can replace lives in `watch` channels, of which every connection or request takes the
+//! newest value: the TLS settings, the gateways, and the line with its validator and its policy. Everything else is
+//! made once.
+
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{interval, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::Config,
+    directory::ResolveError,
+    error::{Code, Refusal, Step},
+    frontend::{
+        admission::admit,
+        gateways::Gateways,
+        grpc,
+        listener::{self, BindError, Listener, Peer, TlsGeneration, Transport},
+        status,
+        web::{self, LoginRequest, Welcome},
+    },
+    handoff::Desk,
+    health::{Monitor, Probe},
+    identity::PeerCertificates,
+    pipeline::{self, Line},
+    tickets::{Issuer, TicketError},
+};
+
+/// A running service.
+pub struct App {
+    line: watch::Sender<Arc<Line>>,
+    card_tls: watch::Sender<TlsGeneration>,
+    gateway_tls: watch::Sender<TlsGeneration>,
+    gateways: watch::Sender<Arc<Gateways>>,
+    addresses: Addresses,
+    drain: CancellationToken,
+    drain_timeout: Duration,
+    tasks: TaskTracker,
+}
+
+/// What the service listens on, with the ports that were really opened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Addresses {
+    /// The card listener.
+    pub cards: Vec<SocketAddr>,
+    /// The gateways' listener.
+    pub gateways: Vec<SocketAddr>,
+    /// The status page.
+    pub status: Vec<SocketAddr>,
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Drained {
+    /// All that was running has finished.
+    Completely,
+    /// The deadline came first; what was still running is cut off.
+    CutOff,
+}
+
+impl App {
+    /// Opens the listeners and serves. The directory and the KDC need not be there; until they are, logins are
+    /// refused and the status page says why.
+    ///
+    /// # Errors
+    /// An address cannot be listened on. Nothing is left running then.
+    pub async fn start(config: Config) -> Result<Self, BindError> {
+        let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone()));
+        let desk = Arc::new(Desk::new(config.handoff, Arc::clone(&issuer)));
+        let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
+        let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
+        let (gateways, known) = watch::channel(Arc::clone(&config.gateway_api.gateways));
+        let (line, current) = watch::channel(Arc::new(Line {
+            gateways: names(&config.gateway_api.gateways),
+            validator: Arc::clone(&config.validator),
+            directory: Arc::clone(&config.directory),
+            resolution: config.resolve,
+            policy: Arc::clone(&config.policy),
+            issuer,
+            desk: Arc::clone(&desk),
+        }));
+
+        let Config { cards, gateway_api, status, .. } = &config;
+        let card_listener =
+            bind("card", &cards.listen, Transport::Tls(card_settings), &cards.connections).await?;
+        let transport = Transport::TlsHttp2(gateway_settings);
+        let gateway_listener =
+            bind("gateway", &gateway_api.listen, transport, &gateway_api.connections).await?;
+        let status_listener = match status {
+            Some(status) => {
+                Some(bind("status", &[status.listen], Transport::Plain, &status.connections).await?)
+            }
+            None => None,
+        };
+        let addresses = Addresses {
+            cards: card_listener.addresses(),
+            gateways: gateway_listener.addresses(),
+            status: status_listener.as_ref().map(Listener::addresses).unwrap_or_default(),
+        };
+
+        let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let interface = grpc::routes(Arc::clone(&desk), gateway_api.request_timeout).await;
+        let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
+        if let Some(listener) = status_listener {
+            listener.serve(&status::router(monitor.report()), &drain, &tasks);
+        }
+        let backstop = gateway_api.request_timeout.saturating_add(BACKSTOP);
+        gateway_listener.serve(&admit(interface.router, known, backstop), &drain, &tasks);
+        card_listener.serve(&web::router(Arc::new(Portal { line: current }), cards.logins), &drain, &tasks);
+        tasks.spawn(monitor.run(drain.clone()));
+        tasks.spawn(sweep(desk, drain.clone()));
+        let drain_timeout = config.drain_timeout;
+        Ok(Self { line, card_tls, gateway_tls, gateways, addresses, drain, drain_timeout, tasks })
+    }
+
+    /// What it listens on.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Takes certificates, revocation lists, policy and gateways from a new configuration.
+    ///
+    /// Logins that are running finish under the old one. Connections finish what they are doing and close, so that
+    /// their clients come back under the new one.
+    pub fn replace(&self, config: &Config) {
+        let old = Arc::clone(&self.line.borrow());
+        self.line.send_replace(Arc::new(Line {
+            gateways: names(&config.gateway_api.gateways),
+            validator: Arc::clone(&config.validator),
+            directory: Arc::clone(&old.directory),
+            resolution: config.resolve,
+            policy: Arc::clone(&config.policy),
+            issuer: Arc::clone(&old.issuer),
+            desk: Arc::clone(&old.desk),
+        }));
+        self.gateways.send_replace(Arc::clone(&config.gateway_api.gateways));
+        for (sender, tls) in
+            [(&self.card_tls, &config.cards.tls), (&self.gateway_tls, &config.gateway_api.tls)]
+        {
+            sender.send_replace(generation(Arc::clone(tls))).retired.cancel();
+        }
+    }
+
+    /// Stops accepting, and lets what is running finish until the deadline.
+    pub async fn drain(self) -> Drained {
+        self.drain.cancel();
+        self.tasks.close();
+        match timeout(self.drain_timeout, self.tasks.wait()).await {
+            Ok(()) => Drained::Completely,
+            Err(_) => Drained::CutOff,
+        }
+    }
+}
+
+/// The pipeline as the card listener sees it.
+struct Portal {
+    line: watch::Receiver<Arc<Line>>,
+}
+
+impl web::Login for Portal {
+    async fn login(&self, peer: &Peer, asked: LoginRequest) -> Result<Welcome, Refusal> {
+        let (now, began) = (crate::clock::now(), crate::clock::instant());
+        let elapsed = move || crate::clock::instant().saturating_duration_since(began);
+        let LoginRequest { gateway, target, login_id } = asked;
+        let request = pipeline::LoginRequest { gateway, target, login_id };
+        let peer = match &peer.certificates {
+            Some(chain) => Some(
+                PeerCertificates::new(chain.to_vec())
+                    .map_err(|error| Refusal::because(Code::CertificateInvalid, Step::Validate, error))?,
+            ),
+            None => None,
+        };
+        let line = Arc::clone(&self.line.borrow());
+        let handoff = line.login(peer, &request, now, elapsed, &mut crate::entropy::system()).await?;
+        Ok(Welcome {
+            code: handoff.code(),
+            expires_in: handoff.expires_in(),
+            gateway: handoff.gateway().to_owned(),
+            subject: handoff.subject().upn.clone(),
+        })
+    }
+}
+
+/// What the status page asks: whether the directory answers, and whether there is a ticket-granting ticket.
+fn probes(config: &Config) -> Vec<Probe> {
+    let (directory, kerberos) = (Arc::clone(&config.directory), Arc::clone(&config.kerberos));
+    let directory = move || {
+        let directory = Arc::clone(&directory);
+        async move {
+            let checked = directory.check().await;
+            checked.map(drop).map_err(|error| ResolveError::from(error).into())
+        }
+    };
+    let kerberos = move || {
+        let kerberos = Arc::clone(&kerberos);
+        async move {
+            let ticket = kerberos.service_tgt().await;
+            ticket.map(drop).map_err(|error| Refusal::from_ticket(TicketError::Client(error), Step::Issue))
+        }
+    };
+    vec![Probe::new("directory", directory), Probe::new("kerberos", kerberos)]
+}
+
+/// Drops codes and sessions that have expired, with the tickets they hold.
+async fn sweep(desk: Arc<Desk<Issuer>>, drain: CancellationToken) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        tokio::select! {
+            biased;
+            () = drain.cancelled() => return,
+            _ = ticks.tick() => {
+                let census = desk.sweep(crate::clock::now());
+                tracing::trace!(codes = census.codes, sessions = census.sessions, "swept");
+            }
+        }
+    }
+}
+
+async fn bind(
+    name: &'static str,
+    addresses: &[SocketAddr],
+    transport: Transport,
+    limits: &listener::Limits,
+) -> Result<Listener, BindError> {
+    Listener::bind(name, addresses, transport, limits.clone()).await
+}
+
+fn generation(config: Arc<rustls::ServerConfig>) -> TlsGeneration {
+    TlsGeneration { config, retired: CancellationToken::new() }
+}
+
+fn names(gateways: &Gateways) -> BTreeSet<String> {
+    gateways.names().map(str::to_owned).collect()
+}
+
+/// How often expired sessions are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How much longer than its own deadline a gateway's call may take before it is cut off from outside.
+const BACKSTOP: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
