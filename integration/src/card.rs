@@ -1,6 +1,8 @@
 //! A person's workstation: it logs in at the broker with curl, with a card whose key is in a file or, as a real one, in a
 //! PKCS#11 token that made it and never gives it away.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::broker_process::BrokerProcess;
@@ -12,6 +14,9 @@ use crate::samba_ad::DomainError;
 
 const PKCS11_MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const PIN: &str = "123456";
+
+/// What curl appends to the body: times in seconds since it began, then the answer's facts.
+const WRITE_OUT: &str = r"\n%{time_connect} %{time_appconnect} %{http_code} %{content_type}";
 
 /// Mechanisms that old cards lack: with these off, a token signs PKCS#1 v1.5 only.
 const PSS_MECHANISMS: &str = "-CKM_RSA_PKCS_PSS,CKM_SHA1_RSA_PKCS_PSS,CKM_SHA224_RSA_PKCS_PSS,CKM_SHA256_RSA_PKCS_PSS,\
@@ -57,6 +62,8 @@ pub enum TokenKind {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// How long the TLS handshake took, as curl saw it; it includes the token's signature.
+    pub handshake: Duration,
     /// The media type.
     pub content_type: String,
     /// The JSON body; null where it is none.
@@ -158,6 +165,14 @@ impl Workstation {
         Ok(credential)
     }
 
+    /// What the token says of its private key.
+    ///
+    /// # Errors
+    /// Where there is no token.
+    pub fn private_key_facts(&self) -> Result<String, WorkstationError> {
+        Ok(self.token_tool(&["--list-objects", "--type", "privkey"])?)
+    }
+
     /// Logs in for a gateway and a target.
     ///
     /// # Errors
@@ -174,7 +189,7 @@ impl Workstation {
         let mut command =
             vec!["--silent", "--show-error", "--max-time", "40", "--cacert", "/etc/ssl/lab/machine-ca.pem"];
         command.extend(["--header", "content-type: application/json", "--data", &request]);
-        command.extend(["--write-out", "\n%{http_code} %{content_type}"]);
+        command.extend(["--write-out", WRITE_OUT]);
         let token = ["--cert", "pkcs11:token=card;object=card;type=cert", "--key"];
         let key = format!("pkcs11:token=card;object=card;type=private?pin-value={PIN}");
         match presented {
@@ -235,10 +250,15 @@ fn answer(finished: &Finished) -> Result<Answer, WorkstationError> {
         return Err(no_answer());
     }
     let (body, facts) = text.rsplit_once('\n').ok_or_else(no_answer)?;
-    let (status, content_type) = facts.split_once(' ').ok_or_else(no_answer)?;
+    let mut facts = facts.splitn(4, ' ');
+    let mut fact = || facts.next().ok_or_else(no_answer);
+    let seconds =
+        |text: &str| text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let (connected, secured) = (seconds(fact()?), seconds(fact()?));
     Ok(Answer {
-        status: status.parse().map_err(|_| no_answer())?,
-        content_type: content_type.to_owned(),
+        handshake: secured.ok_or_else(no_answer)?.saturating_sub(connected.ok_or_else(no_answer)?),
+        status: fact()?.parse().map_err(|_| no_answer())?,
+        content_type: fact()?.to_owned(),
         body: serde_json::from_str(body).unwrap_or_default(),
     })
 }

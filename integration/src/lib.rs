@@ -12,7 +12,8 @@
 //! - [`lab`] puts these together;
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
-//! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there.
+//! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
+//! - [`scene`] is all of it at once, ready for a login.
 
 pub mod broker_process;
 pub mod card;
@@ -23,4 +24,5 @@ pub mod lab;
 pub mod pki;
 pub mod process;
 pub mod samba_ad;
+pub mod scene;
 pub mod wait;

@@ -13,3 +13,5 @@ mod directory_scripts;
 mod domain;
 #[cfg(test)]
 mod kerberos;
+#[cfg(test)]
+mod main_job;

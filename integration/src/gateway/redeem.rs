@@ -59,7 +59,9 @@ pub struct IssuedTicket {
 }
 
 impl Form {
-    const fn as_str(self) -> &'static str {
+    /// Its name in the interface.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::SpnegoToken => "SPNEGO_TOKEN",
             Self::Ccache => "CCACHE",
