@@ -22,10 +22,11 @@ const WRITE_OUT: &str = r"\n%{time_connect} %{time_appconnect} %{http_code} %{co
 const PSS_MECHANISMS: &str = "-CKM_RSA_PKCS_PSS,CKM_SHA1_RSA_PKCS_PSS,CKM_SHA224_RSA_PKCS_PSS,CKM_SHA256_RSA_PKCS_PSS,\
                               CKM_SHA384_RSA_PKCS_PSS,CKM_SHA512_RSA_PKCS_PSS";
 
-/// OpenSSL's configuration for a token, through its PKCS#11 provider.
-const OPENSSL_CONF: &str = "openssl_conf = init\n[init]\nproviders = providers\nssl_conf = ssl\n\
-    [providers]\ndefault = default\npkcs11 = pkcs11\n[default]\nactivate = 1\n\
-    [pkcs11]\nmodule = pkcs11.so\npkcs11-module-path = /usr/lib/softhsm/libsofthsm2.so\nactivate = 1\n";
+/// OpenSSL's configuration for a token, through its PKCS#11 provider. (A section named `default` would be the one that all
+/// others fall back on.)
+const OPENSSL_CONF: &str = "openssl_conf = init\n[init]\nproviders = provider_list\nssl_conf = ssl\n\
+    [provider_list]\ndefault = default_provider\npkcs11 = pkcs11_provider\n[default_provider]\nactivate = 1\n\
+    [pkcs11_provider]\nmodule = pkcs11.so\npkcs11-module-path = /usr/lib/softhsm/libsofthsm2.so\nactivate = 1\n";
 
 /// A workstation of the lab.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ pub struct ContainerSpec {
 }
 
 impl ContainerSpec {
-    /// A container of an image at a fixed address; `name` need be unique in this run only.
+    /// A container of an image at a fixed address; `name` says what it is; others may have the same.
     #[must_use]
     pub fn new(name: &str, image: &Image, network: &Network, address: Ipv4Addr) -> Self {
         Self {
@@ -91,8 +91,9 @@ impl ContainerSpec {
     /// Where the engine cannot.
     pub fn start(self) -> Result<Container, ContainerError> {
         let (engine, run) = (Engine::get()?, Run::current()?);
-        // Unique among the networks of this run, too: two labs in one process both have a domain controller.
-        let name = format!("{}-{}", self.network, self.name);
+        // Unique in this run: two tests may each want a host of the same name, but not at the same address.
+        let [.., host] = self.address.octets();
+        let name = format!("{}-{}-{host}", self.network, self.name);
         let mut arguments: Vec<String> =
             ["create", "--name", &name, "--network", &self.network, "--ip", &self.address.to_string()]
                 .map(str::to_owned)

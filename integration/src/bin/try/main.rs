@@ -83,7 +83,7 @@ fn tried() -> Result<(Scene, bool), TryError> {
     let folder = pictures()?;
     writeln!(out, "\nwith these tickets and nothing else the gateway opens {host}")?;
     let passed = backends::open(&mut out, &scene, &redeemed, &folder)?;
-    writeln!(out, "pictures are in {}", folder.display())?;
+    writeln!(out, "  (each time includes the client's start in its container)")?;
     Ok((scene, passed))
 }
 
