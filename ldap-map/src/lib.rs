@@ -31,5 +31,8 @@ pub mod net;
 
 mod tlv;
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(any(test, fuzzing, feature = "testing"))]
 pub mod testing;

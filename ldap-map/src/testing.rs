@@ -1,14 +1,9 @@
-//! For tests: objects of a made-up directory, and what the fuzz targets run.
+//! For tests: objects of a made-up directory.
 //!
 //! Objects are built from attributes and read by the same code as those of a real directory.
 
-use std::time::{Duration, SystemTime};
-
 use crate::account::Account;
-use crate::certificate::CertificateFacts;
-use crate::dn::Dn;
 use crate::entry::Entry;
-use crate::message::response::{Message, Response};
 use crate::sid::Sid;
 
 /// The SID of the made-up domain `corp.example`.
@@ -113,47 +108,5 @@ impl Person {
     #[must_use]
     pub fn account(&self) -> Account {
         Account::from_entry(&self.entry()).expect("the attributes make an account")
-    }
-}
-
-/// Any octets as a certificate: the reader must come to an end, and what it accepts must hold together.
-pub fn fuzz_certificate(octets: &[u8]) {
-    if let Ok(facts) = CertificateFacts::parse(octets) {
-        assert!(facts.sid().is_none_or(|sid| facts.sids() == [sid.clone()]));
-        assert!(facts.upns().iter().all(|upn| crate::upn::Upn::parse(upn.as_str()).as_ref() == Ok(upn)));
-        let one = matches!(facts.upns(), [_]) && facts.sids().len() < 2;
-        assert_eq!(one, crate::mapping::candidates(&facts).is_ok());
-    }
-}
-
-/// Any octets as the names and numbers in attributes of an account.
-pub fn fuzz_account(octets: &[u8]) {
-    let mut parts = octets.split(|octet| *octet == b'\n');
-    let dn = parts.next().map(String::from_utf8_lossy).unwrap_or_default();
-    let mut person = Person::new("alice").at(&dn);
-    for (attribute, value) in Account::ATTRIBUTES.iter().zip(parts) {
-        if !value.is_empty() {
-            person = person.with(attribute.as_str(), &[value]);
-        }
-    }
-    if let Ok(account) = Account::from_entry(&person.entry()) {
-        let early = account.check_usable(SystemTime::UNIX_EPOCH);
-        let late = account.check_usable(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 34));
-        assert!(late.is_err() || early.is_ok(), "an account does not become usable by waiting");
-        assert!(!account.groups.is_empty());
-    }
-    if let Ok(name) = Dn::parse(&dn) {
-        assert!(name.is_within(&name));
-    }
-}
-
-/// Any octets as a message of an LDAP server, and what an entry in it holds as an account.
-pub fn fuzz_message(octets: &[u8]) {
-    let length = Message::length(octets);
-    assert!(length != Ok(Some(0)), "reading a message makes progress");
-    if let Ok(Message { response: Response::Entry(entry), .. }) = Message::decode(octets)
-        && let Ok(account) = Account::from_entry(&entry)
-    {
-        assert!(!account.groups.is_empty());
     }
 }

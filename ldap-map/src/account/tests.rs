@@ -282,13 +282,13 @@ fn the_reason_that_says_most_is_told_first() {
 proptest! {
     #[test]
     fn no_values_stop_the_reader(octets in prop::collection::vec(any::<u8>(), 0..200)) {
-        crate::testing::fuzz_account(&octets);
+        crate::fuzzing::account(&octets);
     }
 
     #[test]
     fn no_numbers_stop_the_reader(numbers in prop::collection::vec(any::<i64>(), 6)) {
         let lines: Vec<String> = numbers.iter().map(ToString::to_string).collect();
         let text = format!("CN=alice,DC=corp,DC=example\n\n\n\n\n{}\n20240101000000.0Z\n513", lines.join("\n"));
-        crate::testing::fuzz_account(text.as_bytes());
+        crate::fuzzing::account(text.as_bytes());
     }
 }

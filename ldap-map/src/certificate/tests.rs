@@ -290,11 +290,11 @@ proptest! {
         if cuts {
             octets.truncate(cut.index(octets.len()));
         }
-        crate::testing::fuzz_certificate(&octets);
+        crate::fuzzing::certificate(&octets);
     }
 
     #[test]
     fn no_octets_stop_the_reader(octets in prop::collection::vec(any::<u8>(), 0..300)) {
-        crate::testing::fuzz_certificate(&octets);
+        crate::fuzzing::certificate(&octets);
     }
 }

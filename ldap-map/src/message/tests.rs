@@ -145,7 +145,7 @@ fn more_attributes_than_were_asked_for_are_refused() {
 proptest! {
     #[test]
     fn no_octets_stop_the_reader(octets in prop::collection::vec(any::<u8>(), 0..200)) {
-        crate::testing::fuzz_message(&octets);
+        crate::fuzzing::message(&octets);
     }
 
     #[test]
@@ -160,6 +160,6 @@ proptest! {
             let place = place.index(message.len());
             message[place] = octet;
         }
-        crate::testing::fuzz_message(&message);
+        crate::fuzzing::message(&message);
     }
 }

@@ -1,0 +1,130 @@
+//! What the fuzz targets call: every reader of foreign octets, with what must hold for whatever it accepts. Each function
+//! says whether something was accepted.
+//!
+//! Compiled for tests and under `cfg(fuzzing)` only.
+
+use std::time::{Duration, SystemTime};
+
+use crate::account::Account;
+use crate::certificate::CertificateFacts;
+use crate::dn::Dn;
+use crate::guid::Guid;
+use crate::mapping::candidates;
+use crate::message::response::{Message, Response};
+use crate::sid::Sid;
+use crate::testing::Person;
+use crate::time::{from_filetime, from_generalized_time};
+use crate::upn::Upn;
+
+/// Any octets as a certificate.
+pub fn certificate(octets: &[u8]) -> bool {
+    let Ok(facts) = CertificateFacts::parse(octets) else { return false };
+    assert!(facts.sid().is_none_or(|sid| facts.sids() == [sid.clone()]));
+    assert!(facts.upns().iter().all(|upn| Upn::parse(upn.as_str()).as_ref() == Ok(upn)));
+    let one = matches!(facts.upns(), [_]) && facts.sids().len() < 2;
+    assert_eq!(one, candidates(&facts).is_ok());
+    assert!(!facts.subject().contains(char::is_control) && !facts.issuer().contains(char::is_control));
+    true
+}
+
+/// Any octets as a message of an LDAP server, and an object in it as an account.
+pub fn message(octets: &[u8]) -> bool {
+    let length = Message::length(octets);
+    let Ok(Message { response, .. }) = Message::decode(octets) else { return false };
+    assert!(
+        !matches!(length, Ok(length) if length != Some(octets.len())),
+        "the length is that of the message"
+    );
+    if let Response::Entry(entry) = response
+        && let Ok(account) = Account::from_entry(&entry)
+    {
+        judge(&account);
+    }
+    true
+}
+
+/// Any lines as the name and the attributes of an account.
+pub fn account(octets: &[u8]) -> bool {
+    let mut lines = octets.split(|octet| *octet == b'\n');
+    let dn = lines.next().map(String::from_utf8_lossy).unwrap_or_default();
+    let mut person = Person::new("alice").at(&dn);
+    for (attribute, line) in Account::ATTRIBUTES.iter().zip(lines) {
+        if !line.is_empty() {
+            person = person.with(attribute.as_str(), &[line]);
+        }
+    }
+    let account = Account::from_entry(&person.entry());
+    account.as_ref().map(judge).is_ok()
+}
+
+/// Any octets as each kind of name, and as a time.
+pub fn names(octets: &[u8]) -> bool {
+    let binary =
+        Sid::from_bytes(octets).map(|sid| assert_eq!(Ok(&sid), sid.to_string().parse().as_ref())).is_ok();
+    let guid = Guid::from_bytes(octets).map(|guid| assert_eq!(36, guid.to_string().len())).is_ok();
+    let Ok(text) = str::from_utf8(octets) else { return binary || guid };
+    let written = text.parse::<Sid>().map(|sid| assert_eq!(text, sid.to_string())).is_ok();
+    let upn =
+        Upn::parse(text).map(|upn| assert_eq!(text, format!("{}@{}", upn.user(), upn.suffix()))).is_ok();
+    let dn =
+        Dn::parse(text).map(|dn| assert!(dn.is_within(&dn.domain().unwrap_or_else(|| dn.clone())))).is_ok();
+    let time = from_generalized_time(text).is_ok();
+    let filetime = text.parse().is_ok_and(|ticks| from_filetime(ticks).is_ok());
+    binary || guid || written || upn || dn || time || filetime
+}
+
+fn judge(account: &Account) {
+    assert!(!account.groups.is_empty());
+    let early = account.check_usable(SystemTime::UNIX_EPOCH);
+    let late = account.check_usable(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 34));
+    assert!(late.is_err() || early.is_ok(), "an account does not become usable by waiting");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{File, read_dir};
+    use std::io::Read;
+    use std::path::Path;
+
+    /// Replays the saved inputs of a target, then each of them cut off anywhere and with any one octet changed. Says how many
+    /// of the inputs were accepted as they are.
+    fn replay(target: &str, check: fn(&[u8]) -> bool) -> usize {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let mut accepted = 0;
+        for entry in read_dir(&directory).unwrap() {
+            let mut input = Vec::new();
+            File::open(entry.unwrap().path()).unwrap().read_to_end(&mut input).unwrap();
+            accepted += usize::from(check(&input));
+            for index in 0..input.len() {
+                check(&input[..index]);
+                for value in [0x00, 0x01, 0x7f, 0x80, 0xff, input[index] ^ 0x01] {
+                    let mut changed = input.clone();
+                    changed[index] = value;
+                    check(&changed);
+                }
+            }
+        }
+        accepted
+    }
+
+    #[test]
+    fn no_saved_certificate_breaks_the_reader() {
+        assert!(replay("certificate", certificate) >= 4);
+    }
+
+    #[test]
+    fn no_saved_message_breaks_the_reader() {
+        assert!(replay("message", message) >= 10);
+    }
+
+    #[test]
+    fn no_saved_account_breaks_the_reader() {
+        assert!(replay("account", account) >= 2);
+    }
+
+    #[test]
+    fn no_saved_name_breaks_the_reader() {
+        assert!(replay("names", names) >= 8);
+    }
+}
