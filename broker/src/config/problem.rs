@@ -159,14 +159,24 @@ pub enum Fault {
     #[error(transparent)]
     File(#[from] FileFault),
     /// A refusal by the part of the service the table configures.
-    #[error("{}", Chain(.0.as_ref()))]
-    Step(Box<dyn std::error::Error + Send + Sync>),
+    #[error("{}", Chain(.error.as_ref()))]
+    Step {
+        /// Its own error.
+        error: Box<dyn std::error::Error + Send + Sync>,
+        /// How it is mended.
+        mend: &'static str,
+    },
 }
 
 impl Fault {
     /// Wraps the refusal of a step's own settings.
     pub(super) fn step(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Step(Box::new(error))
+        Self::mended(error, "correct the value; what is accepted is described in deploy/kerbridge.toml")
+    }
+
+    /// Wraps the refusal of a step's own settings, with words on how to mend it.
+    pub(super) fn mended(error: impl std::error::Error + Send + Sync + 'static, mend: &'static str) -> Self {
+        Self::Step { error: Box::new(error), mend }
     }
 
     /// How an administrator mends it, as one sentence.
@@ -189,9 +199,7 @@ impl Fault {
                     .to_owned()
             }
             Self::File(fault) => fault.mend().to_owned(),
-            Self::Step(_) => {
-                "correct the value; what is accepted is described in deploy/kerbridge.toml".to_owned()
-            }
+            Self::Step { mend, .. } => (*mend).to_owned(),
         }
     }
 }

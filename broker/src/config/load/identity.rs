@@ -35,7 +35,10 @@ impl Loader<'_> {
             Ok(validator) => Some(validator),
             Err(error) => {
                 for problem in error.problems() {
-                    self.problems.note(place_of(problem, raw, &lists), Fault::step(problem.clone()));
+                    self.problems.note(
+                        place_of(problem, raw, &lists),
+                        Fault::mended(problem.clone(), mend_of(problem)),
+                    );
                 }
                 None
             }
@@ -75,5 +78,20 @@ fn place_of<'r>(problem: &SettingsProblem, raw: &'r raw::Identity, lists: &'r [P
         }
         SettingsProblem::RsaBits => of(raw.minimum_rsa_bits.as_ref().map(|bits| &bits.place)),
         _ => &raw.place,
+    }
+}
+
+fn mend_of(problem: &SettingsProblem) -> &'static str {
+    match problem {
+        SettingsProblem::Root { .. } | SettingsProblem::NoRootIsValid | SettingsProblem::NoRoots => {
+            "name a file with the self-signed certificate of the cards' root authority"
+        }
+        SettingsProblem::Intermediate { .. } => "keep only certificates of authorities in this file",
+        SettingsProblem::Crl { .. } | SettingsProblem::NoCrls => {
+            "name the complete revocation list of each authority, as it publishes it"
+        }
+        SettingsProblem::RsaBits => "leave it at 2048, or raise it",
+        SettingsProblem::ClockUnusable => "set the clock of this host",
+        _ => "name object identifiers, for example \"1.3.6.1.4.1.311.20.2.2\"",
     }
 }

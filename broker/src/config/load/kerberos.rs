@@ -51,17 +51,19 @@ impl Loader<'_> {
             session_lifetime: session_lifetime?.value,
         };
         let client = Client::new(settings, credential?);
-        let place = match &client {
-            Err(SettingsError::NoKey { .. } | SettingsError::EmptyPassword) => secret,
-            _ => &raw.place,
+        let (place, mend) = match &client {
+            Err(SettingsError::NoKey { .. }) => (secret, EXPORT),
+            Err(SettingsError::EmptyPassword) => (secret, "write the account's password into the file"),
+            _ => (&raw.place, "correct the values of this table"),
         };
-        Some((self.problems.keep(place, client.map_err(Fault::step))?, known))
+        let client = client.map_err(|error| Fault::mended(error, mend));
+        Some((self.problems.keep(place, client)?, known))
     }
 
     fn credential(&self, raw: &raw::Kerberos) -> Option<Credential> {
         if let Some(source) = &raw.keytab {
             let octets = self.file(Some(source), |places, source| places.secret(source, MAX_KEYTAB))?;
-            let keytab = Keytab::parse(&octets).map_err(Fault::step);
+            let keytab = Keytab::parse(&octets).map_err(|error| Fault::mended(error, EXPORT));
             return self.problems.keep(&source.place, keytab).map(Credential::Keytab);
         }
         let password = self.file(raw.password.as_ref(), |places, source| places.password(source))?;
@@ -92,3 +94,7 @@ impl Loader<'_> {
         self.problems.keep(&text.place, parse(&text.value).map_err(Fault::step))
     }
 }
+
+/// How a keytab is made.
+const EXPORT: &str = "export a keytab with the AES keys of the service's account: ktpass /crypto AES256-SHA1 ... or \
+    samba-tool domain exportkeytab --principal=ACCOUNT; the scripts in deploy/ad do it";
