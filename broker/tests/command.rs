@@ -1,5 +1,11 @@
 //! The `kerbridge` command as its administrator meets it: what it prints, its exit codes, its signals.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test may fail and wait")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test may fail and wait"
+)]
 
 use std::{
     fs,

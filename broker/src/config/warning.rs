@@ -23,7 +23,7 @@ pub enum Warning {
     WeakMappingAccepted,
     /// The status page answers the whole network.
     StatusNotLoopback,
-    /// A certificate has ended, or ends within [`NEAR`].
+    /// A certificate has ended, or ends within 30 days.
     CertificateEnds {
         /// The key that names its file.
         key: &'static str,

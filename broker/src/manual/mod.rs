@@ -1,0 +1,37 @@
+//! The manual: what the service defends, against whom, and why it is built as it is.
+
+#[doc = include_str!("threat_model.md")]
+pub mod threat_model {}
+
+#[doc = include_str!("known_attacks.md")]
+pub mod known_attacks {}
+
+/// The decisions behind the design, a page each: what was decided, why, and what it costs.
+pub mod decisions {
+    #[doc = include_str!("decisions/0001-own-rasn-types.md")]
+    pub mod d0001_own_rasn_types {}
+
+    #[doc = include_str!("decisions/0002-kerberos-crypto-behind-key-rs.md")]
+    pub mod d0002_kerberos_crypto_behind_key_rs {}
+
+    #[doc = include_str!("decisions/0003-tcp-first.md")]
+    pub mod d0003_tcp_first {}
+
+    #[doc = include_str!("decisions/0004-readers-of-our-own.md")]
+    pub mod d0004_readers_of_our_own {}
+
+    #[doc = include_str!("decisions/0005-trust-after-the-handshake.md")]
+    pub mod d0005_trust_after_the_handshake {}
+
+    #[doc = include_str!("decisions/0006-path-validation-library.md")]
+    pub mod d0006_path_validation_library {}
+
+    #[doc = include_str!("decisions/0007-ldap-messages-of-our-own.md")]
+    pub mod d0007_ldap_messages_of_our_own {}
+
+    #[doc = include_str!("decisions/0008-reload-all-or-nothing.md")]
+    pub mod d0008_reload_all_or_nothing {}
+}
+
+#[cfg(test)]
+mod tests;
