@@ -21,6 +21,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 
 import grpc
@@ -112,10 +113,14 @@ class Gateway:
 
 
 def write_secret(path, octets):
-    """Writes a file that only this account can read. It is a credential: keep it in memory (/dev/shm, /run), not on a disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Writes a file that only this account can read. It is a credential: keep it in memory (/dev/shm, /run), not on a disk.
+
+    A file that is there, say of the person's last session, is replaced as a whole.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
     with os.fdopen(descriptor, "wb") as file:
         file.write(octets)
+    os.replace(temporary, path)
 
 
 def fetch(gateway, session, spn, form, directory):

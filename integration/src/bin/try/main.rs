@@ -132,7 +132,7 @@ fn by_hand(scene: &Scene) -> Result<(), TryError> {
         out,
         "\neverything is running. In another terminal:\n
   # alice logs in with the card in her reader; the answer holds a code that is good for a minute
-  {engine} exec --env OPENSSL_CONF=/lab/openssl.cnf {workstation} curl --cacert /etc/ssl/lab/machine-ca.pem \\
+  {engine} exec --env OPENSSL_CONF=/lab/openssl.cnf {workstation} curl --silent --cacert /etc/ssl/lab/machine-ca.pem \\
     --cert 'pkcs11:token=card;object=card;type=cert' --key 'pkcs11:token=card;object=card;type=private?pin-value=123456' \\
     --json '{request}' https://{cards}/v1/login
 
