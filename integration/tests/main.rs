@@ -12,6 +12,8 @@ mod directory_scripts;
 #[cfg(test)]
 mod domain;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod kerberos;
 #[cfg(test)]
 mod main_job;
