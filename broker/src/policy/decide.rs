@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use ldap_map::sid::Sid;
+
 use super::rule::{CompiledRule, Membership, Policy};
 use super::service::ServiceName;
 use super::target::Target;
@@ -40,6 +42,7 @@ pub struct Grant {
     target: Target,
     services: Vec<ServiceName>,
     maximum_lifetime: Duration,
+    groups: Vec<Sid>,
 }
 
 impl Grant {
@@ -67,11 +70,17 @@ impl Grant {
         self.maximum_lifetime
     }
 
-    pub(super) fn by(rule: &CompiledRule, target: &Target) -> Self {
+    /// The groups of the account that made the rule match, at least one. So far this is the directory's word alone.
+    #[must_use]
+    pub fn groups(&self) -> &[Sid] {
+        &self.groups
+    }
+
+    fn by(rule: &CompiledRule, target: &Target, groups: Vec<Sid>) -> Self {
         let services =
             rule.services.iter().map(|class| ServiceName::new(class.clone(), target.clone())).collect();
         let (rule, maximum_lifetime) = (rule.id.clone(), rule.maximum_lifetime);
-        Self { rule, target: target.clone(), services, maximum_lifetime }
+        Self { rule, target: target.clone(), services, maximum_lifetime, groups }
     }
 }
 
@@ -159,9 +168,10 @@ impl Policy {
     pub(super) fn decide_for(&self, membership: &Membership, gateway: &str, target: &Target) -> Decision {
         let mut near_misses = Vec::new();
         for rule in &self.rules {
-            let missing = missing(rule, membership, gateway, target);
+            let groups = membership.among(&rule.groups);
+            let missing = missing(rule, &groups, gateway, target);
             if missing.is_empty() {
-                return Decision::Permit(Grant::by(rule, target));
+                return Decision::Permit(Grant::by(rule, target, groups));
             }
             near_misses.push(NearMiss { rule: rule.id.clone(), missing });
         }
@@ -173,9 +183,10 @@ impl Policy {
     }
 }
 
-fn missing(rule: &CompiledRule, membership: &Membership, gateway: &str, target: &Target) -> Vec<Missing> {
+/// What does not fit; `groups` are those of the rule that the account is in.
+fn missing(rule: &CompiledRule, groups: &[Sid], gateway: &str, target: &Target) -> Vec<Missing> {
     let mut missing = Vec::new();
-    if !rule.groups.iter().any(|group| membership.includes(group)) {
+    if groups.is_empty() {
         missing.push(Missing::Group(rule.groups.iter().map(ToString::to_string).collect()));
     }
     if !rule.targets.iter().any(|pattern| pattern.matches(target)) {

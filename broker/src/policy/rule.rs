@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ldap_map::account::Account;
+use ldap_map::groups::Group;
 use ldap_map::sid::Sid;
 
 use super::service::ServiceClass;
@@ -65,7 +66,7 @@ impl FromStr for GroupRef {
             && text.chars().count() <= LONGEST
             && text.trim() == text
             && !text.chars().any(char::is_control);
-        if fits { Ok(Self::Name(text.to_lowercase())) } else { Err(GroupProblem::Name) }
+        if fits { Ok(Self::Name(fold(text))) } else { Err(GroupProblem::Name) }
     }
 }
 
@@ -90,29 +91,49 @@ pub enum GroupProblem {
     Name,
 }
 
-/// What an account is a member of.
+/// What an account is a member of, by the directory's word.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Membership {
-    pub(super) sids: BTreeSet<String>,
-    pub(super) names: BTreeSet<String>,
+pub(super) struct Membership(pub(super) Vec<Held>);
+
+/// One group of an account.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) sid: Sid,
+    /// As [`fold`] gives it.
+    pub(super) name: Option<String>,
 }
 
 impl Membership {
     pub(super) fn of(account: &Account) -> Self {
-        let mut membership = Self::default();
-        for group in &account.groups {
-            membership.sids.insert(group.sid.to_string());
-            if let Some(name) = &group.sam_account_name {
-                membership.names.insert(name.to_lowercase());
-            }
-        }
-        membership
+        let held = |group: &Group| Held {
+            sid: group.sid.clone(),
+            name: group.sam_account_name.as_deref().map(fold),
+        };
+        Self(account.groups.iter().map(held).collect())
     }
 
-    pub(super) fn includes(&self, group: &GroupRef) -> bool {
+    /// The SIDs of the groups that one of these references means.
+    pub(super) fn among(&self, groups: &[GroupRef]) -> Vec<Sid> {
+        let is_meant = |held: &&Held| groups.iter().any(|group| held.is(group));
+        self.0.iter().filter(is_meant).map(|held| held.sid.clone()).collect()
+    }
+}
+
+impl Held {
+    fn is(&self, group: &GroupRef) -> bool {
         match group {
-            GroupRef::Sid(sid) => self.sids.contains(&sid.to_string()),
-            GroupRef::Name(name) => self.names.contains(name),
+            GroupRef::Sid(sid) => self.sid == *sid,
+            GroupRef::Name(name) => self.name.as_ref() == Some(name),
         }
     }
+}
+
+/// A name without regard to case. No letter crosses the border of ASCII: the lower case of U+212A, the Kelvin sign, is
+/// an ordinary `k`, and a group spelt with it must not pass for another.
+pub(super) fn fold(name: &str) -> String {
+    let lower = |letter: char| {
+        let stays = move |lower: char| if lower.is_ascii() == letter.is_ascii() { lower } else { letter };
+        letter.to_lowercase().map(stays)
+    };
+    name.chars().flat_map(lower).collect()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Decision, Grant, Policy, Rule, Settings, Target};
-use crate::policy::rule::Membership;
+use crate::policy::rule::{Held, Membership, fold};
 
 /// A rule for members of `Desktop Users`, for `*.corp.example`.
 pub(crate) fn rule(id: &str) -> Rule {
@@ -22,14 +22,20 @@ pub(crate) fn policy(rules: Vec<Rule>) -> Policy {
     Policy::compile(&Settings { rules, gateways }).expect("a good policy")
 }
 
-/// A grant of `services` on `target` by the rule `desktop-users`, for an hour.
+/// A member of a group of this name and SID.
+pub(in crate::policy) fn held(name: &str, sid: &str) -> Held {
+    Held { sid: sid.parse().expect("a SID"), name: Some(fold(name)) }
+}
+
+/// A grant of `services` on `target` by the rule `desktop-users`, for an hour, to a member of a group that every person of
+/// the KDC in memory is in.
 pub(crate) fn grant(target: &str, services: &[&str]) -> Grant {
     let rule = Rule {
         services: services.iter().map(|class| (*class).to_owned()).collect(),
         targets: vec![target.to_owned()],
         ..rule("desktop-users")
     };
-    let membership = Membership { names: ["desktop users".to_owned()].into(), ..Membership::default() };
+    let membership = Membership(vec![held("Desktop Users", "S-1-5-21-1111-2222-3333-513")]);
     let target = Target::new(target).expect("a target");
     match policy(vec![rule]).decide_for(&membership, "gw1", &target) {
         Decision::Permit(grant) => grant,

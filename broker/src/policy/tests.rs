@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use ldap_map::testing::{DOMAIN_SID, Person};
 
-use super::rule::Membership;
-use super::testing::{grant, policy, rule};
+use super::rule::{Held, Membership};
+use super::testing::{grant, held, policy, rule};
 use super::{
     Decision, Denial, Field, Grant, Missing, Policy, PolicyProblem, Problem, Request, Rule, Settings, Target,
 };
 
+/// Members of groups of these names, with the relative identifiers 2001 and on, and of one with the SID.
 fn member(names: &[&str], sids: &[&str]) -> Membership {
-    Membership {
-        names: names.iter().map(|name| (*name).to_owned()).collect(),
-        sids: sids.iter().map(|sid| (*sid).to_owned()).collect(),
-    }
+    let named = (2001..).zip(names).map(|(rid, name)| held(name, &format!("S-1-5-21-1-2-3-{rid}")));
+    let unnamed = sids.iter().map(|sid| Held { sid: sid.parse().expect("a SID"), name: None });
+    Membership(named.chain(unnamed).collect())
 }
 
 fn decide(rules: Vec<Rule>, membership: &Membership, gateway: &str, target: &str) -> Decision {
@@ -64,6 +64,29 @@ fn without_a_rule_everything_is_denied() {
 fn a_group_can_be_named_by_its_sid() {
     let by_sid = Rule { groups: vec!["s-1-5-21-1-2-3-1104".to_owned()], ..rule("by-sid") };
     assert_eq!(permitted(decide(vec![by_sid], &alice(), "gw1", "desk1.corp.example")).rule(), "by-sid");
+}
+
+#[test]
+fn a_grant_names_every_group_that_made_its_rule_match() {
+    let either = ["desktop users", "s-1-5-21-1-2-3-1104", "admins"].map(str::to_owned).to_vec();
+    let grant = permitted(decide(
+        vec![Rule { groups: either, ..rule("either") }],
+        &alice(),
+        "gw1",
+        "desk1.corp.example",
+    ));
+    let groups: Vec<String> = grant.groups().iter().map(ToString::to_string).collect();
+    assert_eq!(groups, ["S-1-5-21-1-2-3-2001", "S-1-5-21-1-2-3-1104"]);
+}
+
+#[test]
+fn a_group_spelt_with_a_letter_that_only_looks_alike_is_another_group() {
+    for forged in ["Des\u{212a}top Users", "De\u{17f}ktop Users", "Desktop U\u{455}ers"] {
+        let member = member(&[forged], &[]);
+        denied(decide(vec![rule("desktop-users")], &member, "gw1", "desk1.corp.example"));
+    }
+    let umlaut = Rule { groups: vec!["B\u{dc}RO".to_owned()], ..rule("umlaut") };
+    permitted(decide(vec![umlaut], &member(&["B\u{fc}ro"], &[]), "gw1", "desk1.corp.example"));
 }
 
 #[test]
