@@ -1,11 +1,12 @@
 //! The delegated ticket: proof that the domain vouches for the person, and the right to act for the person at the target.
 //!
 //! Does I/O: asks domain controllers. S4U2Self gives evidence about the account; it is held against the account that the
-//! directory named, byte for byte; S4U2Proxy gives the ticket for the target's first service, so that a missing
+//! directory named, byte for byte, and against the groups that the rule permits; S4U2Proxy gives the ticket for the target's first service, so that a missing
 //! delegation is known at login and not when the desktop opens.
 
 mod binding;
 mod error;
+mod membership;
 mod plan;
 mod refusal;
 mod subject;
@@ -20,10 +21,12 @@ use kdc_proxy::ticket::ServiceTicket;
 
 pub use self::binding::{AccountRefused, Mismatch};
 pub use self::error::TicketError;
+pub use self::membership::NotVouched;
 pub use self::refusal::{KdcRefusal, Meaning};
 pub use self::subject::{NameProblem, SubjectError};
 
 use self::binding::Vouched;
+use self::membership::Membership;
 use self::plan::Plan;
 use crate::directory::DirectoryAccount;
 use crate::policy::Grant;
@@ -53,6 +56,7 @@ pub struct Issuer {
 pub struct DelegatedTicket {
     plan: Plan,
     sid: String,
+    membership: Membership,
     evidence: Arc<Evidence>,
     first: Arc<ServiceTicket>,
 }
@@ -74,6 +78,12 @@ impl DelegatedTicket {
     #[must_use]
     pub fn sid(&self) -> &str {
         &self.sid
+    }
+
+    /// By which group the rule permits, and whose word that is; a clause for the log.
+    #[must_use]
+    pub fn membership(&self) -> String {
+        self.membership.to_string()
     }
 
     /// The ticket for the first granted service.
@@ -119,11 +129,12 @@ impl Issuer {
             self.client.s4u2self(&plan.subject).await.map_err(|error| self.explain(error, &plan, None))?;
         let object_sid = &account.account().object_sid;
         binding::check(object_sid, &Vouched::by(&evidence))?;
+        let membership = membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?;
         if !evidence.is_forwardable() {
             return Err(TicketError::NotForwardable { account: self.settings.account.joined() });
         }
         let first = self.ask(&plan, &evidence, 0, at_most).await?;
-        Ok(DelegatedTicket { sid: object_sid.to_string(), plan, evidence, first })
+        Ok(DelegatedTicket { sid: object_sid.to_string(), membership, plan, evidence, first })
     }
 
     /// Asks for the ticket to the `place`-th granted service of a login.

@@ -90,6 +90,7 @@ impl Refusal {
         let code = match &error {
             TicketError::Subject(subject) => subject_code(subject),
             TicketError::Mismatch(_) => Code::AccountMismatch,
+            TicketError::Membership(_) => Code::MembershipMismatch,
             TicketError::Account(refused) => account_code(*refused),
             TicketError::NotForwardable { .. } => Code::DelegationRefused,
             TicketError::Kdc(refusal) => meaning_code(refusal.meaning()),

@@ -150,6 +150,9 @@ table! {
     /// The ticket's person is not the directory's account.
     AccountMismatch "account_mismatch" Administrator 403 PermissionDenied
         "Your login was stopped because your account could not be proven to be yours. Tell your administrator.";
+    /// The ticket's groups do not have those that the directory's answer was permitted by.
+    MembershipMismatch "membership_mismatch" Administrator 403 PermissionDenied
+        "Your login was stopped because your groups could not be confirmed. Tell your administrator.";
     /// Only a weak mapping joins certificate and account.
     MappingWeak "mapping_weak" Administrator 403 PermissionDenied
         "Your card is not tied firmly enough to your account. Ask for a new card.";
@@ -254,6 +257,7 @@ impl Code {
                 | Self::CodeWrongGateway
                 | Self::KdcUntrusted
                 | Self::MappingMismatch
+                | Self::MembershipMismatch
                 | Self::SessionWrongGateway
         )
     }

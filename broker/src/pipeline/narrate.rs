@@ -30,7 +30,8 @@ pub(super) fn grant(grant: &Grant) -> String {
 pub(super) fn ticket(ticket: &DelegatedTicket) -> String {
     let first = ticket.first();
     let end = first.times().endtime;
-    format!("{} to {} until {end}, PAC of {}", first.client(), first.server(), ticket.sid())
+    let (client, server) = (first.client(), first.server());
+    format!("{client} to {server} until {end}, PAC of {}, {}", ticket.sid(), ticket.membership())
 }
 
 pub(super) fn handoff(handoff: &Handoff) -> String {

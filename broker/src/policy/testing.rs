@@ -30,12 +30,17 @@ pub(in crate::policy) fn held(name: &str, sid: &str) -> Held {
 /// A grant of `services` on `target` by the rule `desktop-users`, for an hour, to a member of a group that every person of
 /// the KDC in memory is in.
 pub(crate) fn grant(target: &str, services: &[&str]) -> Grant {
+    grant_by("S-1-5-21-1111-2222-3333-513", target, services)
+}
+
+/// Likewise, to a member of the group with the SID.
+pub(crate) fn grant_by(sid: &str, target: &str, services: &[&str]) -> Grant {
     let rule = Rule {
         services: services.iter().map(|class| (*class).to_owned()).collect(),
         targets: vec![target.to_owned()],
         ..rule("desktop-users")
     };
-    let membership = Membership(vec![held("Desktop Users", "S-1-5-21-1111-2222-3333-513")]);
+    let membership = Membership(vec![held("Desktop Users", sid)]);
     let target = Target::new(target).expect("a target");
     match policy(vec![rule]).decide_for(&membership, "gw1", &target) {
         Decision::Permit(grant) => grant,

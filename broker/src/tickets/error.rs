@@ -4,7 +4,7 @@ use kdc_proxy::net::client::ClientError;
 use thiserror::Error;
 
 use super::binding::Unbound;
-use super::{AccountRefused, KdcRefusal, Mismatch, SubjectError};
+use super::{AccountRefused, KdcRefusal, Mismatch, NotVouched, SubjectError};
 
 /// No delegated ticket.
 #[derive(Debug, Error)]
@@ -16,6 +16,9 @@ pub enum TicketError {
     /// The domain controller vouches for somebody else than the directory named. A security event.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// The domain controller does not confirm the groups that the rule permits by. A security event.
+    #[error(transparent)]
+    Membership(#[from] NotVouched),
     /// The domain controller says what the account is, and such an account is never delegated.
     #[error(transparent)]
     Account(#[from] AccountRefused),

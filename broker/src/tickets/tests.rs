@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::clock;
 use crate::directory::testing::account;
-use crate::policy::testing::grant;
+use crate::policy::testing::{grant, grant_by};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -124,6 +124,7 @@ async fn a_login_proves_the_person_and_brings_the_ticket_for_the_first_service()
     assert_eq!(ticket.sam_account_name(), "alice");
     assert_eq!(ticket.realm().as_str(), "CORP.EXAMPLE");
     assert_eq!(ticket.sid(), "S-1-5-21-1111-2222-3333-1103");
+    assert_eq!(ticket.membership(), "member of S-1-5-21-1111-2222-3333-513 by directory and PAC");
     assert_eq!(ticket.first().client().to_string(), "alice@CORP.EXAMPLE");
     assert_eq!(ticket.first().server().name().joined(), "TERMSRV/desk1.corp.example");
     assert_eq!(format!("{ticket:?}"), "DelegatedTicket { .. }");
@@ -157,6 +158,23 @@ async fn evidence_about_another_sid_is_a_mismatch() {
     let bench = Bench::new(broker(), alice()).await;
     let refused = bench.issuer.issue(&person(1104), &desktop(), HOUR).await.expect_err("the SIDs differ");
     assert!(matches!(refused, TicketError::Mismatch(Mismatch::User { .. })), "{refused}");
+}
+
+#[tokio::test]
+async fn a_group_of_the_rule_that_is_not_in_the_pac_is_refused() {
+    let bench = Bench::new(broker(), alice()).await;
+    let grant = grant_by("S-1-5-21-1111-2222-3333-2001", "desk1.corp.example", &["TERMSRV"]);
+    let refused =
+        bench.issuer.issue(&person(1103), &grant, HOUR).await.expect_err("only the directory says so");
+    assert!(matches!(refused, TicketError::Membership(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn a_group_that_no_pac_names_does_not_keep_anybody_out() {
+    let bench = Bench::new(broker(), alice()).await;
+    let grant = grant_by("S-1-5-32-555", "desk1.corp.example", &["TERMSRV"]);
+    let ticket = bench.issuer.issue(&person(1103), &grant, HOUR).await.expect("everything is set up");
+    assert!(ticket.membership().contains("S-1-5-32-555 by the directory alone"), "{}", ticket.membership());
 }
 
 #[tokio::test]

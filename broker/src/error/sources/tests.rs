@@ -9,7 +9,7 @@ use ldap_map::schema::UserAccountControl;
 
 use super::*;
 use crate::identity::{CertificateId, Malformed, Role, Untrusted, UsageError};
-use crate::tickets::{KdcRefusal, Mismatch};
+use crate::tickets::{KdcRefusal, Mismatch, NotVouched};
 
 fn ticket(error: TicketError) -> Refusal {
     Refusal::from_ticket(error, Step::Issue)
@@ -65,6 +65,15 @@ fn a_mismatch_of_sids_is_a_security_event_of_its_own() {
     assert!(
         refusal.detail().contains("S-1-5-21-1-2-3-1103") && refusal.detail().contains("S-1-5-21-1-2-3-1104")
     );
+}
+
+#[test]
+fn groups_that_the_pac_does_not_confirm_are_a_security_event_of_their_own() {
+    let groups = vec!["S-1-5-21-1-2-3-2001".parse().expect("a SID")];
+    let refusal = ticket(TicketError::Membership(NotVouched { rule: "desktop-users".to_owned(), groups }));
+    assert_eq!((refusal.code(), refusal.http_status()), ("membership_mismatch", 403));
+    assert!(refusal.logged_code().is_security_event());
+    assert!(refusal.detail().contains("S-1-5-21-1-2-3-2001") && !refusal.words().contains("S-1-5"));
 }
 
 #[test]
