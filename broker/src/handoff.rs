@@ -15,7 +15,7 @@ pub(crate) mod testing;
 
 pub use self::code::{MalformedToken, Token};
 pub use self::desk::{Call, Desk, Further, Handoff, Opening, Settings};
-pub use self::error::{HandOffError, IssueTicketError, RedeemError, SessionError};
+pub use self::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 pub use self::login::Login;
 pub use self::session::{SessionFacts, Subject};
 pub use self::store::Census;

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use self::report::Report;
 use crate::directory::{self, DirectoryAccount, resolve};
 use crate::error::{Code, Refusal, Step};
-use crate::handoff::{Desk, Handoff, Login};
+use crate::handoff::{Desk, EndsWith, HandOffError, Handoff, Login};
 use crate::identity::{PeerCertificates, Validator};
 use crate::policy::{Decision, Grant, Policy, Request, Target};
 use crate::tickets::Issuer;
@@ -84,11 +84,12 @@ impl Line {
         mut report: Report<E>,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<Handoff, Refusal> {
-        let target = self.target(request)?;
         let peer = peer.ok_or(Refusal::new(Code::CertificateMissing, Step::Validate))?;
-
         let identity = self.validator.validate(&peer, now)?;
         report.establish(Step::Validate, narrate::identity(&identity));
+
+        // After the card, so that strangers do not learn which gateways there are.
+        let target = self.target(request)?;
 
         let account = resolve(&self.directory, &self.resolution, &identity, now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
@@ -96,7 +97,7 @@ impl Line {
         let grant = self.decide(&account, &request.gateway, &target)?;
         report.establish(Step::Decide, narrate::grant(&grant));
 
-        let left = SystemTime::from(identity.not_after()).duration_since(now).unwrap_or_default();
+        let left = left(identity.not_after().into(), now + report.elapsed())?;
         let issued = self.issuer.issue(&account, &grant, left).await;
         let ticket = issued.map_err(|error| Refusal::from_ticket(error, Step::Issue))?;
         report.establish(Step::Issue, narrate::ticket(&ticket));
@@ -124,6 +125,12 @@ impl Line {
             Decision::Deny(denial) => Err(denial.into()),
         }
     }
+}
+
+/// How long a ticket may live whose person's certificates end at `end`.
+fn left(end: SystemTime, now: SystemTime) -> Result<Duration, HandOffError> {
+    let left = end.duration_since(now).ok().filter(|left| !left.is_zero());
+    left.ok_or(HandOffError::NoTimeLeft { end, with: EndsWith::Certificate })
 }
 
 #[cfg(test)]

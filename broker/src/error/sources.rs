@@ -8,7 +8,7 @@ use ldap_map::net::directory::DirectoryError;
 
 use super::{Code, Refusal, Step};
 use crate::directory::ResolveError;
-use crate::handoff::{HandOffError, IssueTicketError, RedeemError, SessionError};
+use crate::handoff::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 use crate::identity::IdentityError;
 use crate::policy::Denial;
 use crate::tickets::{AccountRefused, Meaning, SubjectError, TicketError};
@@ -52,7 +52,10 @@ impl From<HandOffError> for Refusal {
     fn from(error: HandOffError) -> Self {
         let code = match error {
             HandOffError::TooManyCodes { .. } => Code::Overloaded,
-            HandOffError::NoTimeLeft { .. } => Code::CertificateExpired,
+            HandOffError::NoTimeLeft { with: EndsWith::Certificate, .. } => Code::CertificateExpired,
+            HandOffError::NoTimeLeft { with: EndsWith::Evidence, .. } => Code::KdcRefused,
+            HandOffError::NoTimeLeft { with: EndsWith::Rule, .. } => Code::PolicyDenied,
+            HandOffError::NoTimeLeft { with: EndsWith::Configuration, .. } => Code::Internal,
             HandOffError::RandomRepeated => Code::Internal,
         };
         Self::because(code, Step::HandOff, error)

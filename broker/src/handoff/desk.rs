@@ -8,7 +8,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::code::Token;
-use super::error::{HandOffError, IssueTicketError, RedeemError, SessionError};
+use super::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 use super::forms::{Credential, Form};
 use super::session::{Session, SessionFacts, Slot, Subject};
 use super::store::{Census, Draft, Limits, Store};
@@ -62,6 +62,8 @@ pub struct Opening<B> {
     pub gateway: String,
     /// What the gateway will learn; `expires_at` is shortened to the session lifetime of the [`Settings`].
     pub facts: SessionFacts,
+    /// What sets `expires_at`.
+    pub ends_with: EndsWith,
     /// The ticket for the first granted service.
     pub first: Arc<ServiceTicket>,
     /// What further tickets are asked for with.
@@ -142,12 +144,15 @@ impl<F: Further> Desk<F> {
         now: SystemTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Handoff, HandOffError> {
-        let Opening { gateway, mut facts, first, basis } = opening;
-        facts.expires_at = facts.expires_at.min(now + self.settings.session_lifetime);
-        let end = facts.expires_at;
+        let Opening { gateway, mut facts, ends_with, first, basis } = opening;
+        let (end, with) = earliest([
+            (facts.expires_at, ends_with),
+            (now + self.settings.session_lifetime, EndsWith::Configuration),
+        ]);
+        facts.expires_at = end;
         let expires_in = match end.duration_since(now) {
             Ok(left) if !left.is_zero() => left.min(self.settings.code_lifetime),
-            Ok(_) | Err(_) => return Err(HandOffError::NoTimeLeft { end }),
+            Ok(_) | Err(_) => return Err(HandOffError::NoTimeLeft { end, with }),
         };
         let mut first = Some(first);
         let slots = facts.granted_spns.iter().map(|spn| Slot::new(spn.clone(), first.take())).collect();
@@ -220,6 +225,12 @@ impl<F: Further> Desk<F> {
     pub fn sweep(&self, now: SystemTime) -> Census {
         self.store.sweep(now)
     }
+}
+
+/// The end that comes first, and whose it is; of equal ends the first in the list.
+pub(super) fn earliest<const ENDS: usize>(ends: [(SystemTime, EndsWith); ENDS]) -> (SystemTime, EndsWith) {
+    const { assert!(ENDS > 0, "a session ends") };
+    ends.into_iter().min_by_key(|(end, _)| *end).expect("there is at least one end")
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Why a hand-off, a redemption or a session's call is refused.
 
+use std::fmt;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::forms::FormError;
@@ -15,15 +17,43 @@ pub enum HandOffError {
         /// The limit.
         limit: usize,
     },
-    /// The rule, the configuration or the evidence leaves no time.
-    #[error("the session would have ended at {end:?}, before it began")]
+    /// What the session ends with leaves it no time.
+    #[error("the session would have ended at {} with {with}, before it began", Timestamp::try_from(*end).unwrap_or_default())]
     NoTimeLeft {
         /// When it would have ended.
         end: SystemTime,
+        /// What sets that end.
+        with: EndsWith,
     },
     /// A new code equals a present one.
     #[error("the random source repeated itself")]
     RandomRepeated,
+}
+
+/// What a session ends with: whatever ends first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndsWith {
+    /// A certificate of the card's path.
+    Certificate,
+    /// The domain controllers' evidence about the person.
+    Evidence,
+    /// `maximum_lifetime` of the deciding rule.
+    Rule,
+    /// `handoff.session_lifetime`.
+    Configuration,
+}
+
+impl fmt::Display for EndsWith {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "a certificate of the card's path",
+            Self::Evidence => {
+                "the evidence of the domain controllers (their clocks, or the domain's lifetime of service tickets)"
+            }
+            Self::Rule => "maximum_lifetime of the rule",
+            Self::Configuration => "handoff.session_lifetime",
+        })
+    }
 }
 
 /// A code cannot be redeemed.

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use kdc_proxy::ticket::ServiceTicket;
 use rand_core::CryptoRng;
 
-use super::desk::{Desk, Further, Handoff, Opening};
-use super::error::HandOffError;
+use super::desk::{Desk, Further, Handoff, Opening, earliest};
+use super::error::{EndsWith, HandOffError};
 use super::session::{SessionFacts, Subject};
 use crate::identity::ValidatedIdentity;
 use crate::policy::{Grant, ServiceName};
@@ -41,7 +41,11 @@ impl Desk<Issuer> {
     ) -> Result<Handoff, HandOffError> {
         let Login { identity, grant, ticket, gateway, login_id } = login;
         let evidence_left = ticket.evidence_endtime().duration_since(self.source().kdc_time(now));
-        let lifetime = evidence_left.unwrap_or_default().min(grant.maximum_lifetime());
+        let (expires_at, ends_with) = earliest([
+            (identity.not_after().into(), EndsWith::Certificate),
+            (now + evidence_left.unwrap_or_default(), EndsWith::Evidence),
+            (now + grant.maximum_lifetime(), EndsWith::Rule),
+        ]);
         let upn = identity.facts().upns().first().map(ToString::to_string);
         let facts = SessionFacts {
             subject: Subject {
@@ -53,12 +57,13 @@ impl Desk<Issuer> {
             },
             target: grant.target().to_string(),
             granted_spns: grant.services().iter().map(ServiceName::to_string).collect(),
-            expires_at: (now + lifetime).min(identity.not_after().into()),
+            expires_at,
             rule: grant.rule().to_owned(),
             login_id: login_id.to_owned(),
         };
         let first = Arc::clone(ticket.first());
-        self.open(Opening { gateway: gateway.to_owned(), facts, first, basis: ticket }, now, rng)
+        let gateway = gateway.to_owned();
+        self.open(Opening { gateway, facts, ends_with, first, basis: ticket }, now, rng)
     }
 }
 

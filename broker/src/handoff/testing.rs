@@ -11,6 +11,7 @@ use kdc_proxy::time::KerberosTime;
 use tokio::sync::Semaphore;
 
 use super::desk::{Desk, Further, Handoff, Opening, Settings};
+use super::error::EndsWith;
 use super::session::{SessionFacts, Subject};
 
 /// The session key of every ticket here.
@@ -113,5 +114,11 @@ pub(crate) fn opening(end: SystemTime) -> Opening<Vec<&'static str>> {
         login_id: "0123456789abcdef".to_owned(),
     };
     let first = ticket(TERMSRV, end);
-    Opening { gateway: "gw1".to_owned(), facts, first, basis: vec![TERMSRV, HTTP] }
+    Opening {
+        gateway: "gw1".to_owned(),
+        facts,
+        ends_with: EndsWith::Evidence,
+        first,
+        basis: vec![TERMSRV, HTTP],
+    }
 }

@@ -100,14 +100,34 @@ fn a_login_may_move_between_threads() {
 }
 
 #[tokio::test]
-async fn an_unknown_gateway_and_a_bad_target_are_refused_before_the_card_is_looked_at() {
+async fn an_unknown_gateway_and_a_bad_target_are_refused_before_anybody_is_asked() {
     let root = Authority::root("Root");
-    let unknown = refused(&root, None, request("gw9", "desk1.corp.example"), now()).await;
+    let card = || Some(peer(&[&root.card()]));
+    let unknown = refused(&root, card(), request("gw9", "desk1.corp.example"), now()).await;
     assert_eq!(unknown, ("gateway_unknown", Step::Request));
     for target in ["", "desk1", "desk1.corp.example/x", "*.corp.example"] {
-        let bad = refused(&root, None, request("gw1", target), now()).await;
+        let bad = refused(&root, card(), request("gw1", target), now()).await;
         assert_eq!(bad, ("request_invalid", Step::Request), "{target:?}");
     }
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_learn_which_gateways_there_are() {
+    let (root, other) = (Authority::root("Root"), Authority::root("Other"));
+    for gateway in ["gw1", "gw9"] {
+        let asked = || request(gateway, "desk1.corp.example");
+        let without = refused(&root, None, asked(), now()).await;
+        assert_eq!(without, ("certificate_missing", Step::Validate), "{gateway}");
+        let foreign = refused(&root, Some(peer(&[&other.card()])), asked(), now()).await;
+        assert_eq!(foreign, ("certificate_untrusted", Step::Validate), "{gateway}");
+    }
+}
+
+#[test]
+fn the_time_left_is_counted_from_the_moment_of_asking() {
+    let end = now() + PATIENCE;
+    assert_eq!(left(end, now()), Ok(PATIENCE));
+    assert_eq!(left(end, end), Err(HandOffError::NoTimeLeft { end, with: EndsWith::Certificate }));
 }
 
 #[tokio::test]

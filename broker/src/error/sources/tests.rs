@@ -77,6 +77,15 @@ fn groups_that_the_pac_does_not_confirm_are_a_security_event_of_their_own() {
 }
 
 #[test]
+fn a_session_without_time_is_blamed_on_what_ended_first() {
+    let code = |with| Refusal::from(HandOffError::NoTimeLeft { end: UNIX_EPOCH, with }).code();
+    assert_eq!(code(EndsWith::Certificate), "certificate_expired");
+    assert_eq!(code(EndsWith::Evidence), "kdc_refused");
+    assert_eq!(code(EndsWith::Rule), "policy_denied");
+    assert_eq!(code(EndsWith::Configuration), "internal");
+}
+
+#[test]
 fn what_the_pac_says_of_the_account_has_the_same_codes_as_what_the_directory_says() {
     let bits = UserAccountControl(0);
     let group = "S-1-5-21-1-2-3-525".parse().expect("a SID");

@@ -63,8 +63,20 @@ fn a_code_lives_no_longer_than_its_session() {
 fn a_session_that_would_be_over_is_not_opened() {
     let desk = desk(Source::default());
     let refused = desk.open(opening(at(10)), at(10), &mut entropy::system());
-    assert_eq!(refused.err(), Some(HandOffError::NoTimeLeft { end: at(10) }));
+    assert_eq!(refused.err(), Some(HandOffError::NoTimeLeft { end: at(10), with: EndsWith::Evidence }));
     assert_eq!(desk.sweep(at(10)), Census::default());
+}
+
+#[test]
+fn a_refusal_for_lack_of_time_names_the_end_that_came_first() {
+    let desk =
+        Desk::new(Settings { session_lifetime: Duration::ZERO, ..SETTINGS }, Arc::new(Source::default()));
+    let refused = desk.open(opening(at(5000)), at(0), &mut entropy::system()).expect_err("no time at all");
+    assert_eq!(refused, HandOffError::NoTimeLeft { end: at(0), with: EndsWith::Configuration });
+    assert_eq!(
+        refused.to_string(),
+        "the session would have ended at 2027-01-15T08:00:00Z with handoff.session_lifetime, before it began"
+    );
 }
 
 #[test]
