@@ -241,7 +241,8 @@ fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsPro
     Checker::Crls(crls)
 }
 
-fn signer_found(mut crl: Crl, trust: &Trust) -> Crl {
+/// Asks now whether a configured CA signed the list, so that no login has to wait for it.
+fn signer_found(crl: Crl, trust: &Trust) -> Crl {
     let named =
         trust.authorities().filter(|authority| certval::compare_names(authority.subject(), crl.issuer()));
     for authority in named {
@@ -249,6 +250,5 @@ fn signer_found(mut crl: Crl, trust: &Trust) -> Crl {
             break;
         }
     }
-    crl.compact();
     crl
 }

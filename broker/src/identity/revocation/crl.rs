@@ -1,6 +1,7 @@
 //! One certificate revocation list (RFC 5280 section 5), read once into a compact form.
 
-use std::sync::OnceLock;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use der::asn1::{AnyRef, BitString, IntRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
@@ -98,15 +99,23 @@ pub(crate) struct Crl {
     proof: Proof,
 }
 
-/// The signature of a CRL, and the key that is known to have made it.
+/// The signature of a CRL, and what is known about who made it.
 struct Proof {
-    /// Dropped once a configured CA's key has been found to be the signer.
-    signed: Option<Box<[u8]>>,
     signature: BitString,
     algorithm: AlgorithmIdentifierOwned,
-    /// DER of the SubjectPublicKeyInfo whose key made the signature.
-    signer: OnceLock<Vec<u8>>,
+    signer: Mutex<Signer>,
 }
+
+/// Who signed a CRL. Keys are DER of their SubjectPublicKeyInfo.
+enum Signer {
+    /// Nobody who has been asked about yet; these did not make it, the newest first.
+    Unknown { signed: Box<[u8]>, strangers: VecDeque<Vec<u8>> },
+    /// The holder of this key. The encoded list is no longer needed; the entries stay.
+    Known(Vec<u8>),
+}
+
+/// Most keys remembered that did not sign a list. Only issuers of true paths are asked about, so that they are few.
+const MAX_STRANGERS: usize = 16;
 
 impl Crl {
     /// Reads a DER CertificateList (RFC 5280 section 5.1). The signature is not checked here.
@@ -136,7 +145,11 @@ impl Crl {
             next_update: list.next_update,
             scope,
             entries: Entries::new(list.entries),
-            proof: Proof { signed: Some(signed.into()), signature, algorithm, signer: OnceLock::new() },
+            proof: Proof {
+                signature,
+                algorithm,
+                signer: Mutex::new(Signer::Unknown { signed: signed.into(), strangers: VecDeque::new() }),
+            },
         })
     }
 
@@ -171,27 +184,36 @@ impl Crl {
         self.this_update < newer.this_update
     }
 
-    /// Whether `issuer`'s key signed this CRL. A list is hashed once; the answer of a key that did is kept.
+    /// Whether `issuer`'s key signed this CRL.
+    ///
+    /// A list can be large, so that it is hashed once for a key, by one caller at a time: a signer who stands in no
+    /// configuration, or who has another key by now, does not cost every login a whole list.
     pub(crate) fn is_signed_by(&self, issuer: &ParsedCertificate) -> bool {
         let Ok(key) = issuer.spki().to_der() else { return false };
-        if let Some(signer) = self.proof.signer.get() {
-            return *signer == key;
-        }
-        let (Some(signed), Some(signature)) = (&self.proof.signed, self.proof.signature.as_bytes()) else {
-            return false;
+        let mut state = self.proof.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (signed, strangers) = match &mut *state {
+            Signer::Known(known) => return *known == key,
+            Signer::Unknown { strangers, .. } if strangers.contains(&key) => return false,
+            Signer::Unknown { signed, strangers } => (signed, strangers),
         };
-        let holds = signature::verify(signed, signature, &self.proof.algorithm, issuer.spki()).is_ok();
+        let holds = self.proof.signature.as_bytes().is_some_and(|signature| {
+            signature::verify(signed, signature, &self.proof.algorithm, issuer.spki()).is_ok()
+        });
         if holds {
-            // Another login may have been first, with the same key.
-            drop(self.proof.signer.set(key));
+            *state = Signer::Known(key);
+        } else {
+            strangers.truncate(MAX_STRANGERS - 1);
+            strangers.push_front(key);
         }
         holds
     }
 
-    /// Forgets the encoded list once its signer is known; the entries stay.
-    pub(crate) fn compact(&mut self) {
-        if self.proof.signer.get().is_some() {
-            self.proof.signed = None;
+    /// How many keys are remembered not to have signed this CRL; `None` once its signer is known.
+    #[cfg(test)]
+    pub(crate) fn strangers(&self) -> Option<usize> {
+        match &*self.proof.signer.lock().unwrap_or_else(PoisonError::into_inner) {
+            Signer::Known(_) => None,
+            Signer::Unknown { strangers, .. } => Some(strangers.len()),
         }
     }
 }

@@ -2,7 +2,8 @@ mod by_hand;
 
 use rcgen::{KeyUsagePurpose, RevocationReason, date_time_ymd};
 
-use super::{CrlError, CrlScope, GapCause, Reason, Revocation};
+use super::{Crl, CrlError, CrlScope, GapCause, Reason, Revocation};
+use crate::identity::certificate::ParsedCertificate;
 use crate::identity::testing::{Authority, days, now, peer, revoked, trusting, validator};
 use crate::identity::{CheckName, IdentityError, Role, SettingsProblem, ValidatedIdentity, Validator};
 
@@ -223,6 +224,21 @@ fn a_list_may_be_signed_by_an_issuer_only_the_peer_knows() {
     let peer = peer(&[&line.issuing.card(), &line.issuing.certificate]);
     assert!(validator.validate(&peer, now()).is_ok());
     assert!(validator.validate(&peer, now()).is_ok(), "and again, from memory");
+}
+
+#[test]
+fn a_list_is_hashed_once_for_a_key_that_did_not_sign_it() {
+    let read = |authority: &Authority| ParsedCertificate::parse(&authority.certificate).expect("a CA");
+    let (signer, strangers) = (Authority::root("Root"), [(); 20].map(|()| Authority::root("Root")));
+    let crl = Crl::parse(&signer.crl()).expect("a CRL");
+    let stranger = read(&strangers[0]);
+    assert!(!crl.is_signed_by(&stranger) && !crl.is_signed_by(&stranger));
+    assert_eq!(crl.strangers(), Some(1));
+    assert!(strangers.iter().all(|stranger| !crl.is_signed_by(&read(stranger))));
+    assert_eq!(crl.strangers(), Some(16), "bounded");
+    assert!(crl.is_signed_by(&read(&signer)));
+    assert_eq!(crl.strangers(), None, "the list itself is dropped");
+    assert!(!crl.is_signed_by(&stranger) && crl.is_signed_by(&read(&signer)));
 }
 
 #[test]
