@@ -65,6 +65,12 @@ pub enum BrokerError {
     /// The lab does not have what the configuration needs.
     #[error(transparent)]
     Domain(#[from] DomainError),
+    /// It ended instead of listening.
+    #[error("the broker ended at once; its log:\n{log}")]
+    Ended {
+        /// Its log.
+        log: String,
+    },
     /// It did not begin to listen, or did not stop.
     #[error("{source}; its log:\n{log}")]
     NotInTime {
@@ -156,21 +162,16 @@ impl BrokerProcess {
     }
 
     fn wait_until_listening(&mut self) -> Result<(), BrokerError> {
-        let addresses = [self.card, self.gateway];
         let (child, log) = (&mut self.child, Arc::clone(&self.log));
-        let listens = |address: &SocketAddr| {
-            std::net::TcpStream::connect_timeout(address, Duration::from_millis(200)).is_ok()
-        };
+        let lines = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let probe = || {
             let ended = !matches!(child.try_wait(), Ok(None));
-            (ended || addresses.iter().all(listens)).then_some(ended)
+            let listens = lines().iter().any(|line| line.contains(r#""message":"listening""#));
+            (ended || listens).then_some(ended)
         };
         match wait::until("the broker's listening", START_LIMIT, probe) {
             Ok(false) => Ok(()),
-            Ok(true) => {
-                let log = log.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
-                Err(std::io::Error::other(format!("the broker ended at once:\n{log}")).into())
-            }
+            Ok(true) => Err(BrokerError::Ended { log: lines().join("\n") }),
             Err(source) => Err(self.late(source)),
         }
     }

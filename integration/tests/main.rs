@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod backends;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod containers;
 #[cfg(test)]
 mod directory;
@@ -16,4 +18,8 @@ mod examples;
 #[cfg(test)]
 mod kerberos;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod main_job;
+#[cfg(test)]
+mod refusals;

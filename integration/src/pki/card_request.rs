@@ -33,7 +33,8 @@ pub struct CardRequest<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Validity {
-    Now,
+    SinceYesterday,
+    SinceNow,
     Past,
     Future,
 }
@@ -57,7 +58,7 @@ impl<'a> CardRequest<'a> {
                 ExtendedKeyUsagePurpose::Other(SMARTCARD_LOGON.to_vec()),
             ],
             key_usages: vec![KeyUsagePurpose::DigitalSignature],
-            validity: Validity::Now,
+            validity: Validity::SinceYesterday,
             issuer: Issuer::Ours,
         }
     }
@@ -101,6 +102,12 @@ impl<'a> CardRequest<'a> {
     /// Lets it have ended yesterday.
     pub fn expired(mut self) -> Self {
         self.validity = Validity::Past;
+        self
+    }
+
+    /// Lets it begin this second; others began yesterday, before the accounts were made.
+    pub fn fresh(mut self) -> Self {
+        self.validity = Validity::SinceNow;
         self
     }
 
@@ -149,7 +156,8 @@ impl<'a> CardRequest<'a> {
     fn params(&self, serial: u64) -> CertificateParams {
         let now = self.pki.now;
         let (not_before, not_after) = match self.validity {
-            Validity::Now => (now - DAY, now + 365 * DAY),
+            Validity::SinceYesterday => (now - DAY, now + 365 * DAY),
+            Validity::SinceNow => (crate::wait::now(), now + 365 * DAY),
             Validity::Past => (now - 365 * DAY, now - DAY),
             Validity::Future => (now + DAY, now + 365 * DAY),
         };
