@@ -22,11 +22,14 @@ const WRITE_OUT: &str = r"\n%{time_connect} %{time_appconnect} %{http_code} %{co
 const PSS_MECHANISMS: &str = "-CKM_RSA_PKCS_PSS,CKM_SHA1_RSA_PKCS_PSS,CKM_SHA224_RSA_PKCS_PSS,CKM_SHA256_RSA_PKCS_PSS,\
                               CKM_SHA384_RSA_PKCS_PSS,CKM_SHA512_RSA_PKCS_PSS";
 
-/// OpenSSL's configuration for a token, through its PKCS#11 provider. (A section named `default` would be the one that all
-/// others fall back on.)
-const OPENSSL_CONF: &str = "openssl_conf = init\n[init]\nproviders = provider_list\nssl_conf = ssl\n\
-    [provider_list]\ndefault = default_provider\npkcs11 = pkcs11_provider\n[default_provider]\nactivate = 1\n\
-    [pkcs11_provider]\nmodule = pkcs11.so\npkcs11-module-path = /usr/lib/softhsm/libsofthsm2.so\nactivate = 1\n";
+/// Where OpenSSL's PKCS#11 provider, which curl loads by itself, finds the token.
+const TOKEN_ENVIRONMENT: (&str, &str) = ("PKCS11_PROVIDER_MODULE", PKCS11_MODULE);
+
+const OLD_OPENSSL_CONF_FILE: &str = "/lab/openssl-old.cnf";
+
+/// OpenSSL's configuration of a workstation that knows what an old token can sign.
+const OLD_OPENSSL_CONF: &str = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n\
+    [tls]\nSignatureAlgorithms = RSA+SHA256\n";
 
 /// A workstation of the lab.
 #[derive(Debug)]
@@ -140,12 +143,7 @@ impl Workstation {
         let configuration =
             format!("directories.tokendir = /var/lib/softhsm/tokens/\nslots.mechanisms = {mechanisms}\n");
         self.container.write("/etc/softhsm/softhsm2.conf", configuration.as_bytes(), "644")?;
-        let old = if kind == TokenKind::RsaWithoutPss {
-            "[ssl]\nsystem_default = tls\n[tls]\nSignatureAlgorithms = RSA+SHA256\n"
-        } else {
-            "[ssl]\n"
-        };
-        self.container.write("/lab/openssl.cnf", format!("{OPENSSL_CONF}{old}").as_bytes(), "644")?;
+        self.container.write(OLD_OPENSSL_CONF_FILE, OLD_OPENSSL_CONF.as_bytes(), "644")?;
         let key = if kind == TokenKind::P256 { "EC:prime256v1" } else { "rsa:2048" };
         self.container.run(&[
             "softhsm2-util",
@@ -191,7 +189,15 @@ impl Workstation {
             vec!["--silent", "--show-error", "--max-time", "40", "--cacert", "/etc/ssl/lab/machine-ca.pem"];
         command.extend(["--header", "content-type: application/json", "--data", &request]);
         command.extend(["--write-out", WRITE_OUT]);
-        let token = ["--cert", "pkcs11:token=card;object=card;type=cert", "--key"];
+        let token = [
+            "--cert-type",
+            "PROV",
+            "--key-type",
+            "PROV",
+            "--cert",
+            "pkcs11:token=card;object=card;type=cert",
+            "--key",
+        ];
         let key = format!("pkcs11:token=card;object=card;type=private?pin-value={PIN}");
         match presented {
             Presented::Nothing | Presented::File(_) => {}
@@ -204,8 +210,9 @@ impl Workstation {
         let finished = match presented {
             Presented::File(credential) => self.curl_with_file(credential, &command)?,
             Presented::Nothing => self.curl(&command, &[])?,
-            Presented::Token | Presented::OldToken => {
-                self.curl(&command, &[("OPENSSL_CONF", "/lab/openssl.cnf")])?
+            Presented::Token => self.curl(&command, &[TOKEN_ENVIRONMENT])?,
+            Presented::OldToken => {
+                self.curl(&command, &[TOKEN_ENVIRONMENT, ("OPENSSL_CONF", OLD_OPENSSL_CONF_FILE)])?
             }
         };
         answer(&finished)

@@ -12,9 +12,10 @@ use integration::process;
 
 /// A broker with the lab's usual configuration, and a workstation that logs in there.
 pub(crate) struct Bench {
-    pub(crate) lab: Arc<Lab>,
-    pub(crate) broker: BrokerProcess,
+    // Dropped in this order: the lab's network goes when nothing is on it any more.
     pub(crate) workstation: Workstation,
+    pub(crate) broker: BrokerProcess,
+    pub(crate) lab: Arc<Lab>,
 }
 
 impl Bench {
@@ -28,7 +29,7 @@ impl Bench {
         let lab = Lab::shared().unwrap();
         let broker = start(&Configuration::new(&lab));
         let workstation = Workstation::start(&lab, "workstation").unwrap();
-        let bench = Arc::new(Self { lab, broker, workstation });
+        let bench = Arc::new(Self { workstation, broker, lab });
         *shared = Arc::downgrade(&bench);
         bench
     }

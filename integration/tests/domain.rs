@@ -1,7 +1,10 @@
 //! The lab's domain, judged by MIT's and OpenLDAP's tools alone: what the other tests stand on.
 
-use integration::container::Container;
+use integration::container::{Container, Network};
 use integration::lab::Lab;
+use integration::pki::Pki;
+use integration::samba_ad::{Domain, Release};
+use integration::wait;
 
 /// A client that holds the keytab of `svc-broker` and a ticket obtained with it.
 fn broker_by_mit(lab: &Lab, name: &str) -> Container {
@@ -80,4 +83,24 @@ fn ldaps_stands_on_the_test_authority_and_gives_each_account_its_sid() {
 
     let twice = search("/etc/ssl/lab/machine-ca.pem", "(userPrincipalName=grace@corp.example)");
     assert_eq!(twice.text().matches("objectSid").count(), 2, "{}", twice.text());
+}
+
+#[test]
+fn the_same_domain_runs_on_the_newer_samba() {
+    let network = Network::create("newer").unwrap();
+    let pki = Pki::new(wait::now()).unwrap();
+    let domain = Domain::of_the_tests();
+    let image = domain.image(Release::Backports).unwrap();
+    let controller = domain.start_from(&image, &network, network.address(10), &pki).unwrap();
+    let release = controller.samba_tool(&["--version"]).unwrap();
+    let version = release.split('.').filter_map(|part| part.parse().ok()).collect::<Vec<u32>>();
+    assert!(version.starts_with(&[4]) && version[1] >= 24, "{release}");
+
+    // What the tests of the line stand on: a ticket for alice at desk1 in the broker's name.
+    let conf = controller.krb5_conf();
+    controller.container().write("/lab/krb5.conf", conf.as_bytes(), "644").unwrap();
+    let script = "export KRB5_CONFIG=/lab/krb5.conf; kinit -f -k -t /lab/keytabs/svc-broker.keytab svc-broker \
+                  && kvno -k /lab/keytabs/svc-broker.keytab -U alice -P TERMSRV/desk1.corp.example";
+    let granted = controller.container().run(&["sh", "-c", script]).unwrap();
+    assert!(granted.contains("keytab entry valid") || granted.contains("kvno ="), "{granted}");
 }

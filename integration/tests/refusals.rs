@@ -159,7 +159,7 @@ fn accounts_that_may_not_log_in_or_be_delegated() {
         ("dave", "account_disabled", "userAccountControl"),
         ("eve", "account_expired", "accountExpires"),
         ("lou", "account_locked", "msDS-User-Account-Control-Computed"),
-        ("paula", "account_protected", "Protected Users"),
+        ("paula", "account_protected", "protected users"),
         ("sam", "account_not_delegable", "userAccountControl"),
     ];
     for (account, code, attribute) in expected {

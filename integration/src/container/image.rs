@@ -15,6 +15,9 @@ const LOCAL_BASE: &str = "localhost/kerbridge-base:trixie";
 /// A build downloads packages; on a slow line that takes its time.
 const BUILD_LIMIT: Duration = Duration::from_secs(1200);
 
+/// Images of an earlier content, unused for this long, are removed when a new one is built.
+const SUPERSEDED: &str = "until=336h";
+
 /// An image that is there.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Image {
@@ -100,7 +103,11 @@ impl ImageSource {
             arguments.extend(["--build-arg".to_owned(), format!("{key}={value}")]);
         }
         arguments.push(context.display().to_string());
-        engine.run_within(&arguments, BUILD_LIMIT).map(drop)
+        engine.run_within(&arguments, BUILD_LIMIT)?;
+        // What it took the place of is kept for a while, for work on another branch. Should this fail, disk space is lost.
+        let name = format!("label=kerbridge.image={}", self.name);
+        let old = ["image", "prune", "--all", "--force", "--filter", &name, "--filter", SUPERSEDED];
+        engine.attempt(&old, b"", BUILD_LIMIT).map(drop)
     }
 
     /// The build's context in a folder of its own.

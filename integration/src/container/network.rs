@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::{ContainerError, Engine, Run};
 
@@ -17,17 +18,19 @@ pub struct Network {
     engine: &'static Engine,
     name: String,
     prefix: [u8; 3],
-    taken: std::sync::atomic::AtomicU8,
+    taken: AtomicU8,
 }
 
 impl Network {
-    /// Makes a network `NAME` of this run.
+    /// Makes a network of this run; `name` says what for.
     ///
     /// # Errors
     /// Where the engine fails, or every candidate subnet is taken.
     pub fn create(name: &str) -> Result<Self, ContainerError> {
         let (engine, run) = (Engine::get()?, Run::current()?);
-        let name = format!("kerbridge-{}-{name}", run.id());
+        // Numbered: one that is being removed may still be there when the next of its name is made.
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("kerbridge-{}-{name}-{}", run.id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let seed = u32::from_str_radix(run.id(), 16).unwrap_or_default();
         let mut last = String::new();
         for (second, third) in (0..TRIES).map(|attempt| candidate(seed, attempt)) {
@@ -65,7 +68,7 @@ impl Network {
     /// An address that was not given before.
     #[must_use]
     pub fn next_address(&self) -> Ipv4Addr {
-        let last = self.taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let last = self.taken.fetch_add(1, Ordering::Relaxed);
         self.address(last.wrapping_add(1))
     }
 

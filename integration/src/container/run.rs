@@ -169,12 +169,19 @@ fn owners(engine: &Engine) -> Vec<String> {
     [name_of("container", &["ps", "--all"]), name_of("network", &["network", "ls"])].concat()
 }
 
-/// A shell script that removes the containers, then the networks, with a label.
+/// A shell script that removes the containers, then the networks, with a label. An engine under load fails to remove what is
+/// just ending, so it looks again.
 fn removal_script(engine: &Engine, label: &str) -> String {
     let engine = engine.command_line();
+    let containers = format!("{engine} ps --all --quiet --filter label={label}");
+    let networks = format!("{engine} network ls --quiet --filter label={label}");
     format!(
-        "{engine} ps --all --quiet --filter label={label} | xargs -r {engine} rm --force --volumes\n\
-         {engine} network ls --quiet --filter label={label} | xargs -r {engine} network rm\n"
+        "for attempt in 1 2 3 4 5 6 7 8 9; do\n\
+         {containers} | xargs -r {engine} rm --force --volumes\n\
+         {networks} | xargs -r {engine} network rm\n\
+         [ -n \"$({containers}; {networks})\" ] || break\n\
+         sleep 1\n\
+         done\n"
     )
 }
 
