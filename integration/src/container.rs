@@ -28,6 +28,10 @@ use crate::wait;
 /// How long a command inside a container may take where nothing else is said.
 const EXEC_LIMIT: Duration = Duration::from_secs(60);
 
+/// Takes all input before the command begins. Podman 4.3 loses what a command writes around the end of its input, more often
+/// than not.
+const TAKE_INPUT: &str = r#"file=$(mktemp); cat >"$file"; exec 0<"$file"; rm "$file"; exec "$@""#;
+
 /// A container that was started; it is removed on drop.
 #[derive(Debug)]
 pub struct Container {
@@ -67,11 +71,17 @@ impl Container {
         environment: &[(&str, &str)],
         input: &[u8],
     ) -> Result<Finished, ContainerError> {
-        let mut arguments = vec!["exec".to_owned(), "--interactive".to_owned()];
+        let mut arguments = vec!["exec".to_owned()];
+        if !input.is_empty() {
+            arguments.push("--interactive".to_owned());
+        }
         for (key, value) in environment {
             arguments.extend(["--env".to_owned(), format!("{key}={value}")]);
         }
         arguments.push(self.name.clone());
+        if !input.is_empty() {
+            arguments.extend(["sh", "-c", TAKE_INPUT, "sh"].map(str::to_owned));
+        }
         arguments.extend(command.iter().map(|&word| word.to_owned()));
         self.engine.attempt(&arguments, input, EXEC_LIMIT)
     }

@@ -62,6 +62,22 @@ fn a_dropped_container_and_its_network_are_gone() {
 }
 
 #[test]
+fn no_output_is_lost_with_input_or_without() {
+    let network = Network::create("output-test").unwrap();
+    let container = started("output", &network);
+    for input in [b"".as_slice(), b"a line that nobody reads\n", &[b'x'; 100_000]] {
+        for _ in 0..10 {
+            let script = "echo out; echo error >&2; exit 3";
+            let finished = container.exec_with(&["sh", "-c", script], &[], input).unwrap();
+            assert_eq!((finished.text().as_str(), finished.error_text().as_str()), ("out\n", "error\n"));
+            assert_eq!(finished.code, Some(3));
+        }
+    }
+    let echoed = container.exec_with(&["cat"], &[], &[b'x'; 100_000]).unwrap();
+    assert_eq!(echoed.stdout.len(), 100_000);
+}
+
+#[test]
 fn a_command_that_fails_inside_is_named_with_its_output() {
     let network = Network::create("failure-test").unwrap();
     let container = started("failure", &network);
