@@ -34,7 +34,7 @@ fn directory(lab: &Lab) -> Directory {
     Directory::new(settings(lab)).unwrap()
 }
 
-async fn lookup(lab: &Lab, upn: &str) -> Result<Account, DirectoryError> {
+pub(crate) async fn lookup(lab: &Lab, upn: &str) -> Result<Account, DirectoryError> {
     directory(lab).account_by_upn(&Upn::parse(upn).unwrap()).await
 }
 

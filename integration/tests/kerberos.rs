@@ -39,7 +39,7 @@ fn nobody(lab: &Lab) -> KdcAddress {
     KdcAddress::new(&lab.network().address(9).to_string(), 88).unwrap()
 }
 
-fn by_keytab(lab: &Lab) -> Client {
+pub(crate) fn by_keytab(lab: &Lab) -> Client {
     let keytab = Keytab::parse(&lab.controller().keytab("svc-broker").unwrap()).unwrap();
     Client::new(settings(vec![kdc(lab)]), Credential::Keytab(keytab)).unwrap()
 }
@@ -49,7 +49,7 @@ fn by_password(lab: &Lab, password: &str) -> Client {
     Client::new(settings(vec![kdc(lab)]), credential).unwrap()
 }
 
-fn person(name: &str) -> Principal {
+pub(crate) fn person(name: &str) -> Principal {
     Principal::new(PrincipalName::principal(name).unwrap(), Realm::new("CORP.EXAMPLE").unwrap())
 }
 

@@ -22,4 +22,6 @@ mod login;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod memberships;
+#[cfg(test)]
 mod refusals;
