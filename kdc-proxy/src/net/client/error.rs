@@ -123,6 +123,11 @@ impl ClientError {
                 | ErrorCode::KRB_AP_ERR_BADKEYVER
         )
     }
+
+    /// Whether the KDC did not accept our key, which it counts like a wrong password.
+    pub(super) fn is_about_own_key(&self) -> bool {
+        matches!(self, Self::KdcRefused { stage: Stage::As, code: ErrorCode::KDC_ERR_PREAUTH_FAILED, .. })
+    }
 }
 
 impl fmt::Display for Stage {

@@ -13,6 +13,10 @@ use crate::net::system;
 
 /// After a failed early replacement the old ticket serves this long before the next attempt.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+/// How long our key is not tried again after the KDC did not accept it: the first time, and at most. A domain locks an
+/// account after some ten wrong keys in ten minutes (`lockoutThreshold`).
+const FIRST_KEY_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_KEY_PAUSE: Duration = Duration::from_secs(320);
 /// A ticket this close to its end is not used for a new exchange.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -39,6 +43,27 @@ struct State {
     flights: u64,
     failure: Option<ClientError>,
     pause_until: Option<Instant>,
+    /// The present pause, if the last attempt failed because the KDC did not accept our key.
+    key_pause: Option<Duration>,
+}
+
+impl State {
+    /// The refusal of our key that still counts: to try it again now could lock the account.
+    fn refusal_of_key(&self) -> Option<ClientError> {
+        let pauses = self.pause_until.is_some_and(|until| system::instant() < until);
+        if pauses && self.key_pause.is_some() { self.failure.clone() } else { None }
+    }
+
+    fn note_failure(&mut self, error: &ClientError) {
+        self.key_pause = error
+            .is_about_own_key()
+            .then(|| self.key_pause.map_or(FIRST_KEY_PAUSE, |pause| (pause * 2).min(LONGEST_KEY_PAUSE)));
+        self.failure = Some(error.clone());
+        self.pause_until = system::instant().checked_add(self.key_pause.unwrap_or(PAUSE_AFTER_FAILURE));
+        if let Some(pause) = self.key_pause {
+            tracing::warn!(%error, pause = pause.as_secs(), "kdc did not accept our key; it is not tried for a while");
+        }
+    }
 }
 
 impl OwnTicket {
@@ -147,6 +172,9 @@ impl OwnTicketHolder {
                     (None, None) => {}
                 }
             }
+            if let Some(refusal) = state.refusal_of_key() {
+                return Err(refusal);
+            }
         }
         self.fly(obtain).await
     }
@@ -164,11 +192,9 @@ impl OwnTicketHolder {
                 state.ticket = Some(Arc::clone(ticket));
                 state.failure = None;
                 state.pause_until = None;
+                state.key_pause = None;
             }
-            Err(error) => {
-                state.failure = Some(error.clone());
-                state.pause_until = system::instant().checked_add(PAUSE_AFTER_FAILURE);
-            }
+            Err(error) => state.note_failure(error),
         }
         outcome
     }

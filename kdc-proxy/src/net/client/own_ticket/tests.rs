@@ -161,3 +161,46 @@ async fn a_refused_ticket_is_replaced_once_however_many_complain() {
     let again = holder.replace(&refused, never).await.unwrap();
     assert!(Arc::ptr_eq(&next, &again) && !Arc::ptr_eq(&next, &refused));
 }
+
+fn wrong_key() -> ClientError {
+    ClientError::KdcRefused { stage: Stage::As, code: ErrorCode::KDC_ERR_PREAUTH_FAILED, status: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_refused_is_not_tried_often_enough_to_lock_the_account() {
+    let holder = OwnTicketHolder::default();
+    let tries = Cell::new(0);
+    let refused = || async {
+        tries.set(tries.get() + 1);
+        Err(wrong_key())
+    };
+    for _ in 0..300 {
+        assert_eq!(holder.get(refused).await.unwrap_err(), wrong_key());
+        tokio::time::advance(Duration::from_secs(2)).await;
+    }
+    assert_eq!(tries.get(), 6, "in ten minutes");
+    tokio::time::advance(LONGEST_KEY_PAUSE).await;
+    holder.get(|| async { Ok(fresh()) }).await.expect("tried again, and accepted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_is_not_tried_often_while_the_old_ticket_serves() {
+    let holder = holding(ticket(-3600, 59)).await;
+    let tries = Cell::new(0);
+    for _ in 0..300 {
+        let refused = || async {
+            tries.set(tries.get() + 1);
+            Err(wrong_key())
+        };
+        holder.get(refused).await.expect("the old ticket serves");
+        tokio::time::advance(Duration::from_secs(2)).await;
+    }
+    assert_eq!(tries.get(), 6, "in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_other_failure_without_a_ticket_is_tried_again_at_once() {
+    let holder = OwnTicketHolder::default();
+    holder.get(|| async { Err(refusal()) }).await.unwrap_err();
+    holder.get(|| async { Ok(fresh()) }).await.expect("tried again");
+}
