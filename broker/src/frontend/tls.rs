@@ -91,6 +91,8 @@ pub fn for_gateways(
     let crls = client_crls.iter().map(|list| CertificateRevocationListDer::from(list.clone()));
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .with_crls(crls)
+        // A list that has ended says nothing any more: its gateways are refused until a new one is loaded.
+        .enforce_revocation_expiration()
         .build()
         .map_err(TlsError::ClientVerifier)?;
     settings(server, &[&TLS13, &TLS12], verifier, &[b"h2"])

@@ -28,8 +28,15 @@ struct Served {
 }
 
 async fn served() -> Served {
+    served_with(|_| Vec::new()).await
+}
+
+/// With these revocation lists of the gateways' CA.
+async fn served_with(lists: impl FnOnce(&Ca) -> Vec<Vec<u8>>) -> Served {
     let (servers, gateways) = (Ca::new("servers"), Ca::new("gateways"));
-    let config = for_gateways(&servers.server(), std::slice::from_ref(&gateways.certificate), &[]).unwrap();
+    let lists = lists(&gateways);
+    let trusted = std::slice::from_ref(&gateways.certificate);
+    let config = for_gateways(&servers.server(), trusted, &lists).unwrap();
     let (kept, receiver) = watch::channel(TlsGeneration { config, retired: CancellationToken::new() });
     let any = ["127.0.0.1:0".parse().unwrap()];
     let listener = Listener::bind("gateway", &any, Transport::TlsHttp2(receiver), limits()).await.unwrap();
@@ -119,6 +126,16 @@ async fn a_gateway_of_another_ca_or_without_certificate_does_not_get_through_the
     for mut config in [stranger, nobody] {
         config.alpn_protocols = vec![b"h2".to_vec()];
         assert!(connect(served.address, &Arc::new(config)).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_is_refused_once_the_revocation_list_of_its_ca_has_ended() {
+    for (until, admitted) in [(2100, true), (2021, false)] {
+        let served = served_with(|gateways| vec![gateways.crl(until)]).await;
+        let mut config = served.gateways.leaf("gw1.corp.example").client(&served.servers, &[&TLS12]);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        assert_eq!(connect(served.address, &Arc::new(config)).await.is_ok(), admitted, "{until}");
     }
 }
 
