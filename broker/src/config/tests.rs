@@ -221,6 +221,23 @@ fn what_weakens_the_service_is_warned_of() {
 }
 
 #[test]
+fn a_revocation_list_of_the_gateways_is_warned_of_a_day_before_its_end_and_after_it() {
+    let written = Written::new();
+    written.with("client_ca = \"root.pem\"", "client_ca = \"root.pem\"\nclient_crls = [\"gateways.crl\"]");
+    let authority = Authority::new("gateways");
+    // All tests take place on 2027-01-15 at 08:00.
+    for (day, expected) in [(15, Some(true)), (16, Some(false)), (17, None)] {
+        written.public("gateways.crl", &authority.crl(day));
+        let warnings = written.loaded().unwrap().warnings;
+        let told = warnings.iter().find_map(|warning| match warning {
+            Warning::GatewayListEnds { ended, .. } => Some(*ended),
+            _ => None,
+        });
+        assert_eq!(told, expected, "{warnings:?}");
+    }
+}
+
+#[test]
 fn only_what_a_restart_changes_is_fixed_whatever_line_it_stands_on() {
     let written = Written::new();
     let first = written.loaded().unwrap();

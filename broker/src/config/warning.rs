@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
 /// A setting that weakens the service, or something that is about to end.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +37,13 @@ pub enum Warning {
         /// Its next update was due then.
         next_update: Timestamp,
     },
+    /// A revocation list of the gateways' authority has ended, so that its gateways are refused, or ends within a day.
+    GatewayListEnds {
+        /// Its next update is due then.
+        next_update: Timestamp,
+        /// It has ended already.
+        ended: bool,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -65,6 +72,14 @@ impl fmt::Display for Warning {
                 f,
                 "a revocation list is out of date since {next_update}: its authority's cards are refused (identity.revocation.crls)"
             ),
+            Self::GatewayListEnds { next_update, ended: false } => write!(
+                f,
+                "a revocation list of the gateways ends at {next_update}, and its authority's gateways are refused from then on (gateway_api.client_crls)"
+            ),
+            Self::GatewayListEnds { next_update, ended: true } => write!(
+                f,
+                "a revocation list of the gateways has ended at {next_update}: its authority's gateways are refused (gateway_api.client_crls)"
+            ),
         }
     }
 }
@@ -88,8 +103,26 @@ pub(super) fn about_ends(
         .collect()
 }
 
+/// A warning for each of the gateways' revocation lists (DER) that has ended or is about to.
+pub(super) fn about_gateway_lists(lists: &[Vec<u8>], now: SystemTime) -> Vec<Warning> {
+    let soon = now.checked_add(NEAR_FOR_LISTS).unwrap_or(now);
+    let (Ok(now), Ok(soon)) = (Timestamp::try_from(now), Timestamp::try_from(soon)) else {
+        return Vec::new();
+    };
+    let ends = lists.iter().filter_map(|list| {
+        let (_, parsed) = CertificateRevocationList::from_der(list).ok()?;
+        Timestamp::from_second(parsed.next_update()?.timestamp()).ok()
+    });
+    ends.filter(|next_update| *next_update < soon)
+        .map(|next_update| Warning::GatewayListEnds { next_update, ended: next_update <= now })
+        .collect()
+}
+
 /// How long before its end a certificate is spoken of.
 pub(super) const NEAR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Likewise a revocation list: many live for a week only, and are renewed days before their end.
+const NEAR_FOR_LISTS: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
 mod tests {

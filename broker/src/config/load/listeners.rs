@@ -71,6 +71,7 @@ impl Loader<'_> {
         let server = server?;
         warnings.extend(warning::about_ends("gateway_api.certificate", server.chain(), self.now));
         let lists: Vec<_> = lists?.into_iter().map(|list| list.value).collect();
+        warnings.extend(warning::about_gateway_lists(&lists, self.now));
         let tls = tls::for_gateways(&server, &client_ca?, &lists);
         Some(GatewayApi {
             listen: listen?,
