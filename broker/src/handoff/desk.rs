@@ -188,7 +188,8 @@ impl<F: Further> Desk<F> {
     /// A credential for one granted service, in the form asked for, and the session it belongs to.
     ///
     /// Asks a domain controller at the first call for a service other than the first. Bounded by the caller; a call that is
-    /// dropped leaves nothing behind.
+    /// dropped leaves nothing behind. `clock` is read again whenever time may have passed: a call may wait for its turn and
+    /// for the domain controller, and neither may lengthen what the session allows.
     ///
     /// # Errors
     /// [`IssueTicketError`].
@@ -196,16 +197,19 @@ impl<F: Further> Desk<F> {
         &self,
         call: &Call<'_>,
         form: Form,
-        now: SystemTime,
+        clock: impl Fn() -> SystemTime + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<(Credential, SessionFacts), IssueTicketError<F::Error>> {
         let id = Token::parse(call.session_id).map_err(|_| SessionError::Malformed)?;
-        let session = self.store.session(&id, call.gateway, now)?;
+        let session = self.store.session(&id, call.gateway, clock())?;
         let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
-        let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
-        let fresh = self.source.further(&session.basis, place, lifetime);
-        let ticket = slot.ticket(now, fresh).await.map_err(IssueTicketError::Ticket)?;
+        let fresh = |now| {
+            let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
+            self.source.further(&session.basis, place, lifetime)
+        };
+        let ticket = slot.ticket(&clock, fresh).await.map_err(IssueTicketError::Ticket)?;
         // The session may have ended while the domain controller was asked.
+        let now = clock();
         self.store.session(&id, call.gateway, now)?;
         let credential = form.make(&ticket, slot.spn().to_owned(), self.source.kdc_time(now), rng)?;
         Ok((credential, session.facts.clone()))

@@ -71,20 +71,21 @@ impl Slot {
         &self.spn
     }
 
-    /// The held ticket, or a fresh one if there is none or it is about to end.
+    /// The held ticket, or a fresh one if there is none or it is about to end. `fresh` is given the time when it is asked.
     ///
     /// The slot is locked meanwhile: callers for the same service wait for one question to the domain controller. A caller
     /// that is dropped lets the next one ask.
-    pub(super) async fn ticket<E>(
+    pub(super) async fn ticket<E, F: Future<Output = Result<Arc<ServiceTicket>, E>>>(
         &self,
-        now: SystemTime,
-        fresh: impl Future<Output = Result<Arc<ServiceTicket>, E>>,
+        clock: impl Fn() -> SystemTime,
+        fresh: impl FnOnce(SystemTime) -> F,
     ) -> Result<Arc<ServiceTicket>, E> {
         let mut held = self.held.lock().await;
+        let now = clock();
         if let Some(ticket) = held.as_ref().filter(|ticket| now + WORTH_HANDING_OUT < ticket.endtime()) {
             return Ok(Arc::clone(ticket));
         }
-        let ticket = fresh.await?;
+        let ticket = fresh(now).await?;
         *held = Some(Arc::clone(&ticket));
         Ok(ticket)
     }

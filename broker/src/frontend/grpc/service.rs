@@ -103,7 +103,7 @@ where
         let form = form(&request).map_err(|error| malformed(error, step))?;
         let mut rng = entropy::system();
         let call = Call { session_id: &request.session_id, gateway, spn: &request.spn };
-        let asked = self.desk.issue_ticket(&call, form, clock::now(), &mut rng);
+        let asked = self.desk.issue_ticket(&call, form, clock::now, &mut rng);
         let issued = tokio::time::timeout(self.deadline, asked).await;
         let (credential, session) = issued.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))??;
         tracing::Span::current().record("login_id", session.login_id);

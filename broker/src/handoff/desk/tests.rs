@@ -1,4 +1,5 @@
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
 
 use super::super::testing::{HTTP, SETTINGS, Source, TERMSRV, Told, at, open, opening};
 use super::*;
@@ -25,8 +26,18 @@ async fn issue(
     spn: &str,
     second: u64,
 ) -> Result<Credential, IssueTicketError<Told>> {
+    issue_by(desk, id, spn, || at(second)).await
+}
+
+/// As [`issue`], by a clock that may move meanwhile.
+async fn issue_by(
+    desk: &Desk<Source>,
+    id: &str,
+    spn: &str,
+    clock: impl Fn() -> SystemTime + Send,
+) -> Result<Credential, IssueTicketError<Told>> {
     let call = Call { session_id: id, gateway: "gw1", spn };
-    let issued = desk.issue_ticket(&call, CACHE, at(second), &mut entropy::system()).await;
+    let issued = desk.issue_ticket(&call, CACHE, clock, &mut entropy::system()).await;
     issued.map(|(credential, _)| credential)
 }
 
@@ -183,6 +194,36 @@ async fn no_ticket_is_asked_for_longer_than_the_session_lives() {
 }
 
 #[tokio::test]
+async fn the_time_a_call_waited_for_its_turn_is_not_given_to_its_ticket() {
+    let (desk, id) = with_session(Source { permits: tokio::sync::Semaphore::new(0), ..Source::default() });
+    let second = AtomicU64::new(400);
+    // The first call, at second 400, is dropped while it asks; the one behind it gets its turn at second 415.
+    let mut first = Box::pin(issue(&desk, &id, HTTP, 400));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    let mut behind = Box::pin(issue_by(&desk, &id, HTTP, || at(second.load(Ordering::SeqCst))));
+    assert!(behind.as_mut().poll(&mut context).is_pending());
+    second.store(415, Ordering::SeqCst);
+    drop(first);
+    desk.source.permits.add_permits(1);
+    let credential = behind.await.expect("the service is granted");
+    // The source counts from second 0, and a second less for every question: the session had 585 s left.
+    assert_eq!(credential.expires_at(), at(584));
+}
+
+#[tokio::test]
+async fn a_session_that_expires_while_the_ticket_is_asked_for_gives_none() {
+    let (desk, id) = with_session(Source { permits: tokio::sync::Semaphore::new(0), ..Source::default() });
+    let second = AtomicU64::new(999);
+    let clock = || at(second.load(Ordering::SeqCst));
+    let (issued, ()) = tokio::join!(issue_by(&desk, &id, HTTP, clock), async {
+        second.store(1000, Ordering::SeqCst);
+        desk.source.permits.add_permits(1);
+    });
+    assert!(matches!(issued, Err(IssueTicketError::Session(SessionError::Unknown))));
+}
+
+#[tokio::test]
 async fn an_ended_session_serves_nothing() {
     let (desk, id) = with_session(Source::default());
     let facts = desk.end(&id, "gw1", at(2)).expect("the session is alive");
@@ -203,6 +244,6 @@ async fn an_expired_session_serves_nothing() {
 async fn another_gateway_is_refused_the_session() {
     let (desk, id) = with_session(Source::default());
     let call = Call { session_id: &id, gateway: "gw2", spn: TERMSRV };
-    let refused = desk.issue_ticket(&call, CACHE, at(2), &mut entropy::system()).await;
+    let refused = desk.issue_ticket(&call, CACHE, || at(2), &mut entropy::system()).await;
     assert!(matches!(refused, Err(IssueTicketError::Session(SessionError::WrongGateway { .. }))));
 }
