@@ -52,9 +52,14 @@ fn validate(source: &Source) -> ExitCode {
 }
 
 fn serve(source: &Source) -> ExitCode {
+    // Before the configuration, for its secrets are read with it; the log is there after it only.
+    let kept_private = service::keep_memory_private();
     let Ok(config) = read(source) else { return exit::CONFIG.into() };
     if logging::set_up(config.log.format, config.log.level).is_err() {
         return exit::SOFTWARE.into();
+    }
+    if let Err(error) = kept_private {
+        tracing::warn!(%error, "core files cannot be forbidden");
     }
     match service::run_to_the_end(config, source) {
         Ok(()) => ExitCode::SUCCESS,

@@ -50,12 +50,20 @@ impl ServiceError {
     }
 }
 
+/// Keeps keys and tickets out of core files and away from debuggers of the same user. To be called before the first secret
+/// is read.
+///
+/// # Errors
+/// The system does not allow it.
+pub fn keep_memory_private() -> io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
 /// Makes the runtime, serves, and leaves nothing running.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_to_the_end(config: Config, source: &Source) -> Result<(), ServiceError> {
-    keep_memory_private();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServiceError::Runtime)?;
     let ended = runtime.block_on(run(config, source));
@@ -130,13 +138,6 @@ fn announce(addresses: &Addresses) {
     );
 }
 
-/// Keeps keys and tickets out of core files and away from debuggers of the same user.
-fn keep_memory_private() {
-    if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "core files cannot be forbidden");
-    }
-}
-
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager cannot be told");
@@ -188,5 +189,17 @@ impl Watchdog {
             }
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_memory_is_in_no_core_file() {
+        keep_memory_private().expect("any process may do so");
+        let behaviour = rustix::process::dumpable_behavior().expect("the system tells");
+        assert_eq!(behaviour, DumpableBehavior::NotDumpable);
     }
 }
