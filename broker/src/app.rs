@@ -134,7 +134,7 @@ impl App {
             gateways: names(&config.gateway_api.gateways),
             validator: Arc::clone(&config.validator),
             directory: Arc::clone(&old.directory),
-            resolution: config.resolve,
+            resolution: old.resolution,
             policy: Arc::clone(&config.policy),
             issuer: Arc::clone(&old.issuer),
             desk: Arc::clone(&old.desk),

@@ -121,6 +121,17 @@ async fn a_reload_replaces_the_servers_certificate_and_the_gateways() {
 }
 
 #[tokio::test]
+async fn a_reload_does_not_change_what_the_directory_step_accepts() {
+    let (written, app) = started().await;
+    let weak = "[directory]\naccept_weak_mapping = true\n";
+    written.configuration(&format!("{COMPLETE}{HEALTH}").replace("[directory]\n", weak));
+    let config = written.loaded().expect("a complete configuration");
+    assert!(config.resolve.accept_weak_mapping);
+    app.replace(&config);
+    assert!(!app.line.borrow().resolution.accept_weak_mapping);
+}
+
+#[tokio::test]
 async fn an_idle_service_drains_completely_and_closes_its_ports() {
     let (_written, app) = started().await;
     let addresses = app.addresses().clone();
