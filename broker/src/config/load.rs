@@ -89,6 +89,7 @@ impl Loader<'_> {
                 code_lifetime: raw.handoff.code_lifetime?.value,
                 session_lifetime: raw.handoff.session_lifetime?.value,
                 max_codes: raw.handoff.max_codes?.value,
+                max_codes_per_person: raw.handoff.max_codes_per_person?.value,
                 max_sessions: raw.handoff.max_sessions?.value,
             },
             log: Log { format: raw.log.format?.value, level: raw.log.level?.value },

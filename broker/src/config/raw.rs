@@ -159,6 +159,7 @@ pub(super) struct Handoff {
     pub(super) code_lifetime: Option<Located<Duration>>,
     pub(super) session_lifetime: Option<Located<Duration>>,
     pub(super) max_codes: Option<Located<usize>>,
+    pub(super) max_codes_per_person: Option<Located<usize>>,
     pub(super) max_sessions: Option<Located<usize>>,
 }
 
@@ -168,6 +169,7 @@ impl Handoff {
             code_lifetime: section.within("code_lifetime", MINUTE, SECOND..=10 * MINUTE),
             session_lifetime: section.within("session_lifetime", 8 * HOUR, MINUTE..=24 * HOUR),
             max_codes: section.within("max_codes", 4096, 1..=1_000_000),
+            max_codes_per_person: section.within("max_codes_per_person", 32, 1..=1_000_000),
             max_sessions: section.within("max_sessions", 16_384, 1..=1_000_000),
         };
         section.close();

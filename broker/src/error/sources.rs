@@ -51,7 +51,7 @@ impl From<Denial> for Refusal {
 impl From<HandOffError> for Refusal {
     fn from(error: HandOffError) -> Self {
         let code = match error {
-            HandOffError::TooManyCodes { .. } => Code::Overloaded,
+            HandOffError::TooManyCodes { .. } | HandOffError::TooManyCodesOfPerson { .. } => Code::Overloaded,
             HandOffError::NoTimeLeft { with: EndsWith::Certificate, .. } => Code::CertificateExpired,
             HandOffError::NoTimeLeft { with: EndsWith::Evidence, .. } => Code::KdcRefused,
             HandOffError::NoTimeLeft { with: EndsWith::Rule, .. } => Code::PolicyDenied,

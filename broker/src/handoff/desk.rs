@@ -22,6 +22,8 @@ pub struct Settings {
     pub session_lifetime: Duration,
     /// How many codes may wait at once.
     pub max_codes: usize,
+    /// How many of them may be one person's, by the security identifier of the account.
+    pub max_codes_per_person: usize,
     /// How many sessions may live at once.
     pub max_sessions: usize,
 }
@@ -32,6 +34,7 @@ impl Default for Settings {
             code_lifetime: Duration::from_secs(60),
             session_lifetime: Duration::from_secs(8 * 3600),
             max_codes: 4096,
+            max_codes_per_person: 32,
             max_sessions: 16384,
         }
     }
@@ -126,7 +129,11 @@ pub struct Desk<F: Further> {
 impl<F: Further> Desk<F> {
     /// An empty desk that asks `source` for further tickets.
     pub const fn new(settings: Settings, source: Arc<F>) -> Self {
-        let limits = Limits { codes: settings.max_codes, sessions: settings.max_sessions };
+        let limits = Limits {
+            codes: settings.max_codes,
+            codes_per_person: settings.max_codes_per_person,
+            sessions: settings.max_sessions,
+        };
         Self { settings, source, store: Store::new(limits) }
     }
 
@@ -137,7 +144,7 @@ impl<F: Further> Desk<F> {
     /// Takes a login in and makes the code for it.
     ///
     /// # Errors
-    /// [`HandOffError`]: too many codes wait, or the session would be over already.
+    /// [`HandOffError`]: too many codes wait, at all or of this person, or the session would be over already.
     pub fn open(
         &self,
         opening: Opening<F::Basis>,
@@ -160,6 +167,7 @@ impl<F: Further> Desk<F> {
         let code = Token::draw(rng);
         let draft = Draft {
             gateway: gateway.clone(),
+            person: facts.subject.sid.clone(),
             code_expires_at: now + expires_in,
             session_expires_at: end,
             session: Session { facts, basis, slots },

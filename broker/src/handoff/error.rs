@@ -17,6 +17,14 @@ pub enum HandOffError {
         /// The limit.
         limit: usize,
     },
+    /// As many codes of the person wait to be redeemed as the configuration allows one person.
+    #[error(
+        "{limit} one-time codes of this person wait to be redeemed: the limit of handoff.max_codes_per_person"
+    )]
+    TooManyCodesOfPerson {
+        /// The limit.
+        limit: usize,
+    },
     /// What the session ends with leaves it no time.
     #[error("the session would have ended at {} with {with}, before it began", Timestamp::try_from(*end).unwrap_or_default())]
     NoTimeLeft {

@@ -15,10 +15,11 @@ use super::error::{HandOffError, RedeemError, SessionError};
 /// How long after its end a code is still told apart from one that never was.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// How many codes may wait and how many sessions may live.
+/// How many codes may wait, at all and of one person, and how many sessions may live.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) codes: usize,
+    pub(super) codes_per_person: usize,
     pub(super) sessions: usize,
 }
 
@@ -51,7 +52,7 @@ struct CodeEntry<S> {
 }
 
 enum CodeState<S> {
-    Waiting { expires_at: SystemTime, session: Arc<S>, session_expires_at: SystemTime },
+    Waiting { expires_at: SystemTime, person: String, session: Arc<S>, session_expires_at: SystemTime },
     Used { forget_at: SystemTime },
     Expired { forget_at: SystemTime },
 }
@@ -66,6 +67,8 @@ struct SessionEntry<S> {
 /// A session to be, and its limits.
 pub(super) struct Draft<S> {
     pub(super) gateway: String,
+    /// The security identifier of the account.
+    pub(super) person: String,
     pub(super) code_expires_at: SystemTime,
     pub(super) session_expires_at: SystemTime,
     pub(super) session: S,
@@ -89,6 +92,9 @@ impl<S> Store<S> {
         if tables.waiting >= self.limits.codes {
             return Err(HandOffError::TooManyCodes { limit: self.limits.codes });
         }
+        if tables.waiting_of(&draft.person) >= self.limits.codes_per_person {
+            return Err(HandOffError::TooManyCodesOfPerson { limit: self.limits.codes_per_person });
+        }
         let digest = code.digest();
         if tables.codes.contains_key(&digest.locator()) {
             return Err(HandOffError::RandomRepeated);
@@ -96,6 +102,7 @@ impl<S> Store<S> {
         tables.bound_memories(self.limits.codes);
         let state = CodeState::Waiting {
             expires_at: draft.code_expires_at,
+            person: draft.person,
             session: Arc::new(draft.session),
             session_expires_at: draft.session_expires_at,
         };
@@ -227,6 +234,12 @@ impl<S> Tables<S> {
                 CodeState::Used { forget_at } | CodeState::Expired { forget_at } => now < forget_at,
             }
         });
+    }
+
+    /// How many codes of one person wait. Looks at all codes, as the sweep before every admission does.
+    fn waiting_of(&self, sid: &str) -> usize {
+        let is_meant = |entry: &&CodeEntry<S>| matches!(&entry.state, CodeState::Waiting { person, .. } if person == sid);
+        self.codes.values().filter(is_meant).count()
     }
 
     /// Forgets all spent codes once there are more of them than codes may wait: the memory stays bounded under load.

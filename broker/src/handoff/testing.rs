@@ -90,6 +90,7 @@ pub(crate) const SETTINGS: Settings = Settings {
     code_lifetime: Duration::from_secs(60),
     session_lifetime: Duration::from_secs(1000),
     max_codes: 4,
+    max_codes_per_person: 2,
     max_sessions: 4,
 };
 

@@ -176,8 +176,9 @@ fn every_hand_off_and_redemption_error_has_its_code() {
     ] {
         assert_eq!(Refusal::from(error).logged_code(), code);
     }
-    let full = HandOffError::TooManyCodes { limit: 1 };
-    assert_eq!(Refusal::from(full).code(), "overloaded");
+    for full in [HandOffError::TooManyCodes { limit: 1 }, HandOffError::TooManyCodesOfPerson { limit: 1 }] {
+        assert_eq!(Refusal::from(full).code(), "overloaded");
+    }
 }
 
 #[test]

@@ -91,6 +91,19 @@ fn a_refusal_for_lack_of_time_names_the_end_that_came_first() {
 }
 
 #[test]
+fn one_person_cannot_fill_the_desk_for_the_others() {
+    let desk = desk(Source::default());
+    for _ in 0..2 {
+        open(&desk, at(5000), at(0));
+    }
+    let refused = desk.open(opening(at(5000)), at(0), &mut entropy::system());
+    assert_eq!(refused.err(), Some(HandOffError::TooManyCodesOfPerson { limit: 2 }));
+    let mut others = opening(at(5000));
+    others.facts.subject.sid = "S-1-5-21-1-2-3-1104".to_owned();
+    desk.open(others, at(0), &mut entropy::system()).expect("another person has logged in nowhere");
+}
+
+#[test]
 fn a_malformed_code_is_refused_as_such() {
     let desk = desk(Source::default());
     let refused = desk.redeem("not a code", "gw1", at(0), &mut entropy::system());

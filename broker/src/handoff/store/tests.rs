@@ -21,7 +21,7 @@ struct Bench {
     secrets: Arc<AtomicUsize>,
 }
 
-const SMALL: Limits = Limits { codes: 3, sessions: 2 };
+const SMALL: Limits = Limits { codes: 3, codes_per_person: 3, sessions: 2 };
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
@@ -39,6 +39,7 @@ impl Bench {
         self.secrets.fetch_add(1, Ordering::SeqCst);
         let draft = Draft {
             gateway: "gw1".to_owned(),
+            person: "S-1-5-21-1-2-3-1103".to_owned(),
             code_expires_at: at(second + 60),
             session_expires_at: at(second + 3600),
             session: Counted(Arc::clone(&self.secrets)),
@@ -67,7 +68,7 @@ fn a_code_works_once() {
 #[test]
 fn of_many_threads_exactly_one_redeems_a_code() {
     for round in 0..50 {
-        let mut bench = Bench::new(Limits { codes: 8, sessions: 64 });
+        let mut bench = Bench::new(Limits { codes: 8, codes_per_person: 8, sessions: 64 });
         let code = bench.admit(0).expect("there is room");
         let start = std::sync::Barrier::new(8);
         let won = std::thread::scope(|scope| {
@@ -161,6 +162,17 @@ fn too_many_waiting_codes_are_refused_until_one_is_spent_or_expires() {
 }
 
 #[test]
+fn a_person_has_a_place_again_once_a_code_is_spent_or_expires() {
+    let mut bench = Bench::new(Limits { codes_per_person: 1, ..SMALL });
+    let first = bench.admit(0).expect("there is room");
+    assert_eq!(bench.admit(1).err(), Some(HandOffError::TooManyCodesOfPerson { limit: 1 }));
+    assert_eq!(bench.secrets(), 1, "a refused login leaves nothing behind");
+    bench.redeem(&first, "gw1", 2).expect("the code is good");
+    bench.admit(3).expect("it was redeemed");
+    bench.admit(63).expect("it has expired");
+}
+
+#[test]
 fn too_many_sessions_are_refused_without_spending_the_code() {
     let mut bench = Bench::new(SMALL);
     let codes: Vec<_> = (0..3).map(|_| bench.admit(0).expect("there is room")).collect();
@@ -173,7 +185,7 @@ fn too_many_sessions_are_refused_without_spending_the_code() {
 
 #[test]
 fn spent_codes_do_not_fill_the_memory() {
-    let mut bench = Bench::new(Limits { codes: 3, sessions: 100 });
+    let mut bench = Bench::new(Limits { codes: 3, codes_per_person: 3, sessions: 100 });
     for second in 0..50 {
         let code = bench.admit(second).expect("there is room");
         let id = bench.redeem(&code, "gw1", second).expect("the code is good");
