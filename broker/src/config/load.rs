@@ -180,7 +180,12 @@ impl Loader<'_> {
 fn fixed(raw: &Raw) -> String {
     let Raw { frontend, gateway_api, directory, kerberos, handoff, log, health, .. } = raw;
     let addresses = (&frontend.listen, &gateway_api.listen);
-    let bounds = (&frontend.max_connections, &frontend.max_logins, &gateway_api.max_connections);
+    let bounds = (
+        &frontend.max_connections,
+        &frontend.max_connections_per_address,
+        &frontend.max_logins,
+        &gateway_api.max_connections,
+    );
     let times = (
         &frontend.handshake_timeout,
         &frontend.header_timeout,

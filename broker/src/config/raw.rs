@@ -76,6 +76,7 @@ pub(super) struct Frontend {
     pub(super) connection_lifetime: Option<Located<Duration>>,
     pub(super) drain_timeout: Option<Located<Duration>>,
     pub(super) max_connections: Option<Located<usize>>,
+    pub(super) max_connections_per_address: Option<Located<usize>>,
     pub(super) max_logins: Option<Located<usize>>,
 }
 
@@ -92,6 +93,7 @@ impl Frontend {
             connection_lifetime: section.within("connection_lifetime", MINUTE, seconds(5)..=HOUR),
             drain_timeout: section.within("drain_timeout", seconds(20), Duration::ZERO..=10 * MINUTE),
             max_connections: section.within("max_connections", 1024, 1..=1_000_000),
+            max_connections_per_address: section.within("max_connections_per_address", 64, 1..=1_000_000),
             max_logins: section.within("max_logins", 256, 1..=100_000),
         };
         section.close();

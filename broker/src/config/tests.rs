@@ -11,6 +11,7 @@ fn a_complete_configuration_is_loaded_with_its_defaults() {
     assert_eq!(config.cards.connections.handshake_timeout, Duration::from_secs(10));
     assert_eq!(config.cards.logins.request_timeout, Duration::from_secs(15));
     assert_eq!(config.cards.connections.max_connections, 1024);
+    assert_eq!(config.cards.connections.max_connections_per_address, 64);
     assert_eq!(config.handoff.code_lifetime, Duration::from_secs(60));
     assert_eq!(config.handoff.max_codes_per_person, 32);
     assert_eq!(config.log.format, Format::Text);

@@ -17,14 +17,17 @@ use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::shed::Shed;
+use super::{
+    room::{Place, Room},
+    shed::Shed,
+};
 
 /// What a listener allows its clients.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Limits {
     pub grace: Duration,
     /// Connections at once, over all addresses of the listener, handshakes included.
     pub max_connections: usize,
+    /// Likewise of one client: an IPv4 address, or a /64 of IPv6.
+    pub max_connections_per_address: usize,
 }
 
 /// What a connection speaks.
@@ -98,7 +103,7 @@ impl Listener {
             let local = socket.local_addr().map_err(failed)?;
             sockets.push((socket, local));
         }
-        let room = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let room = Room::new(limits.max_connections, limits.max_connections_per_address);
         let shed = Arc::new(Shed::new(name));
         Ok(Self { sockets, context: Context { name, transport, limits, room, shed } })
     }
@@ -131,7 +136,7 @@ struct Context {
     name: &'static str,
     transport: Transport,
     limits: Limits,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     shed: Arc<Shed>,
 }
 
@@ -157,11 +162,14 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&context.room).try_acquire_owned() else {
-            context.shed.connection(address, crate::clock::instant());
-            continue;
+        let place = match context.room.enter(address.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                context.shed.connection(address, full, crate::clock::instant());
+                continue;
+            }
         };
-        tasks.spawn(connection(stream, address, context.clone(), app.clone(), drain.clone(), permit));
+        tasks.spawn(connection(stream, address, context.clone(), app.clone(), drain.clone(), place));
     }
 }
 
@@ -171,7 +179,7 @@ async fn connection(
     context: Context,
     app: Router,
     drain: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(listener = context.name, peer = %address, %error, "connection lost");

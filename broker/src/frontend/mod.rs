@@ -5,6 +5,7 @@ pub mod gateways;
 pub mod grpc;
 pub mod listener;
 mod problem;
+mod room;
 mod shed;
 pub mod status;
 #[cfg(test)]

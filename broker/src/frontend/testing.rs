@@ -151,6 +151,7 @@ pub(super) fn limits() -> Limits {
         lifetime: None,
         grace: Duration::from_secs(5),
         max_connections: 16,
+        max_connections_per_address: 16,
     }
 }
 

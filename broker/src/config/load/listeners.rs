@@ -49,6 +49,7 @@ impl Loader<'_> {
                 lifetime: Some(raw.connection_lifetime?.value),
                 grace: request_timeout,
                 max_connections: raw.max_connections?.value,
+                max_connections_per_address: raw.max_connections_per_address?.value,
             },
             logins: web::Limits { request_timeout, max_logins: raw.max_logins?.value },
         };
@@ -67,6 +68,7 @@ impl Loader<'_> {
         let lists = self.revocation_lists(&raw.client_crls);
         let gateways = self.gateways(gateways);
         let request_timeout = raw.request_timeout?.value;
+        let max_connections = raw.max_connections?.value;
         let place = raw.client_ca?.place;
         let server = server?;
         warnings.extend(warning::about_ends("gateway_api.certificate", server.chain(), self.now));
@@ -81,7 +83,9 @@ impl Loader<'_> {
                 header_timeout: HEADER_TIMEOUT,
                 lifetime: None,
                 grace: request_timeout,
-                max_connections: raw.max_connections?.value,
+                max_connections,
+                // Few clients, all of them ours; several may share the address of a proxy.
+                max_connections_per_address: max_connections,
             },
             request_timeout,
             gateways: Arc::new(gateways?),
@@ -96,7 +100,8 @@ impl Loader<'_> {
                 header_timeout: HEADER_TIMEOUT,
                 lifetime: Some(Duration::from_secs(60)),
                 grace: HEADER_TIMEOUT,
-                max_connections: 64,
+                max_connections: MAX_STATUS_CONNECTIONS,
+                max_connections_per_address: MAX_STATUS_CONNECTIONS,
             },
         })
     }
@@ -197,3 +202,6 @@ fn is_dns_name(name: &str) -> bool {
 
 /// How long a gateway or an orchestrator may take to answer a ping or to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Connections to the status page at once, whoever asks.
+const MAX_STATUS_CONNECTIONS: usize = 64;

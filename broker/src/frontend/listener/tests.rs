@@ -136,6 +136,15 @@ async fn a_connection_takes_no_request_after_its_lifetime() {
 }
 
 #[tokio::test]
+async fn a_connection_beyond_the_limit_of_its_address_is_closed() {
+    let served = served(Limits { max_connections_per_address: 1, ..limits() }, Vec::new()).await;
+    let config = Arc::new(served.ca.leaf("card").client(&served.ca, &[&TLS13]));
+    let mut first = connect(served.address, &config).await.unwrap();
+    assert_eq!(body(&fetch(&mut first, "/").await.unwrap()), "1");
+    assert!(connect(served.address, &config).await.is_err());
+}
+
+#[tokio::test]
 async fn connections_of_replaced_settings_are_closed() {
     let served = served(limits(), Vec::new()).await;
     let config = Arc::new(served.ca.leaf("card").client(&served.ca, &[&TLS13]));
