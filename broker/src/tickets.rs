@@ -22,6 +22,7 @@ use kdc_proxy::ticket::ServiceTicket;
 pub use self::binding::{AccountRefused, Mismatch};
 pub use self::error::TicketError;
 pub use self::membership::NotVouched;
+pub(crate) use self::membership::is_vouchable;
 pub use self::refusal::{KdcRefusal, Meaning};
 pub use self::subject::{NameProblem, SubjectError};
 

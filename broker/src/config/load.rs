@@ -85,13 +85,7 @@ impl Loader<'_> {
             policy: Arc::new(policy?),
             kerberos: Arc::new(kerberos),
             tickets,
-            handoff: handoff::Settings {
-                code_lifetime: raw.handoff.code_lifetime?.value,
-                session_lifetime: raw.handoff.session_lifetime?.value,
-                max_codes: raw.handoff.max_codes?.value,
-                max_codes_per_person: raw.handoff.max_codes_per_person?.value,
-                max_sessions: raw.handoff.max_sessions?.value,
-            },
+            handoff: desk(raw.handoff)?,
             log: Log { format: raw.log.format?.value, level: raw.log.level?.value },
             check_interval: match raw.health {
                 Some(health) => health.interval?.value,
@@ -154,6 +148,7 @@ impl Loader<'_> {
         {
             warnings.push(Warning::StatusNotLoopback);
         }
+        warnings.extend(policy::warnings(&raw.rules));
         let named = [
             ("identity.roots", &raw.identity.roots),
             ("identity.intermediates", &raw.identity.intermediates),
@@ -174,6 +169,16 @@ impl Loader<'_> {
         let ended = ends.filter(|end| now.as_ref().is_ok_and(|now| end < now));
         ended.map(|next_update| Warning::RevocationListEnded { next_update }).collect()
     }
+}
+
+fn desk(raw: raw::Handoff) -> Option<handoff::Settings> {
+    Some(handoff::Settings {
+        code_lifetime: raw.code_lifetime?.value,
+        session_lifetime: raw.session_lifetime?.value,
+        max_codes: raw.max_codes?.value,
+        max_codes_per_person: raw.max_codes_per_person?.value,
+        max_sessions: raw.max_sessions?.value,
+    })
 }
 
 /// What only a restart can change: the addresses, the directory, the realm, the desk, the log and the status page.

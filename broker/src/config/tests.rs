@@ -223,6 +223,22 @@ fn what_weakens_the_service_is_warned_of() {
 }
 
 #[test]
+fn a_group_that_no_pac_names_is_warned_of_where_a_rule_names_it_by_its_sid() {
+    let written = Written::new();
+    let groups = "groups = [\"Staff\", \"S-1-5-32-555\", \"S-1-5-21-1-2-3-1104\", \"s-1-5-11\"]";
+    let warnings = written.with("groups = [\"Desktop Users\"]", groups).loaded().unwrap().warnings;
+    let told: Vec<_> = warnings
+        .iter()
+        .filter_map(|warning| match warning {
+            Warning::GroupNotVouched { key, sid } => Some((key.as_str(), sid.to_string())),
+            _ => None,
+        })
+        .collect();
+    let expected = [("policy.rule[1].groups[2]", "S-1-5-32-555"), ("policy.rule[1].groups[4]", "S-1-5-11")];
+    assert_eq!(told, expected.map(|(key, sid)| (key, sid.to_owned())));
+}
+
+#[test]
 fn a_revocation_list_of_the_gateways_is_warned_of_a_day_before_its_end_and_after_it() {
     let written = Written::new();
     written.with("client_ca = \"root.pem\"", "client_ca = \"root.pem\"\nclient_crls = [\"gateways.crl\"]");

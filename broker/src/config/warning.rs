@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use ldap_map::sid::Sid;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
@@ -23,6 +24,13 @@ pub enum Warning {
     WeakMappingAccepted,
     /// The status page answers the whole network.
     StatusNotLoopback,
+    /// A rule names a group by a SID that no PAC contains, so that the directory's word alone lets its members in.
+    GroupNotVouched {
+        /// The key of the entry, such as `policy.rule[1].groups[1]`.
+        key: String,
+        /// The group.
+        sid: Sid,
+    },
     /// A certificate has ended, or ends within 30 days.
     CertificateEnds {
         /// The key that names its file.
@@ -62,6 +70,10 @@ impl fmt::Display for Warning {
             Self::StatusNotLoopback => {
                 f.write_str("the status page answers the whole network (health.loopback_only)")
             }
+            Self::GroupNotVouched { key, sid } => write!(
+                f,
+                "no ticket names the group {sid}, which is no domain's: the directory's word alone lets its members in ({key})"
+            ),
             Self::CertificateEnds { key, not_after, ended: false } => {
                 write!(f, "a certificate of {key} ends at {not_after}")
             }

@@ -60,10 +60,15 @@ pub(super) fn check(rule: &str, groups: &[Sid], pac: &[GroupMembership]) -> Resu
     if let Some(group) = groups.iter().find(is_vouched) {
         return Ok(Membership::Vouched(group.clone()));
     }
-    match groups.iter().find(|group| !group.as_bytes().starts_with(&OF_A_DOMAIN)) {
+    match groups.iter().find(|group| !is_vouchable(group)) {
         Some(group) => Ok(Membership::Unvouchable(group.clone())),
         None => Err(NotVouched { rule: rule.to_owned(), groups: groups.to_vec() }),
     }
+}
+
+/// Whether a PAC can name the group: only those of domains are in one.
+pub(crate) fn is_vouchable(group: &Sid) -> bool {
+    group.as_bytes().starts_with(&OF_A_DOMAIN)
 }
 
 struct Listed<'a>(&'a [Sid]);

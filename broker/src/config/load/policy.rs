@@ -3,11 +3,13 @@
 use super::Loader;
 use crate::{
     config::{
+        Warning,
         document::Located,
         problem::{Fault, Place},
         raw,
     },
-    policy::{Field, Policy, PolicyProblem, Rule, Settings},
+    policy::{Field, GroupRef, Policy, PolicyProblem, Rule, Settings},
+    tickets::is_vouchable,
 };
 
 impl Loader<'_> {
@@ -27,6 +29,19 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+/// A warning for every group that is named by a SID which is no domain's.
+pub(super) fn warnings(raw: &[raw::Rule]) -> Vec<Warning> {
+    let groups = raw.iter().flat_map(|rule| rule.groups.iter().flatten());
+    let not_vouched = groups.filter_map(|group| match group.value.parse() {
+        Ok(GroupRef::Sid(sid)) if !is_vouchable(&sid) => {
+            Some(Warning::GroupNotVouched { key: group.place.key().to_owned(), sid })
+        }
+        // What is no group at all is a problem, and reported as one.
+        Ok(GroupRef::Sid(_) | GroupRef::Name(_)) | Err(_) => None,
+    });
+    not_vouched.collect()
 }
 
 fn rule(raw: &raw::Rule) -> Option<Rule> {
