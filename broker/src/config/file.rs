@@ -3,7 +3,7 @@
 //! This file reads files, at start and on reload only.
 
 use std::{
-    fs,
+    fs::{self, Metadata},
     io::Read as _,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
@@ -71,6 +71,24 @@ fn sections<T: PemObject>(octets: &[u8], kind: &'static str) -> Result<Vec<T>, F
 /// Reads a file of at most `limit` octets that not everybody may change: whoever writes it decides whom the
 /// service trusts.
 fn read_public(path: &Path, limit: u64) -> Result<Vec<u8>, FileFault> {
+    let mut octets = Vec::new();
+    read_judged(path, limit, &mut octets, |facts| match facts.mode() & 0o7777 {
+        mode if mode & 0o002 != 0 => Err(FileFault::Writable { mode }),
+        _ => Ok(()),
+    })?;
+    Ok(octets)
+}
+
+/// Reads a regular file of 1 to `limit` octets into `octets`, if `judge` finds nothing wrong with its owner and mode.
+///
+/// It is opened first and judged by its handle, so that what is judged is what is read.
+pub(super) fn read_judged(
+    path: &Path,
+    limit: u64,
+    octets: &mut Vec<u8>,
+    judge: impl FnOnce(&Metadata) -> Result<(), FileFault>,
+) -> Result<(), FileFault> {
+    // A pipe must not block us.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = fs::OpenOptions::new()
         .read(true)
@@ -81,17 +99,14 @@ fn read_public(path: &Path, limit: u64) -> Result<Vec<u8>, FileFault> {
     if !facts.is_file() {
         return Err(FileFault::NotRegular);
     }
-    let mode = facts.mode() & 0o7777;
-    if mode & 0o002 != 0 {
-        return Err(FileFault::Writable { mode });
+    judge(&facts)?;
+    if facts.len() > limit {
+        return Err(FileFault::TooLarge { limit });
     }
-    let mut octets = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut octets)
-        .map_err(|error| FileFault::Read(error.kind()))?;
+    file.take(limit.saturating_add(1)).read_to_end(octets).map_err(|error| FileFault::Read(error.kind()))?;
     match u64::try_from(octets.len()) {
         Ok(0) => Err(FileFault::Empty),
-        Ok(length) if length <= limit => Ok(octets),
+        Ok(length) if length <= limit => Ok(()),
         _ => Err(FileFault::TooLarge { limit }),
     }
 }

@@ -8,9 +8,8 @@
 //! is never repeated in an error.
 
 use std::{
-    fmt, fs,
-    io::Read as _,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fmt,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     document::Value,
+    file::read_judged,
     problem::{Fault, FileFault},
     value::text,
 };
@@ -113,40 +113,20 @@ impl Places {
 }
 
 fn read_secret(path: &Path, forbidden: u32, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileFault> {
-    // Opened first and judged by its handle, so that what is judged is what is read. A pipe must not block us.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)
-        .map_err(|error| FileFault::Read(error.kind()))?;
-    let facts = file.metadata().map_err(|error| FileFault::Read(error.kind()))?;
-    if !facts.is_file() {
-        return Err(FileFault::NotRegular);
-    }
-    let service = rustix::process::geteuid().as_raw();
-    if facts.uid() != 0 && facts.uid() != service {
-        return Err(FileFault::Owner { owner: facts.uid(), service });
-    }
-    let mode = facts.mode() & 0o7777;
-    if mode & forbidden != 0 {
-        return Err(FileFault::Exposed { mode });
-    }
-    if facts.len() > limit {
-        return Err(FileFault::TooLarge { limit });
-    }
     // Room for the whole file at once: a buffer that grew would leave copies behind that nobody wipes.
     let room = usize::try_from(limit.saturating_add(1)).unwrap_or(usize::MAX);
     let mut octets = Zeroizing::new(Vec::with_capacity(room));
-    file.by_ref()
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut octets)
-        .map_err(|error| FileFault::Read(error.kind()))?;
-    match u64::try_from(octets.len()) {
-        Ok(0) => Err(FileFault::Empty),
-        Ok(length) if length <= limit => Ok(octets),
-        _ => Err(FileFault::TooLarge { limit }),
-    }
+    read_judged(path, limit, &mut octets, |facts| {
+        let service = rustix::process::geteuid().as_raw();
+        if facts.uid() != 0 && facts.uid() != service {
+            return Err(FileFault::Owner { owner: facts.uid(), service });
+        }
+        match facts.mode() & 0o7777 {
+            mode if mode & forbidden != 0 => Err(FileFault::Exposed { mode }),
+            _ => Ok(()),
+        }
+    })?;
+    Ok(octets)
 }
 
 fn is_credential_name(name: &str) -> bool {
@@ -161,7 +141,7 @@ const MAX_KEY: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
