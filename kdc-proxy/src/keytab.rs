@@ -128,7 +128,9 @@ impl Keytab {
         principals
     }
 
-    /// The key of `principal` (octet for octet; the name type does not matter) with this etype.
+    /// The key of `principal` with this etype; the name type does not matter. Where no key has exactly this name, one
+    /// whose name differs in the case of letters only is taken: Active Directory does not tell such names apart. The
+    /// realm must be equal.
     ///
     /// With a `kvno` the entry must have the same low 16 bits (the upper ones name a read-only domain controller),
     /// or the same low 8 bits where the file recorded no more. Without one the newest entry is taken: the highest
@@ -141,7 +143,7 @@ impl Keytab {
             .map(|(_, key)| key)
     }
 
-    /// Every usable key of `principal` and `etype`, those that fit `kvno` first, then newest first.
+    /// Every usable key of `principal` (as in [`Self::key`]) and `etype`, those that fit `kvno` first, then newest first.
     ///
     /// For tickets, which live on for hours after a key change and whose `kvno` may be unknown.
     #[must_use]
@@ -156,11 +158,17 @@ impl Keytab {
     }
 
     fn keys(&self, principal: &Principal, etype: Etype) -> impl Iterator<Item = (&Entry, &Key)> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.principal.eq_ignoring_type(principal))
-            .filter_map(|entry| Some((entry, entry.key()?)))
-            .filter(move |(_, key)| key.etype() == etype)
+        let usable = move || {
+            let with_keys = self.entries.iter().filter_map(|entry| Some((entry, entry.key()?)));
+            with_keys.filter(move |(_, key)| key.etype() == etype)
+        };
+        let is_exact = usable().any(|(entry, _)| entry.principal.eq_ignoring_type(principal));
+        usable().filter(move |(Entry { principal: found, .. }, _)| {
+            found.eq_ignoring_type(principal)
+                || (!is_exact
+                    && found.realm() == principal.realm()
+                    && found.name().eq_ignoring_case(principal.name()))
+        })
     }
 }
 

@@ -49,6 +49,19 @@ fn keys_are_selected_by_principal_etype_and_kvno() {
 }
 
 #[test]
+fn a_name_in_another_case_serves_only_where_the_exact_one_is_absent() {
+    let key = |octet| Key::new(Etype::Aes256, &[octet; 32]).unwrap();
+    let mut keytab = Keytab::default();
+    keytab.push(principal("Svc-Broker", "CORP.EXAMPLE"), 7, 0, key(7));
+    let asked = principal("svc-broker", "CORP.EXAMPLE");
+    assert!(keytab.key(&asked, Etype::Aes256, None).unwrap().is_same(&key(7)));
+    assert_eq!(keytab.decryption_keys(&asked, Etype::Aes256, None).len(), 1);
+    keytab.push(asked.clone(), 1, 0, key(1));
+    assert!(keytab.key(&asked, Etype::Aes256, None).unwrap().is_same(&key(1)));
+    assert_eq!(keytab.decryption_keys(&asked, Etype::Aes256, None).len(), 1);
+}
+
+#[test]
 fn etypes_this_crate_cannot_use_are_kept_but_have_no_key() {
     let keytab = Keytab::parse(&vectors::bytes(vectors::KEYTAB)).unwrap();
     let etypes: Vec<(i32, bool)> =

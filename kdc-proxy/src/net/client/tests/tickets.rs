@@ -31,9 +31,9 @@ async fn a_user_gets_a_ticket_for_a_desktop() {
 }
 
 #[tokio::test]
-async fn a_keytab_serves_under_the_accounts_name_or_its_spn() {
+async fn a_keytab_serves_under_the_accounts_name_or_its_spn_in_any_case() {
     let port = shared().port().await;
-    for principal in ["svc-broker", "HTTP/broker.corp.example"] {
+    for principal in ["svc-broker", "Svc-Broker", "HTTP/broker.corp.example", "http/BROKER.corp.example"] {
         let settings = settings(vec![port.address.clone()]);
         let client = Client::new(settings, keytab(principal, Etype::Aes256)).unwrap();
         client.s4u2self(&user("user1")).await.unwrap();
