@@ -221,9 +221,10 @@ impl PrincipalName {
         }
     }
 
-    /// True when the first component is `krbtgt`, whatever follows.
+    /// True when the first component is `krbtgt` in any case of letters, whatever follows: to Active Directory
+    /// `KRBTGT/REALM` is the ticket-granting service too.
     pub fn is_krbtgt(&self) -> bool {
-        self.components.first().is_some_and(|service| service == "krbtgt")
+        self.components.first().is_some_and(|service| service.eq_ignore_ascii_case("krbtgt"))
     }
 
     /// The components joined by `/` without escapes, as a PAC writes a name.

@@ -86,7 +86,8 @@ fn only_a_krbtgt_of_two_components_names_a_realm() {
     assert_eq!(krbtgt.krbtgt_realm(), Some(realm.clone()));
     assert_eq!(Principal::new(krbtgt, realm).to_string(), "krbtgt/CORP.EXAMPLE@CORP.EXAMPLE");
     assert_eq!(name("krbtgt").krbtgt_realm(), None);
-    assert!(name("krbtgt").is_krbtgt());
+    assert!(name("krbtgt").is_krbtgt() && name("KrbTGT/CORP.EXAMPLE").is_krbtgt());
+    assert!(!name("HTTP/krbtgt").is_krbtgt());
     assert_eq!(name("HTTP/CORP.EXAMPLE").krbtgt_realm(), None);
 }
 

@@ -110,8 +110,9 @@ fn ended_evidence_makes_no_request() {
 fn a_ticket_granting_ticket_is_not_asked_for() {
     let mut with = with_evidence();
     let sent = with.lab.sent.len();
-    let error = with.ask("krbtgt/CORP.EXAMPLE").unwrap_err();
-    assert_eq!(error, RequestError::TicketGrantingService.into());
+    for server in ["krbtgt/CORP.EXAMPLE", "KRBTGT/CORP.EXAMPLE", "Krbtgt"] {
+        assert_eq!(with.ask(server).unwrap_err(), RequestError::TicketGrantingService.into(), "{server}");
+    }
     assert_eq!(with.lab.sent.len(), sent);
 }
 
