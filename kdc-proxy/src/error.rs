@@ -113,6 +113,9 @@ pub enum RequestError {
     /// The evidence ticket has ended.
     #[error("evidence ticket has ended")]
     EvidenceEnded,
+    /// New evidence was needed, and its user's account is no longer what it was when the caller judged it.
+    #[error("the user's account has changed since its evidence was obtained")]
+    AccountChanged,
     /// The user belongs to another realm, which no KDC of ours answers for.
     #[error("user belongs to realm {0}, which is not configured")]
     ForeignUser(Realm),

@@ -199,7 +199,9 @@ fn client_code(error: &ClientError) -> Code {
         ClientError::Referral { stage: Stage::S4u2Self, .. } => Code::AccountUnknown,
         ClientError::Referral { stage: Stage::S4u2Proxy, .. } => Code::DelegationRefused,
         ClientError::Referral { .. } | ClientError::KdcRefused { .. } => Code::KdcRefused,
-        ClientError::Request(RequestError::TicketEnded | RequestError::EvidenceEnded) => Code::KdcRefused,
+        ClientError::Request(
+            RequestError::TicketEnded | RequestError::EvidenceEnded | RequestError::AccountChanged,
+        ) => Code::KdcRefused,
         ClientError::Request(_) => Code::Internal,
         _ => Code::Internal,
     }

@@ -18,6 +18,7 @@ pub use settings::{Credential, Settings, SettingsError};
 use drive::Kdcs;
 use own_ticket::{OwnTicket, OwnTicketHolder};
 
+use crate::error::RequestError;
 use crate::exchange::Clock;
 use crate::exchange::as_exchange::{AsAsk, AsExchange};
 use crate::exchange::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
@@ -104,7 +105,8 @@ impl Client {
     /// [`ClientError`]; of the KDC's refusals those about stale tickets only after a new ticket-granting ticket.
     pub async fn s4u2self(&self, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
         let own = self.own_ticket().await?;
-        if let Some(evidence) = self.cache().evidence(user, own.kdc_time()) {
+        let cached = self.cache().evidence(user, own.kdc_time());
+        if let Some(evidence) = cached.filter(|evidence| !own.sees_the_end_of(evidence.ticket())) {
             return Ok(evidence);
         }
         match self.ask_evidence(&own, user).await {
@@ -119,12 +121,12 @@ impl Client {
     /// A ticket for `spn` in the name of the evidence's user by S4U2Proxy, that ends `lifetime` from now at the latest.
     ///
     /// A result from the same evidence for the same lifetime, not older than [`Settings::s4u_cache`], is used again.
-    /// If the KDC no longer accepts our tickets, both are obtained anew, once; the new evidence is used only if it
-    /// says the same of the same account as the one given, which the caller has judged.
+    /// Evidence that has ended is obtained anew. If the KDC no longer accepts our tickets, both are obtained anew, once.
+    /// New evidence is used only if it says the same of the same account as the one given, which the caller has judged.
     ///
     /// # Errors
     ///
-    /// [`ClientError`]
+    /// [`ClientError`]; [`RequestError::AccountChanged`] when new evidence was needed and says something else.
     pub async fn s4u2proxy(
         &self,
         evidence: &Evidence,
@@ -132,6 +134,14 @@ impl Client {
         lifetime: Duration,
     ) -> Result<Arc<ServiceTicket>, ClientError> {
         let own = self.own_ticket().await?;
+        let anew: Arc<Evidence>;
+        let evidence = if own.sees_the_end_of(evidence.ticket()) {
+            tracing::debug!(user = %evidence.user(), "evidence has ended; obtaining it anew");
+            anew = self.same_evidence(evidence).await?;
+            &anew
+        } else {
+            evidence
+        };
         let key = ServiceKey { service: spn.clone(), lifetime };
         let cached =
             self.cache().ticket(evidence.user(), |kept| is_same(kept, evidence), &key, own.kdc_time());
@@ -141,15 +151,21 @@ impl Client {
         match self.ask_ticket(&own, evidence, &key).await {
             Err(error) if error.is_about_stale_tickets() => {
                 let own = self.replace(&own, &error).await?;
-                let fresh = self.s4u2self(evidence.user()).await?;
-                if !says_the_same(evidence, &fresh) {
-                    tracing::warn!(user = %evidence.user(), "the account has changed since its evidence was obtained");
-                    return Err(error);
-                }
+                let fresh = self.same_evidence(evidence).await?;
                 self.ask_ticket(&own, &fresh, &key).await
             }
             outcome => outcome,
         }
+    }
+
+    /// Fresh evidence that says what `judged` says.
+    async fn same_evidence(&self, judged: &Evidence) -> Result<Arc<Evidence>, ClientError> {
+        let fresh = self.s4u2self(judged.user()).await?;
+        if says_the_same(judged, &fresh) {
+            return Ok(fresh);
+        }
+        tracing::warn!(user = %judged.user(), "the account has changed since its evidence was obtained");
+        Err(ClientError::Request(RequestError::AccountChanged))
     }
 
     async fn own_ticket(&self) -> Result<Arc<OwnTicket>, ClientError> {

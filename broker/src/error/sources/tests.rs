@@ -147,6 +147,7 @@ fn the_clients_errors_are_sorted_by_who_must_act() {
         (referral(Stage::S4u2Self), Code::AccountUnknown),
         (referral(Stage::S4u2Proxy), Code::DelegationRefused),
         (ClientError::Credential(CredentialError::NoCommonEtype), Code::BrokerCredentialRefused),
+        (ClientError::Request(RequestError::AccountChanged), Code::KdcRefused),
         (ClientError::Request(RequestError::TicketGrantingService), Code::Internal),
     ] {
         let shown = error.to_string();

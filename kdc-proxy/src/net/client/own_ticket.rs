@@ -10,6 +10,7 @@ use crate::exchange::Clock;
 use crate::exchange::as_exchange::Authenticated;
 use crate::net::locate::KdcAddress;
 use crate::net::system;
+use crate::ticket::ServiceTicket;
 
 /// After a failed early replacement the old ticket serves this long before the next attempt.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
@@ -91,7 +92,12 @@ impl OwnTicket {
     }
 
     fn has_ended(&self) -> bool {
-        self.kdc_time() + MARGIN >= self.authenticated.tgt.ticket().endtime()
+        self.sees_the_end_of(self.authenticated.tgt.ticket())
+    }
+
+    /// Whether `ticket` has ended or is about to, by the KDC's clock.
+    pub(super) fn sees_the_end_of(&self, ticket: &ServiceTicket) -> bool {
+        ticket.endtime().duration_since(self.kdc_time()).map_or(true, |left| left <= MARGIN)
     }
 }
 

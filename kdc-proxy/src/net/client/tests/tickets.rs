@@ -163,8 +163,44 @@ async fn evidence_that_no_longer_says_the_same_is_not_put_in_the_place_of_the_ol
     *kdc.lock().account_mut("user1").unwrap() = account.sensitive();
     kdc.lock().refuse_next(ErrorCode::KRB_AP_ERR_BAD_INTEGRITY);
     let error = client.s4u2proxy(&evidence, &desk1(), HOUR).await.unwrap_err();
-    let code = ErrorCode::KRB_AP_ERR_BAD_INTEGRITY;
-    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Proxy, code, status: None });
+    assert_eq!(error, ClientError::Request(RequestError::AccountChanged));
+}
+
+/// Evidence that ends in three seconds.
+async fn evidence_about_to_end(kdc: &SharedKdc, client: &Client) -> Arc<Evidence> {
+    client.service_tgt().await.unwrap();
+    let now = KerberosTime::from_system(system::now()).unwrap().unix_seconds();
+    let end = KerberosTime::from_unix_seconds(now + 3);
+    kdc.lock().hooks.part = Some(Box::new(move |part| part.endtime = end));
+    kdc.lock().hooks.ticket = Some(Box::new(move |part| part.endtime = end));
+    let evidence = client.s4u2self(&user("user1")).await.unwrap();
+    kdc.lock().hooks.part = None;
+    kdc.lock().hooks.ticket = None;
+    evidence
+}
+
+#[tokio::test]
+async fn evidence_that_has_ended_is_obtained_anew() {
+    let kdc = shared();
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]);
+    let evidence = evidence_about_to_end(&kdc, &client).await;
+    let ticket = client.s4u2proxy(&evidence, &desk1(), HOUR).await.unwrap();
+    assert!(ticket.client() == &user("user1") && ticket.endtime() > system::now() + HOUR / 2);
+    // S4U2Self, again, S4U2Proxy; the own ticket still serves.
+    assert_eq!((port.count(AS_REQ), port.count(TGS_REQ)), (2, 3));
+}
+
+#[tokio::test]
+async fn evidence_that_has_ended_does_not_outlive_a_change_of_the_account() {
+    let kdc = shared();
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]);
+    let evidence = evidence_about_to_end(&kdc, &client).await;
+    let account = kdc.lock().account_mut("user1").unwrap().clone();
+    *kdc.lock().account_mut("user1").unwrap() = account.sensitive();
+    let error = client.s4u2proxy(&evidence, &desk1(), HOUR).await.unwrap_err();
+    assert_eq!(error, ClientError::Request(RequestError::AccountChanged));
 }
 
 #[tokio::test]
