@@ -68,12 +68,19 @@ impl State {
 }
 
 impl OwnTicket {
-    /// Due `renew_before` its end, but not before half of its life has passed.
+    /// Due `renew_before` its end, but not before an eighth of its life has passed.
     pub(super) fn new(authenticated: Authenticated, kdc: KdcAddress, renew_before: Duration) -> Self {
         let times = authenticated.tgt.ticket().times();
         let (start, end) = (times.starttime.to_system(), times.endtime.to_system());
-        let half = end.duration_since(start).unwrap_or_default() / 2;
-        let due = end.checked_sub(renew_before.min(half)).unwrap_or(start);
+        let most = end.duration_since(start).unwrap_or_default() / 8 * 7;
+        if renew_before > most {
+            tracing::warn!(
+                wanted = renew_before.as_secs(),
+                possible = most.as_secs(),
+                "own ticket is short-lived: tickets of users may end sooner than they should"
+            );
+        }
+        let due = end.checked_sub(renew_before.min(most)).unwrap_or(start);
         Self { authenticated, kdc, due }
     }
 

@@ -29,8 +29,8 @@ pub struct Settings {
     pub exchange_timeout: Duration,
     /// Whether rc4-hmac is used where a KDC has no AES key.
     pub allow_rc4: bool,
-    /// How long before its end the own ticket-granting ticket is replaced, at most half of its life. Tickets of users
-    /// end no later than it does: this should be no shorter than the longest lifetime they are to have.
+    /// How long before its end the own ticket-granting ticket is replaced, at most seven eighths of its life. Tickets
+    /// of users end no later than it does: [`Self::renew_before_for`] gives the value that leaves them room.
     pub renew_before: Duration,
     /// Largest difference of the clocks.
     pub max_clock_offset: Duration,
@@ -75,7 +75,17 @@ pub enum SettingsError {
     },
 }
 
+/// Beyond what tickets of users need: for a KDC that is away when the own ticket is due.
+const RENEWAL_SLACK: Duration = Duration::from_secs(600);
+
 impl Settings {
+    /// The `renew_before` under which tickets of users can live for `longest`, even when they are made from evidence
+    /// that was kept for `s4u_cache`.
+    #[must_use]
+    pub const fn renew_before_for(longest: Duration, s4u_cache: Duration) -> Duration {
+        longest.saturating_add(s4u_cache).saturating_add(RENEWAL_SLACK)
+    }
+
     /// Ourselves.
     pub(super) fn account(&self) -> Principal {
         Principal::new(self.service.clone(), self.realm.clone())

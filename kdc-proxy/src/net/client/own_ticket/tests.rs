@@ -62,12 +62,12 @@ async fn a_ticket_that_is_not_due_is_used() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_due_before_its_end_but_not_in_the_first_half_of_its_life() {
+async fn a_ticket_is_due_before_its_end_but_not_in_the_first_eighth_of_its_life() {
     let end = |own: &OwnTicket| own.authenticated.tgt.ticket().endtime();
     let long = ticket(-3600, 3600);
     assert_eq!(end(&long).duration_since(long.due).unwrap(), Duration::from_secs(60));
     let short = ticket(0, 40);
-    assert_eq!(end(&short).duration_since(short.due).unwrap(), Duration::from_secs(20));
+    assert_eq!(end(&short).duration_since(short.due).unwrap(), Duration::from_secs(35));
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn without_a_cache_every_result_is_fresh() {
 #[tokio::test]
 async fn the_own_ticket_is_replaced_before_it_ends() {
     let kdc = shared();
-    // A ticket that has run for two minutes and has one left: due by the rule of the half.
+    // A ticket that has run for two minutes and has one left.
     let now = KerberosTime::from_system(system::now()).unwrap().unix_seconds();
     let time = KerberosTime::from_unix_seconds;
     kdc.lock().hooks.part = Some(Box::new(move |part| {
@@ -102,6 +102,27 @@ async fn the_own_ticket_is_replaced_before_it_ends() {
     assert!(second.endtime > system::now() + HOUR);
     assert_eq!(client.service_tgt().await.unwrap(), second);
     assert_eq!(port.count(AS_REQ), 4);
+}
+
+#[tokio::test]
+async fn a_user_gets_the_whole_lifetime_however_old_the_own_ticket_is() {
+    let kdc = shared();
+    let now = KerberosTime::from_system(system::now()).unwrap().unix_seconds();
+    let time = KerberosTime::from_unix_seconds;
+    // Our own ticket began four minutes ago and ends in 26.
+    kdc.lock().hooks.part = Some(Box::new(move |part| {
+        part.starttime = Some(time(now - 240));
+        part.endtime = time(now + 1560);
+    }));
+    let port = kdc.port().await;
+    let renew_before = Settings::renew_before_for(HOUR, Duration::from_secs(60));
+    let settings = Settings { renew_before, ..settings(vec![port.address.clone()]) };
+    let client = Client::new(settings, password()).unwrap();
+    client.service_tgt().await.unwrap();
+    kdc.lock().hooks.part = None;
+    let evidence = client.s4u2self(&user("user1")).await.unwrap();
+    let ticket = client.s4u2proxy(&evidence, &desk1(), HOUR).await.unwrap();
+    assert!(ticket.endtime() > system::now() + HOUR - Duration::from_secs(60));
 }
 
 #[tokio::test]
