@@ -1,9 +1,10 @@
 //! Drives an exchange over the list of KDCs. Does network I/O.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rand_core::{OsRng, UnwrapErr};
+use tokio::time::Instant;
 
 use super::error::{Attempt, AttemptFailure, ClientError, Stage};
 use crate::error::{ErrorCode, ExchangeError, ReplyError};
@@ -21,6 +22,28 @@ pub(super) struct Kdcs {
 
 /// Most rounds of one exchange with one KDC. Three are needed at worst: asked, proved, proved with another clock.
 const MAX_ROUNDS: usize = 4;
+
+/// A caller that gives up after at least this long does so because of the KDC, not of its own accord.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A KDC that is being asked. Dropped without an outcome, because the caller's own time is over, it counts as failed:
+/// otherwise a KDC that hangs for longer than callers wait would be the first one for ever.
+struct Asked<'a> {
+    kdcs: &'a Kdcs,
+    kdc: &'a KdcAddress,
+    since: Instant,
+    has_outcome: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let now = system::instant();
+        if !self.has_outcome && now.saturating_duration_since(self.since) >= PATIENCE {
+            tracing::warn!(kdc = %self.kdc, "kdc gave no answer before the caller gave up");
+            self.kdcs.lock().failed(self.kdc, now);
+        }
+    }
+}
 
 /// How an attempt with one KDC ended without a result.
 enum Ended {
@@ -46,7 +69,11 @@ impl Kdcs {
         let order = self.lock().in_order(system::instant());
         let mut attempts = Vec::new();
         for kdc in order {
-            match self.run_with(&kdc, stage, &start).await {
+            let mut asked = Asked { kdcs: self, kdc: &kdc, since: system::instant(), has_outcome: false };
+            let outcome = self.run_with(&kdc, stage, &start).await;
+            asked.has_outcome = true;
+            drop(asked);
+            match outcome {
                 Ok(output) => {
                     self.lock().answered(&kdc);
                     return Ok((output, kdc));
