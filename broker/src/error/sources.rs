@@ -192,7 +192,9 @@ fn client_code(error: &ClientError) -> Code {
     match error {
         ClientError::KdcUnavailable { .. } => Code::KdcUnavailable,
         ClientError::ClockSkew { .. } | ClientError::ClaimedSkew { .. } => Code::ClockSkew,
-        ClientError::ReplyRefused(ReplyError::Evidence(EvidenceError::NoKey(_)))
+        ClientError::ReplyRefused(ReplyError::Evidence(
+            EvidenceError::NoKey(_) | EvidenceError::NoKeyVersion(_),
+        ))
         | ClientError::Credential(_) => Code::BrokerCredentialRefused,
         ClientError::ReplyRefused(ReplyError::Evidence(EvidenceError::NotSupported)) => Code::KdcRefused,
         ClientError::ReplyRefused(_) => Code::KdcUntrusted,

@@ -63,7 +63,10 @@ pub enum ReplyError {
     #[error("session key has the wrong length")]
     SessionKeyLength,
     /// The ticket itself is encrypted in a type that is not allowed.
-    #[error("encryption type {0} of the ticket is not allowed")]
+    #[error(
+        "encryption type {0} of the ticket is not allowed, so the account it is for needs aes keys \
+         (msDS-SupportedEncryptionTypes)"
+    )]
     TicketEtype(i32),
     /// An AS exchange gave a ticket that is not `initial`.
     #[error("ticket is not marked as initial")]
@@ -116,6 +119,9 @@ pub enum EvidenceError {
     /// None of our long-term keys is of the ticket's encryption type.
     #[error("no long-term key of encryption type {0}")]
     NoKey(i32),
+    /// The ticket is encrypted in a version of our key that the keytab does not have, nor does another version open it.
+    #[error("keytab has no key of version {0}, in which the kdc encrypts tickets for us")]
+    NoKeyVersion(u32),
     /// The ticket does not decrypt under our long-term key.
     #[error("ticket does not decrypt under our long-term key")]
     TicketDecryption,

@@ -70,6 +70,16 @@ impl LongTermKeys {
             Source::Derived(keys) => keys.iter().filter(|key| key.etype() == etype).collect(),
         }
     }
+
+    /// Whether there is a key of this type and version; of derived keys, whose version nobody knows, every one counts.
+    pub(super) fn has_version(&self, etype: Etype, kvno: u32) -> bool {
+        match &self.0 {
+            Source::Keytab { keytab, principals } => {
+                principals.iter().any(|principal| keytab.key(principal, etype, Some(kvno)).is_some())
+            }
+            Source::Derived(_) => true,
+        }
+    }
 }
 
 impl Secret {

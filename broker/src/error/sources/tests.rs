@@ -143,6 +143,7 @@ fn the_clients_errors_are_sorted_by_who_must_act() {
         (ClientError::ReplyRefused(ReplyError::Nonce), Code::KdcUntrusted),
         (evidence(EvidenceError::SessionKey), Code::KdcUntrusted),
         (evidence(EvidenceError::NoKey(17)), Code::BrokerCredentialRefused),
+        (evidence(EvidenceError::NoKeyVersion(3)), Code::BrokerCredentialRefused),
         (evidence(EvidenceError::NotSupported), Code::KdcRefused),
         (referral(Stage::S4u2Self), Code::AccountUnknown),
         (referral(Stage::S4u2Proxy), Code::DelegationRefused),

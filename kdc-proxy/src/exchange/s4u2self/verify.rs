@@ -47,14 +47,18 @@ fn open_ticket<'k>(
 ) -> Result<(EncTicketPart, &'k Key), EvidenceError> {
     let sealed = &opened.ticket.enc_part;
     let etype = Etype::from_number(sealed.etype).map_err(|_| EvidenceError::NoKey(sealed.etype))?;
-    let candidates = keys.candidates(etype, sealed.kvno.map(|kvno| kvno.0));
+    let kvno = sealed.kvno.map(|kvno| kvno.0);
+    let candidates = keys.candidates(etype, kvno);
     if candidates.is_empty() {
         return Err(EvidenceError::NoKey(sealed.etype));
     }
     let (plain, key) = candidates
         .into_iter()
         .find_map(|key| Some((key.decrypt(KeyUsage::TICKET, &sealed.cipher).ok()?, key)))
-        .ok_or(EvidenceError::TicketDecryption)?;
+        .ok_or_else(|| match kvno.filter(|kvno| !keys.has_version(etype, *kvno)) {
+            Some(kvno) => EvidenceError::NoKeyVersion(kvno),
+            None => EvidenceError::TicketDecryption,
+        })?;
     let part = decode(&plain).map_err(|_| EvidenceError::TicketMalformed)?;
     Ok((part, key))
 }

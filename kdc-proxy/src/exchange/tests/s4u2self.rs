@@ -5,7 +5,9 @@ use crate::message::kdc_rep::KdcRep;
 use crate::message::kdc_req::{KdcReqBody, TgsReq};
 use crate::message::pac::PacError;
 use crate::message::padata::{PaS4uX509User, S4uUserId, kind};
-use crate::message::types::{AuthorizationElement, EncTicketPart, Flags, PaData, Ticket, decode, encode};
+use crate::message::types::{
+    AuthorizationElement, EncTicketPart, Flags, Kvno, PaData, Ticket, decode, encode,
+};
 use crate::testing::X509User;
 use crate::ticket::TicketFlags;
 
@@ -240,6 +242,26 @@ fn a_ticket_under_another_key_is_refused() {
         reply.ticket = rasn::types::Any::new(encode(&ticket));
     });
     assert_eq!(error, EvidenceError::TicketDecryption.into());
+}
+
+#[test]
+fn a_ticket_under_a_version_the_keytab_does_not_have_is_told_as_such() {
+    let error_of = |kvno| {
+        let mut lab = Lab::new();
+        let keytab = lab.keytab(&[Etype::Aes256]);
+        let own = lab.as_exchange(keytab).unwrap();
+        lab.kdc.hooks.reply = Some(Box::new(move |reply| {
+            let mut rng = ChaCha20Rng::from_seed([9; 32]);
+            let mut ticket: Ticket = decode(reply.ticket.as_bytes()).unwrap();
+            let key = Key::random(Etype::Aes256, &mut rng);
+            ticket.enc_part.cipher = key.encrypt(KeyUsage::TICKET, b"part", &mut rng).into();
+            ticket.enc_part.kvno = Some(Kvno(kvno));
+            reply.ticket = rasn::types::Any::new(encode(&ticket));
+        }));
+        lab.s4u2self(&own, "alice").unwrap_err()
+    };
+    assert_eq!(error_of(4), EvidenceError::NoKeyVersion(4).into());
+    assert_eq!(error_of(3), EvidenceError::TicketDecryption.into());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::exchange::secret::LongTermKeys;
 use crate::key::{Etype, Key};
 use crate::net::client::Stage;
 use crate::principal::{Principal, PrincipalName, Realm};
-use crate::ticket::{ServiceTicket, TicketFlags, TicketGrantingTicket, TicketTimes};
+use crate::ticket::{TicketFlags, TicketGrantingTicket, TicketTimes};
 use crate::time::{ClockOffset, KerberosTime};
 use std::cell::Cell;
 
