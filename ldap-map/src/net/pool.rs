@@ -49,7 +49,7 @@ pub(super) struct Pool {
     /// The server that answered last.
     preferred: AtomicUsize,
     credential: Mutex<Credential>,
-    /// Held while a credential that is not known to be good is tried, so that many logins at once try it once.
+    /// Held while the credential is presented, so that many logins at once try one that has just been changed once.
     trial: tokio::sync::Mutex<()>,
 }
 
@@ -61,15 +61,10 @@ struct Resting {
 /// What is known of the service account's credential.
 #[derive(Clone, Debug)]
 enum Credential {
-    Untried,
-    Good,
+    /// Not refused, as far as is known.
+    Usable,
     /// Refused: asking again at once could lock the account.
-    Refused {
-        until: Instant,
-        pause: Duration,
-        server: String,
-        reason: BindRefusal,
-    },
+    Refused { until: Instant, pause: Duration, server: String, reason: BindRefusal },
 }
 
 impl Credential {
@@ -87,7 +82,7 @@ impl Credential {
     fn next_pause(&self) -> Duration {
         match self {
             Self::Refused { pause, .. } => (*pause * 2).min(LONGEST_PAUSE),
-            Self::Untried | Self::Good => FIRST_PAUSE,
+            Self::Usable => FIRST_PAUSE,
         }
     }
 }
@@ -122,7 +117,7 @@ impl Pool {
             reach,
             idle: Mutex::new(Vec::new()),
             preferred: AtomicUsize::new(0),
-            credential: Mutex::new(Credential::Untried),
+            credential: Mutex::new(Credential::Usable),
             trial: tokio::sync::Mutex::new(()),
         }
     }
@@ -179,14 +174,14 @@ impl Pool {
     async fn open(&self, server: &LdapServer) -> Result<Connection, NotOpened> {
         let reach = &self.reach;
         let mut connection = Connection::open(server, &reach.tls, reach.connect_timeout).await?;
-        let is_good = matches!(*self.credential(), Credential::Good);
-        let _trial = if is_good { None } else { Some(self.trial.lock().await) };
+        let trial = timeout(reach.operation_timeout, self.trial.lock()).await;
+        let _trial = trial.map_err(|_| Fault::Timeout)?;
         if let Some(refusal) = self.credential().refusal(clock::now()) {
             return Err(NotOpened::Refused(refusal));
         }
         match bind(&mut connection, &reach.bind, reach.operation_timeout).await {
             Ok(()) => {
-                *self.credential() = Credential::Good;
+                *self.credential() = Credential::Usable;
                 tracing::debug!(%server, "connected to the directory");
                 Ok(connection)
             }
@@ -280,7 +275,7 @@ mod tests {
 
     #[test]
     fn every_refusal_doubles_the_pause_up_to_a_limit() {
-        let mut credential = Credential::Good;
+        let mut credential = Credential::Usable;
         let mut pauses = Vec::new();
         for _ in 0..9 {
             let pause = credential.next_pause();

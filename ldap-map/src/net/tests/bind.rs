@@ -1,5 +1,8 @@
 //! Logging in to the directory, and being refused.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 fn refusing(asked: &Asked) -> Vec<Answer> {
@@ -31,6 +34,23 @@ async fn many_logins_at_once_try_a_wrong_password_once() {
     let login = || async { directory.account_by_upn(&alice()).await.is_err() };
     assert_eq!((true, true, true, true), tokio::join!(login(), login(), login(), login()));
     assert_eq!(1, server.binds());
+}
+
+#[tokio::test]
+async fn many_logins_at_once_try_a_password_that_has_become_wrong_once() {
+    let ca = Ca::new();
+    let (changed, ordinary) = (Arc::new(AtomicBool::new(false)), ordinary());
+    let is_changed = Arc::clone(&changed);
+    let server = Server::start(&ca, NAME, move |asked: &Asked| {
+        if is_changed.load(Ordering::SeqCst) { refusing(asked) } else { ordinary(asked) }
+    })
+    .await;
+    let directory = open(Settings { pool_size: 8, ..settings(&ca, &[&server]) });
+    directory.account_by_upn(&alice()).await.unwrap();
+    changed.store(true, Ordering::SeqCst);
+    let login = || async { directory.account_by_upn(&alice()).await.is_err() };
+    assert_eq!((true, true, true, true), tokio::join!(login(), login(), login(), login()));
+    assert_eq!(2, server.binds(), "the good one and one bad one");
 }
 
 #[tokio::test]
