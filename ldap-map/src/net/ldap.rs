@@ -21,6 +21,8 @@ use crate::message::response::{Message, Response, ResultCode};
 
 /// Most references to other servers in one answer; they are counted and never followed.
 const MAXIMUM_REFERENCES: usize = 64;
+/// Most addresses of one server that are tried.
+const MAXIMUM_ADDRESSES: usize = 8;
 /// Octets read at once.
 const CHUNK: usize = 16 * 1024;
 /// Message identifiers run up to 2^31-1; a connection never gets near.
@@ -49,12 +51,12 @@ impl Connection {
         tls: &TlsConnector,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        timeout(limit, Self::open_unbounded(server, tls)).await.map_err(|_| Fault::Timeout)?
+        timeout(limit, Self::open_unbounded(server, tls, limit)).await.map_err(|_| Fault::Timeout)?
     }
 
-    async fn open_unbounded(server: &LdapServer, tls: &TlsConnector) -> Result<Self, Fault> {
+    async fn open_unbounded(server: &LdapServer, tls: &TlsConnector, limit: Duration) -> Result<Self, Fault> {
         let name = ServerName::try_from(server.name().to_owned()).map_err(|_| Fault::Resolve)?;
-        let tcp = dial(server).await?;
+        let tcp = dial(server, limit).await?;
         let stream = tls.connect(name, tcp).await.map_err(|error| handshake_fault(&error))?;
         Ok(Self { stream, received: Vec::new(), message_id: 0, server: server.clone(), opened: clock::now() })
     }
@@ -164,15 +166,21 @@ impl Connection {
     }
 }
 
-async fn dial(server: &LdapServer) -> Result<TcpStream, Fault> {
+/// Tries the addresses of the server one after another, each for its share of `within`, so that one that swallows
+/// packets leaves time for the next.
+async fn dial(server: &LdapServer, within: Duration) -> Result<TcpStream, Fault> {
+    let addresses = server.addresses().await.map_err(|_| Fault::Resolve)?;
+    let tried = addresses.len().min(MAXIMUM_ADDRESSES);
+    let share = within / u32::try_from(tried).unwrap_or(u32::MAX).max(1);
     let mut fault = Fault::Resolve;
-    for address in server.addresses().await.map_err(|_| Fault::Resolve)? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+    for address in addresses.into_iter().take(MAXIMUM_ADDRESSES) {
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map_err(|error| Fault::Connect(error.kind()))?;
                 return Ok(stream);
             }
-            Err(error) => fault = Fault::Connect(error.kind()),
+            Ok(Err(error)) => fault = Fault::Connect(error.kind()),
+            Err(_) => fault = Fault::Timeout,
         }
     }
     Err(fault)
