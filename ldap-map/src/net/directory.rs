@@ -296,6 +296,7 @@ fn settle<Answer>(
     connection: Connection,
     outcome: Result<Answer, Failure>,
 ) -> ControlFlow<Result<Answer, DirectoryError>> {
+    lease.answered();
     let outcome = match outcome {
         Err(Failure::Fault(fault)) => {
             lease.failed(connection, fault);

@@ -99,9 +99,17 @@ impl From<Fault> for NotOpened {
     }
 }
 
+/// A caller that gives up after at least this long does so because of the server, not of its own accord.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The right to one connection at a time, and the memory of what failed so far.
+///
+/// Dropped while a server is asked, because the caller's own time is over, it has the next server preferred:
+/// otherwise one that hangs for longer than callers wait would be the first one for ever.
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
+    /// The server that is being asked, and since when.
+    asking: Option<(usize, Instant)>,
     _permit: SemaphorePermit<'a>,
     attempts: Vec<Attempt>,
     /// Servers not yet tried, in order.
@@ -135,6 +143,7 @@ impl Pool {
         let order: Vec<usize> = (0..count).map(|step| (first + step) % count).collect();
         Ok(Lease {
             pool: self,
+            asking: None,
             _permit: permit,
             attempts: Vec::new(),
             untried: order.into_iter(),
@@ -148,6 +157,11 @@ impl Pool {
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Resting>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops the connections that rest to a server which does not answer.
+    fn give_up_rested(&self, server: &LdapServer) {
+        self.idle().retain(|resting| resting.connection.server() != server);
     }
 
     /// A connection that rested and still answers. Those that do not are dropped.
@@ -212,6 +226,8 @@ impl Lease<'_> {
         if self.takes_rested
             && let Some(connection) = self.pool.rested().await
         {
+            let place = self.pool.reach.servers.iter().position(|server| server == connection.server());
+            self.asking = place.map(|place| (place, clock::now()));
             return Ok(connection);
         }
         self.takes_rested = false;
@@ -220,6 +236,7 @@ impl Lease<'_> {
         }
         for index in self.untried.by_ref() {
             let Some(server) = self.pool.reach.servers.get(index) else { continue };
+            self.asking = Some((index, clock::now()));
             match self.pool.open(server).await {
                 Ok(connection) => {
                     if self.pool.preferred.swap(index, Ordering::Relaxed) != index {
@@ -227,8 +244,12 @@ impl Lease<'_> {
                     }
                     return Ok(connection);
                 }
-                Err(NotOpened::Refused(refusal)) => return Err(refusal),
+                Err(NotOpened::Refused(refusal)) => {
+                    self.asking = None;
+                    return Err(refusal);
+                }
                 Err(NotOpened::Fault(fault)) => {
+                    self.asking = None;
                     tracing::debug!(%server, error = %fault, "directory server cannot be used");
                     self.attempts.push(Attempt { server: server.name().to_owned(), fault });
                 }
@@ -237,8 +258,14 @@ impl Lease<'_> {
         Err(DirectoryError::Unavailable { attempts: std::mem::take(&mut self.attempts) })
     }
 
-    /// Gives up a connection after a fault.
+    /// The server that was asked has answered, or failed: whatever follows is not its fault.
+    pub(super) const fn answered(&mut self) {
+        self.asking = None;
+    }
+
+    /// Gives up a connection after a fault, and with it all that rest to the same server.
     pub(super) fn failed(&mut self, connection: Connection, fault: Fault) {
+        self.pool.give_up_rested(connection.server());
         let server = connection.server().name().to_owned();
         tracing::debug!(server, error = %fault, "connection dropped");
         self.attempts.push(Attempt { server, fault });
@@ -252,6 +279,19 @@ impl Lease<'_> {
         if idle.len() < self.pool.reach.size {
             idle.push(Resting { connection, since: clock::now() });
         }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let Some((place, since)) = self.asking else { return };
+        let servers = &self.pool.reach.servers;
+        let Some(server) = servers.get(place).filter(|_| clock::now() - since >= PATIENCE) else { return };
+        tracing::warn!(%server, "no answer from the directory server before the caller gave up");
+        self.pool.give_up_rested(server);
+        let next = (place + 1) % servers.len();
+        // Unless another lease has moved on already.
+        let _moved = self.pool.preferred.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
