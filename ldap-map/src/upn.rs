@@ -70,9 +70,11 @@ impl Upn {
     }
 }
 
-/// Whether two texts differ at most in the case of their letters, letter by letter.
+/// Whether two texts differ at most in the case of their letters, letter by letter. Two characters are the same letter
+/// only when both their lower and their upper forms agree: the Kelvin sign is not a `k`, although its lower form is.
 pub(crate) fn same_ignoring_case(one: &str, other: &str) -> bool {
     one.chars().flat_map(char::to_lowercase).eq(other.chars().flat_map(char::to_lowercase))
+        && one.chars().flat_map(char::to_uppercase).eq(other.chars().flat_map(char::to_uppercase))
 }
 
 impl fmt::Display for Upn {
@@ -196,6 +198,15 @@ mod tests {
         let one = Upn::parse("Alice@CORP.example").unwrap();
         assert!(one.matches(&Upn::parse("aLICE@corp.EXAMPLE").unwrap()));
         assert_ne!(one, Upn::parse("alice@corp.example").unwrap());
+    }
+
+    #[test]
+    fn a_look_alike_letter_is_not_the_letter() {
+        let one = Upn::parse("kim@corp.example").unwrap();
+        assert!(!one.matches(&Upn::parse("\u{212a}im@corp.example").unwrap()));
+        let ring = Upn::parse("\u{e5}sa@corp.example").unwrap();
+        assert!(ring.matches(&Upn::parse("\u{c5}SA@corp.example").unwrap()));
+        assert!(!ring.matches(&Upn::parse("\u{212b}sa@corp.example").unwrap()));
     }
 
     #[test]
