@@ -27,10 +27,10 @@ pub fn searches(sids: &[Sid]) -> impl Iterator<Item = (&[Sid], Filter)> {
     })
 }
 
-/// The SID and the name of one object found.
+/// The SID and the name of one object found; no name where the service account may not read it.
 ///
 /// # Errors
-/// [`AttributeError`] when either is missing or malformed.
-pub fn read_name(entry: &Entry) -> Result<(Sid, String), AttributeError> {
-    Ok((entry.sid()?, entry.text(Attribute::SAM_ACCOUNT_NAME)?.to_owned()))
+/// [`AttributeError`] when the SID is missing or either is malformed.
+pub fn read_name(entry: &Entry) -> Result<(Sid, Option<String>), AttributeError> {
+    Ok((entry.sid()?, entry.optional_text(Attribute::SAM_ACCOUNT_NAME)?.map(str::to_owned)))
 }

@@ -40,7 +40,7 @@ const MAXIMUM_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Settings {
     /// The servers, all of the same domain, in order of preference.
     pub servers: Vec<LdapServer>,
-    /// Where accounts are searched: a domain, or a part of it.
+    /// Where accounts must lie: a domain, or a part of it. Names must be unique in the whole domain.
     pub base_dn: Dn,
     /// The CA certificates that the servers' certificates must come from.
     pub roots: Vec<CertificateDer<'static>>,
@@ -145,7 +145,11 @@ impl Directory {
         let name = self.find(connection, upn).await?;
         let mut account = self.read(connection, &name).await?;
         // The directory compares more loosely than the mapping may: accents, for one.
-        if !account.answers_to(upn) || !account.dn.is_within(&self.base) {
+        if !account.answers_to(upn) {
+            return Err(DirectoryError::NotFound.into());
+        }
+        if !account.dn.is_within(&self.base) {
+            tracing::info!(dn = %account.dn, base = %self.base, "the account lies outside of the configured base");
             return Err(DirectoryError::NotFound.into());
         }
         self.name_groups(connection, &mut account).await?;
@@ -153,7 +157,8 @@ impl Directory {
         Ok(account)
     }
 
-    /// Where the one object of this name lies, and its lasting identity.
+    /// Where the one object of this name lies, and its lasting identity. The whole domain is searched: an account
+    /// beyond the base that has the name too makes it ambiguous all the same.
     async fn find(&self, connection: &mut Connection, upn: &Upn) -> Result<Entry, Failure> {
         let explicit = Filter::equals(Attribute::USER_PRINCIPAL_NAME, upn.as_str().as_bytes());
         let implicit = || Filter::equals(Attribute::SAM_ACCOUNT_NAME, upn.user().as_bytes());
@@ -164,7 +169,7 @@ impl Directory {
         // One more than expected, so that a second account shows.
         let attributes = [Attribute::OBJECT_GUID];
         let found =
-            self.search(connection, self.base.as_str(), Scope::Subtree, &filter, &attributes, 2).await?;
+            self.search(connection, self.domain.as_str(), Scope::Subtree, &filter, &attributes, 2).await?;
         let mut entries = found.entries.into_iter();
         match (found.code, entries.next(), entries.next()) {
             (ResultCode::SUCCESS, None, None) => Err(DirectoryError::NotFound.into()),
@@ -211,7 +216,7 @@ impl Directory {
         for (chunk, filter) in groups::searches(&unknown) {
             let found = self.find_groups(connection, chunk, &filter).await?;
             for sid in chunk {
-                let name = found.get(sid).cloned();
+                let name = found.get(sid).cloned().flatten();
                 self.group_names.remember(sid.clone(), name.clone(), now);
                 names.insert(sid.clone(), name);
             }
@@ -227,7 +232,7 @@ impl Directory {
         connection: &mut Connection,
         sids: &[Sid],
         filter: &Filter,
-    ) -> Result<BTreeMap<Sid, String>, Failure> {
+    ) -> Result<BTreeMap<Sid, Option<String>>, Failure> {
         let limit = u32::try_from(sids.len()).unwrap_or(u32::MAX);
         let attributes = [Attribute::OBJECT_SID, Attribute::SAM_ACCOUNT_NAME];
         let found =

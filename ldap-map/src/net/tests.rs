@@ -175,6 +175,42 @@ async fn an_account_outside_the_base_is_not_found() {
 }
 
 #[tokio::test]
+async fn an_account_outside_the_base_makes_a_name_ambiguous_all_the_same() {
+    let ca = Ca::new();
+    let inside = Person::new("staff")
+        .at("CN=staff,OU=Staff,DC=corp,DC=example")
+        .with("userPrincipalName", &["alice@corp.example"]);
+    // As a real directory, which looks for names below the base of the search only.
+    let everybody = directory(vec![inside.clone(), Person::new("alice")], vec![]);
+    let staff = directory(vec![inside], vec![]);
+    let server = Server::start(&ca, NAME, move |asked: &Asked| match asked {
+        Asked::Search { base, .. } if base.starts_with("OU=Staff") => staff(asked),
+        _ => everybody(asked),
+    })
+    .await;
+    let base_dn = Dn::parse("OU=Staff,DC=corp,DC=example").unwrap();
+    let directory = open(Settings { base_dn, ..settings(&ca, &[&server]) });
+    let error = directory.account_by_upn(&alice()).await.unwrap_err();
+    assert!(matches!(error, DirectoryError::Ambiguous), "{error}");
+}
+
+#[tokio::test]
+async fn a_group_whose_name_may_not_be_read_has_none() {
+    let ca = Ca::new();
+    let ordinary = ordinary();
+    let server = Server::start(&ca, NAME, move |asked: &Asked| {
+        if !asked.mentions("group") {
+            return ordinary(asked);
+        }
+        let hidden = Person::empty("CN=Hidden,DC=corp,DC=example").with("objectSid", &[sid(513).as_bytes()]);
+        vec![Answer::Entry(hidden), Answer::Done(0)]
+    })
+    .await;
+    let account = open(settings(&ca, &[&server])).account_by_upn(&alice()).await.unwrap();
+    assert_eq!((sid(513), None), (account.groups[0].sid.clone(), account.groups[0].sam_account_name.clone()));
+}
+
+#[tokio::test]
 async fn an_object_that_took_the_place_of_the_found_one_is_not_it() {
     let script = but_names(|| {
         let former = Person::new("alice").with("objectGUID", &[[7; 16]]);
