@@ -1,8 +1,7 @@
 //! The `kerbridge` command.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use broker::{config::Config, exit, logging, reload::Source, service};
 use clap::{Parser, error::ErrorKind};
@@ -52,16 +51,12 @@ fn validate(source: &Source) -> ExitCode {
 }
 
 fn serve(source: &Source) -> ExitCode {
-    // Before the configuration, for its secrets are read with it; the log is there after it only.
     let kept_private = service::keep_memory_private();
     let Ok(config) = read(source) else { return exit::CONFIG.into() };
     if logging::set_up(config.log.format, config.log.level).is_err() {
         return exit::SOFTWARE.into();
     }
-    if let Err(error) = kept_private {
-        tracing::warn!(%error, "core files cannot be forbidden");
-    }
-    match service::run_to_the_end(config, source) {
+    match service::run_to_the_end(config, source, kept_private) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, cause = ?std::error::Error::source(&error), "service ended");

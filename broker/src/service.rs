@@ -50,20 +50,30 @@ impl ServiceError {
     }
 }
 
+/// What came of [`keep_memory_private`], to be told once there is a log.
+#[derive(Debug)]
+#[must_use]
+pub struct KeptPrivate(io::Result<()>);
+
 /// Keeps keys and tickets out of core files and away from debuggers of the same user. To be called before the first secret
-/// is read.
-///
-/// # Errors
-/// The system does not allow it.
-pub fn keep_memory_private() -> io::Result<()> {
-    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+/// is read, which is before the configuration.
+pub fn keep_memory_private() -> KeptPrivate {
+    let kept = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    KeptPrivate(kept.map_err(io::Error::from))
 }
 
 /// Makes the runtime, serves, and leaves nothing running.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_to_the_end(config: Config, source: &Source) -> Result<(), ServiceError> {
+pub fn run_to_the_end(
+    config: Config,
+    source: &Source,
+    kept_private: KeptPrivate,
+) -> Result<(), ServiceError> {
+    if let Err(error) = kept_private.0 {
+        tracing::warn!(%error, "core files cannot be forbidden");
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServiceError::Runtime)?;
     let ended = runtime.block_on(run(config, source));
@@ -198,7 +208,7 @@ mod tests {
 
     #[test]
     fn private_memory_is_in_no_core_file() {
-        keep_memory_private().expect("any process may do so");
+        keep_memory_private().0.expect("any process may do so");
         let behaviour = rustix::process::dumpable_behavior().expect("the system tells");
         assert_eq!(behaviour, DumpableBehavior::NotDumpable);
     }
