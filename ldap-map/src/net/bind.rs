@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::error::Fault;
 use super::ldap::Connection;
@@ -27,6 +27,16 @@ pub enum Bind {
         /// The leaf's key.
         key: PrivateKeyDer<'static>,
     },
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        match self {
+            // The password wipes itself.
+            Self::Simple { .. } => {}
+            Self::External { key, .. } => key.zeroize(),
+        }
+    }
 }
 
 impl fmt::Debug for Bind {
