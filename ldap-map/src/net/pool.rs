@@ -177,7 +177,9 @@ impl Pool {
                 match sign_of_life(&mut connection, self.reach.operation_timeout).await {
                     Ok(()) => return Some(connection),
                     Err(error) => {
-                        tracing::debug!(server = %connection.server(), %error, "connection dropped")
+                        tracing::debug!(server = %connection.server(), %error, "connection dropped");
+                        // Most likely the others are dead too, and each would take as long to tell.
+                        self.give_up_rested(connection.server());
                     }
                 }
             }

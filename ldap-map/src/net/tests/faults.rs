@@ -117,6 +117,49 @@ async fn a_connection_that_broke_while_it_rested_is_replaced() {
     assert_eq!(2, server.binds());
 }
 
+/// Lets so much time pass for the pool, and none for anything else.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// How many signs of life were asked for.
+fn signs_of_life(server: &Server) -> usize {
+    let is_sign = |asked: &&Asked| matches!(asked, Asked::Search { base, .. } if base.is_empty());
+    server.asked().iter().filter(is_sign).count()
+}
+
+#[tokio::test]
+async fn a_connection_that_rested_shows_that_it_lives_before_it_is_used() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let directory = open(settings(&ca, &[&server]));
+    for (rest, signs, binds) in [(0, 0, 1), (9, 0, 1), (11, 1, 1), (301, 1, 2)] {
+        pass(Duration::from_secs(rest)).await;
+        directory.account_by_upn(&alice()).await.unwrap();
+        assert_eq!((signs, binds), (signs_of_life(&server), server.binds()), "after {rest} seconds");
+    }
+}
+
+#[tokio::test]
+async fn the_connections_to_a_server_that_died_cost_one_wait_and_not_one_each() {
+    let ca = Ca::new();
+    let ordinary_answer = ordinary();
+    let dying = Server::start(&ca, NAME, move |asked: &Asked| match asked {
+        Asked::Search { base, .. } if base.is_empty() => Vec::new(),
+        _ => ordinary_answer(asked),
+    })
+    .await;
+    let directory = open(Settings { pool_size: 4, ..impatient(&ca, &[&dying]) });
+    let login = || async { directory.account_by_upn(&alice()).await.is_ok() };
+    assert_eq!((true, true, true, true), tokio::join!(login(), login(), login(), login()));
+    assert_eq!(4, dying.binds());
+    pass(Duration::from_secs(11)).await;
+    assert!(login().await);
+    assert_eq!((1, 5), (signs_of_life(&dying), dying.binds()));
+}
+
 #[tokio::test]
 async fn a_server_of_another_ca_is_not_trusted() {
     let (ca, other) = (Ca::new(), Ca::new());
