@@ -66,7 +66,7 @@ impl Loader<'_> {
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
         let directory = self.directory(&raw.directory);
         let policy = self.policy(&raw.rules, gateways);
-        let kerberos = self.kerberos(&raw.kerberos, raw.handoff.session_lifetime.as_ref());
+        let kerberos = self.kerberos(&raw.kerberos, &raw.handoff, &raw.rules);
         let status = raw.health.as_ref().map(|health| self.status(health));
         let validator = validator?;
         let lists = validator.crls();
@@ -148,6 +148,7 @@ impl Loader<'_> {
         {
             warnings.push(Warning::StatusNotLoopback);
         }
+        warnings.extend(kerberos::late_renewal(&raw.kerberos, &raw.handoff, &raw.rules));
         warnings.extend(policy::warnings(&raw.rules));
         let named = [
             ("identity.roots", &raw.identity.roots),

@@ -294,3 +294,13 @@ fn every_example_in_deploy_has_only_keys_that_exist_and_all_that_are_needed() {
 fn fs_text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
+
+#[test]
+fn a_renewal_that_cuts_the_tickets_of_a_rule_short_is_spoken_of() {
+    let written = Written::new();
+    let needed = Duration::from_secs(70 * 60);
+    for (chosen, late) in [("", false), ("renew_before = \"10m\"", true), ("renew_before = \"70m\"", false)] {
+        let config = written.with("[kerberos]", &format!("[kerberos]\n{chosen}")).loaded().unwrap();
+        assert_eq!(config.warnings.contains(&Warning::LateRenewal { needed }), late, "{chosen}");
+    }
+}

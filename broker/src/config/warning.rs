@@ -22,6 +22,11 @@ pub enum Warning {
     Rc4Allowed,
     /// A certificate may name its account by UPN alone.
     WeakMappingAccepted,
+    /// The service's own ticket is renewed so late that persons' tickets end before their time.
+    LateRenewal {
+        /// What `kerberos.renew_before` must at least be.
+        needed: Duration,
+    },
     /// The status page answers the whole network.
     StatusNotLoopback,
     /// A rule names a group by a SID that no PAC contains, so that the directory's word alone lets its members in.
@@ -66,6 +71,11 @@ impl fmt::Display for Warning {
             Self::Rc4Allowed => f.write_str("rc4 is allowed: a broken cipher is accepted (kerberos.allow_rc4)"),
             Self::WeakMappingAccepted => f.write_str(
                 "weak mappings are accepted: whoever can set a upn in a certificate can be anybody (directory.accept_weak_mapping)",
+            ),
+            Self::LateRenewal { needed } => write!(
+                f,
+                "tickets of persons may end early, with the service's own: set at least {} minutes, or nothing (kerberos.renew_before)",
+                needed.as_secs().div_ceil(60)
             ),
             Self::StatusNotLoopback => {
                 f.write_str("the status page answers the whole network (health.loopback_only)")

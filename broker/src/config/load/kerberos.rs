@@ -10,7 +10,7 @@ use kdc_proxy::{
 
 use super::Loader;
 use crate::{
-    config::{document::Located, problem::Fault, raw, secret::MAX_KEYTAB},
+    config::{Warning, document::Located, problem::Fault, raw, secret::MAX_KEYTAB},
     tickets,
 };
 
@@ -19,7 +19,8 @@ impl Loader<'_> {
     pub(super) fn kerberos(
         &self,
         raw: &raw::Kerberos,
-        session_lifetime: Option<&Located<Duration>>,
+        handoff: &raw::Handoff,
+        rules: &[raw::Rule],
     ) -> Option<(Client, tickets::Settings)> {
         let realm = self.realm(raw.realm.clone());
         let service = self.parsed(raw.service.clone(), PrincipalName::principal);
@@ -32,6 +33,7 @@ impl Loader<'_> {
         let secret = raw.keytab.as_ref().or(raw.password.as_ref());
         let secret = secret.map_or(&raw.place, |source| &source.place);
         let credential = self.credential(raw);
+        let renew_before = raw.renew_before.as_ref().map(|chosen| chosen.value);
         let settings = Settings {
             realm: realm?,
             service: service?,
@@ -40,7 +42,7 @@ impl Loader<'_> {
             connect_timeout: raw.connect_timeout.as_ref()?.value,
             exchange_timeout: raw.exchange_timeout.as_ref()?.value,
             allow_rc4: raw.allow_rc4.as_ref()?.value,
-            renew_before: raw.renew_before.as_ref()?.value,
+            renew_before: renew_before.or_else(|| room_for_tickets(raw, handoff, rules))?,
             max_clock_offset: raw.max_clock_offset.as_ref()?.value,
             s4u_cache: raw.s4u_cache.as_ref()?.value,
         };
@@ -48,7 +50,7 @@ impl Loader<'_> {
             realm: settings.realm.clone(),
             account: settings.service.clone(),
             spn: settings.s4u2self_name.clone(),
-            session_lifetime: session_lifetime?.value,
+            session_lifetime: handoff.session_lifetime.as_ref()?.value,
         };
         let client = Client::new(settings, credential?);
         let (place, mend) = match &client {
@@ -93,6 +95,25 @@ impl Loader<'_> {
         let text = text?;
         self.problems.keep(&text.place, parse(&text.value).map_err(Fault::step))
     }
+}
+
+/// A warning where the service's own ticket is renewed too late for the tickets of persons, which end with it.
+pub(super) fn late_renewal(
+    raw: &raw::Kerberos,
+    handoff: &raw::Handoff,
+    rules: &[raw::Rule],
+) -> Option<Warning> {
+    let renew_before = raw.renew_before.as_ref()?.value;
+    let needed = room_for_tickets(raw, handoff, rules)?;
+    (renew_before < needed).then_some(Warning::LateRenewal { needed })
+}
+
+/// How long before its end the service's own ticket must be renewed, so that the tickets of every rule and session
+/// can live as long as they may.
+fn room_for_tickets(raw: &raw::Kerberos, handoff: &raw::Handoff, rules: &[raw::Rule]) -> Option<Duration> {
+    let lifetimes = rules.iter().filter_map(|rule| Some(rule.maximum_lifetime.as_ref()?.value));
+    let longest = lifetimes.max().unwrap_or_default().min(handoff.session_lifetime.as_ref()?.value);
+    Some(Settings::renew_before_for(longest, raw.s4u_cache.as_ref()?.value))
 }
 
 /// How a keytab is made.

@@ -140,7 +140,12 @@ impl Kerberos {
             max_clock_offset: section.within("max_clock_offset", 5 * MINUTE, SECOND..=HOUR),
             connect_timeout: section.within("connect_timeout", seconds(2), 100 * MILLISECOND..=MINUTE),
             exchange_timeout: section.within("exchange_timeout", seconds(5), 100 * MILLISECOND..=MINUTE),
-            renew_before: section.within("renew_before", 10 * MINUTE, SECOND..=24 * HOUR),
+            // Its default depends on the rules.
+            renew_before: if section.has("renew_before") {
+                section.within("renew_before", HOUR, SECOND..=24 * HOUR)
+            } else {
+                None
+            },
             s4u_cache: section.within("s4u_cache", Duration::ZERO, Duration::ZERO..=HOUR),
         };
         section.close();
