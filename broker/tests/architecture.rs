@@ -174,6 +174,12 @@ fn kerberos_crypto_is_named_in_key_rs_only() {
 }
 
 #[test]
+fn rasn_is_named_in_the_messages_only() {
+    let message = |path: &Path| path.starts_with("message");
+    assert_eq!(strangers("kdc-proxy", "rasn::", message), NONE);
+}
+
+#[test]
 fn what_only_tests_compare_with_is_named_in_no_production_code() {
     for krate in ["broker", "kdc-proxy", "ldap-map"] {
         for oracle in ["kerberos_asn1::", "ldap3::"] {

@@ -8,7 +8,6 @@ mod bindings;
 use std::time::SystemTime;
 
 use rand_core::{CryptoRng, RngCore};
-use rasn::types::Any;
 use zeroize::Zeroizing;
 
 pub use bindings::{BindingsError, ChannelBindings};
@@ -16,7 +15,7 @@ pub use bindings::{BindingsError, ChannelBindings};
 use crate::key::{Key, KeyUsage};
 use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::types::{
-    AuthorizationElement, EncryptedData, Flags, WireChecksum, encode, encode_secret,
+    AuthorizationElement, EncryptedData, Flags, WireChecksum, encode, encode_secret, encoded,
 };
 use crate::ticket::ServiceTicket;
 use crate::time::{KerberosTime, TimeError};
@@ -84,7 +83,7 @@ fn ap_req<R: RngCore + CryptoRng + ?Sized>(
         pvno: 5,
         msg_type: 14,
         ap_options: MUTUAL_REQUIRED,
-        ticket: Any::new(ticket.bytes().to_vec()),
+        ticket: encoded(ticket.bytes()),
         authenticator: EncryptedData {
             etype: session_key.etype().number(),
             kvno: None,

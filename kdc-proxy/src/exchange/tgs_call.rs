@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use rand_core::CryptoRng;
-use rasn::types::Any;
 
 use super::clock::Clock;
 use super::reply::{Answer, Opened};
@@ -14,7 +13,7 @@ use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kdc_rep::{EncTgsRepPart, KdcRep};
 use crate::message::kdc_req::{KdcReqBody, RequestKind, kdc_req};
 use crate::message::padata::kind;
-use crate::message::types::{EncryptedData, Flags, PaData, decode, encode, encode_secret};
+use crate::message::types::{EncryptedData, Flags, PaData, decode, encode, encode_secret, encoded};
 use crate::principal::{PrincipalName, Realm};
 use crate::ticket::TicketGrantingTicket;
 use crate::time::{ClockOffset, KerberosTime};
@@ -101,7 +100,7 @@ impl TgsCall {
             etype: self.ask.etypes.as_slice().iter().map(|etype| etype.number()).collect(),
             addresses: None,
             enc_authorization_data: None,
-            additional_tickets: self.ask.additional_ticket.clone().map(|ticket| vec![Any::new(ticket)]),
+            additional_tickets: self.ask.additional_ticket.as_deref().map(|ticket| vec![encoded(ticket)]),
         });
         let mut padata = vec![self.tgs_req(&body, now, rng)?];
         padata.extend(elements);
@@ -135,7 +134,7 @@ impl TgsCall {
             pvno: 5,
             msg_type: 14,
             ap_options: Flags(0),
-            ticket: Any::new(ticket.bytes().to_vec()),
+            ticket: encoded(ticket.bytes()),
             authenticator: EncryptedData {
                 etype: session_key.etype().number(),
                 kvno: None,

@@ -32,6 +32,11 @@ pub(crate) fn encode<T: Encode>(value: &T) -> Vec<u8> {
     rasn::der::encode(value).expect("no type here has a constraint that its encoder could refuse")
 }
 
+/// A part that is already encoded, such as a ticket, to be sent as it is.
+pub(crate) fn encoded(bytes: &[u8]) -> Any {
+    Any::new(bytes.to_vec())
+}
+
 /// The same for a value that holds a key; the result wipes itself.
 pub(crate) fn encode_secret<T: Encode>(value: &T) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(encode(value))
