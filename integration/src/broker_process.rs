@@ -97,7 +97,7 @@ impl BrokerProcess {
         fake_time: Option<&str>,
         addresses: [SocketAddr; 2],
     ) -> Result<Self, BrokerError> {
-        let mut command = command(&program()?, fake_time);
+        let mut command = command(&program()?, fake_time)?;
         command.arg("serve").arg("--config").arg(configuration);
         command.env("CREDENTIALS_DIRECTORY", folder.path().join("credentials"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -119,6 +119,12 @@ impl BrokerProcess {
     #[must_use]
     pub fn gateway_address(&self) -> String {
         format!("{BROKER_NAME}:{}", self.gateway.port())
+    }
+
+    /// The process, which is the broker itself and no program around it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The log so far.
@@ -185,6 +191,7 @@ impl Drop for BrokerProcess {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        remove_shared_memory(self.child.id());
     }
 }
 
@@ -211,14 +218,31 @@ fn free_port(address: std::net::Ipv4Addr) -> std::io::Result<SocketAddr> {
 }
 
 /// The command of a program that the system kills when the thread that started it ends, at another time where asked.
-fn command(program: &Path, fake_time: Option<&str>) -> Command {
+/// Every word of it gives way to the next, so that the child is the program itself.
+fn command(program: &Path, fake_time: Option<&str>) -> std::io::Result<Command> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if let Some(offset) = fake_time {
-        command.args(["faketime", "-f", offset]).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command.arg("env").arg(format!("LD_PRELOAD={}", faketime_library()?));
+        command.arg(format!("FAKETIME={offset}")).arg("FAKETIME_DONT_FAKE_MONOTONIC=1");
     }
     command.arg(program);
-    command
+    Ok(command)
+}
+
+/// What `faketime` has the loader put before a program. `faketime` itself would stay as the program's parent, and the
+/// program stay behind when that is killed.
+fn faketime_library() -> std::io::Result<String> {
+    let told = Command::new("faketime").args(["-f", "+0s", "printenv", "LD_PRELOAD"]).output()?;
+    Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned())
+}
+
+/// What libfaketime leaves of a program that was killed.
+fn remove_shared_memory(pid: u32) {
+    for name in [format!("faketime_shm_{pid}"), format!("sem.faketime_sem_{pid}")] {
+        // Most programs ran without it.
+        drop(std::fs::remove_file(Path::new("/dev/shm").join(name)));
+    }
 }
 
 /// Starts a command from the thread that then reads its log: it lives as long as the process does, as the system's signal at the

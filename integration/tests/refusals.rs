@@ -313,5 +313,8 @@ fn a_broker_whose_clock_is_ten_minutes_off() {
         let broker = start(&Configuration::new(&bench.lab).at_time(offset));
         let answer = bench.log_in_at(&broker, &card, DESK1);
         assert_refused(&answer, "clock_skew", "issue");
+        // A program around it would be killed in its place, and leave it behind.
+        let program = std::fs::read_link(format!("/proc/{}/exe", broker.pid())).unwrap();
+        assert!(program.ends_with("kerbridge"), "{program:?}");
     }
 }
