@@ -22,8 +22,8 @@
 //! # Who may import whom
 //!
 //! ```text
-//! main -> service -> app -> frontend -> pipeline -> handoff -> tickets -> policy -> directory -> identity
-//!            \-> reload -> config                (a step may import what stands right of it here)
+//! main -> command -> service -> app -> frontend -> pipeline -> handoff -> tickets -> policy -> directory -> identity
+//!                       \-> reload -> config                (a step may import what stands right of it here)
 //! ```
 //!
 //! - **A step never imports** [`config`] or [`frontend`]. It defines its own `Settings` and errors; `config` fills the ones,
@@ -68,6 +68,7 @@
 // In path order.
 pub mod app;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod directory;
 pub mod entropy;

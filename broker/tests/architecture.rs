@@ -149,7 +149,7 @@ fn errors_and_the_pipeline_see_the_steps_and_nothing_that_wires_them() {
 
 #[test]
 fn only_the_wiring_sees_the_configuration_and_the_frontend() {
-    let wiring = ["app", "config", "frontend", "reload", "service", "main", "lib"];
+    let wiring = ["app", "command", "config", "frontend", "reload", "service", "main", "lib"];
     for source in sources("broker").iter().filter(|source| !wiring.contains(&source.module[0].as_str())) {
         let seen = source.rooms();
         assert!(!seen.contains("config") && !seen.contains("frontend"), "{} sees {seen:?}", source.name());

@@ -1,0 +1,72 @@
+//! What an administrator can ask of `kerbridge`: a file for each command.
+//!
+//! A command reads the configuration, does one thing, says on standard output what came of it and on standard error what
+//! is wrong, and answers with a code of [`crate::exit`]. Does I/O.
+
+mod serve;
+mod validate;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser};
+
+use crate::{config::Config, exit, reload::Source};
+
+/// From a smart card to a Kerberos desktop session.
+#[derive(Debug, Parser)]
+#[command(name = "kerbridge", version)]
+#[non_exhaustive]
+pub enum Command {
+    /// Runs the service.
+    Serve(Arguments),
+    /// Checks the configuration and every file it names, without opening a socket.
+    Validate(Arguments),
+}
+
+/// What every command that reads the configuration takes.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "/etc/kerbridge/kerbridge.toml")]
+    config: PathBuf,
+}
+
+impl Command {
+    /// Does what was asked for, to its end.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        match self {
+            Self::Serve(arguments) => serve::serve(&arguments.source()),
+            Self::Validate(arguments) => validate::validate(&arguments.source()),
+        }
+    }
+}
+
+impl Arguments {
+    fn source(self) -> Source {
+        Source {
+            path: self.config,
+            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        }
+    }
+}
+
+/// Reads the configuration; what is wrong with it goes to standard error, and the code to end with is given back.
+fn read(source: &Source) -> Result<Config, ExitCode> {
+    source.read().map_err(|problems| {
+        let mut words = format!("{} has {} problem(s):\n", source.path.display(), problems.len());
+        words.extend(problems.iter().map(|problem| format!("  {problem}\n")));
+        // Where not even this can be written, the exit code still says it.
+        drop(io::stderr().write_all(words.as_bytes()));
+        exit::CONFIG.into()
+    })
+}
+
+/// Writes the result of a command to standard output.
+fn say(words: &str) -> ExitCode {
+    if io::stdout().write_all(words.as_bytes()).is_ok() { ExitCode::SUCCESS } else { exit::IO.into() }
+}
