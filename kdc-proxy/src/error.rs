@@ -1,9 +1,11 @@
 //! Why an exchange failed, by blame: the KDC refused, a reply failed a check, the clocks differ, the credential does
 //! not fit, or the request could not be made.
 
+mod ap_rep;
 mod codes;
 mod reply;
 
+pub use ap_rep::ApRepError;
 pub use codes::{ErrorCode, NtStatus};
 pub use reply::{EvidenceError, ReplyError};
 

@@ -135,6 +135,8 @@ impl KeyUsage {
     pub const AP_REQ_AUTHENTICATOR: Self = Self(11);
     /// Encrypted part of an AP-REP.
     pub const AP_REP: Self = Self(12);
+    /// Encrypted part of a KRB-PRIV.
+    pub const KRB_PRIV: Self = Self(13);
     /// Encrypted part of a KRB-CRED.
     pub const KRB_CRED: Self = Self(14);
     /// Checksums outside Kerberos proper: PA-FOR-USER and the signatures of a PAC.

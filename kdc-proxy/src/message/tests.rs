@@ -3,10 +3,12 @@
 use proptest::prelude::*;
 use rasn::prelude::{Decode, Encode};
 
+use super::ap_rep::{ApRep, EncApRepPart};
 use super::ap_req::{ApReq, Authenticator};
 use super::kdc_rep::{AsRep, EncAsRepPart, TgsRep};
 use super::kdc_req::{AsReq, KdcReqBody, TgsReq};
 use super::krb_error::{KerbErrorData, KrbError};
+use super::krb_priv::{EncKrbPrivPart, KrbPriv};
 use super::padata::{EtypeInfo2Entry, PaEncTsEnc, PaForUser, PaS4uX509User, S4uUserId};
 use super::types::*;
 use crate::key::{Etype, Key, KeyUsage};
@@ -53,6 +55,12 @@ fn the_reference_encodings_are_read_and_written_alike() {
     round_trip::<Ticket>("encode_krb5_ticket");
     round_trip::<EncryptionKey>("encode_krb5_keyblock");
     round_trip::<ApReq>("encode_krb5_ap_req");
+    round_trip::<ApRep>("encode_krb5_ap_rep");
+    for suffix in ["", "(optionals NULL)"] {
+        round_trip::<EncApRepPart>(&format!("encode_krb5_ap_rep_enc_part{suffix}"));
+        round_trip::<EncKrbPrivPart>(&format!("encode_krb5_enc_priv_part{suffix}"));
+    }
+    round_trip::<KrbPriv>("encode_krb5_priv");
     round_trip::<EncryptedData>("encode_krb5_enc_data");
     round_trip::<Vec<PaData>>("encode_krb5_padata_sequence");
     round_trip::<Vec<PaData>>("encode_krb5_padata_sequence(empty)");
