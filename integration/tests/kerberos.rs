@@ -9,18 +9,19 @@ use kdc_proxy::error::ErrorCode;
 use kdc_proxy::keytab::Keytab;
 use kdc_proxy::net::client::{Client, ClientError, Credential, Settings, Stage};
 use kdc_proxy::net::locate::KdcAddress;
+use kdc_proxy::net::transport::Endpoint;
 use kdc_proxy::principal::{Principal, PrincipalName, Realm};
 use kdc_proxy::ticket::ServiceTicket;
 use zeroize::Zeroizing;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn settings(kdcs: Vec<KdcAddress>) -> Settings {
+fn settings(kdcs: Vec<Endpoint>) -> Settings {
     Settings {
         realm: Realm::new("CORP.EXAMPLE").unwrap(),
         service: PrincipalName::principal("svc-broker").unwrap(),
         s4u2self_name: PrincipalName::service("HTTP", "broker.corp.example").unwrap(),
-        kdcs,
+        kdcs: [(Realm::new("CORP.EXAMPLE").unwrap(), kdcs)].into(),
         connect_timeout: Duration::from_secs(2),
         exchange_timeout: Duration::from_secs(10),
         allow_rc4: false,
@@ -30,13 +31,13 @@ fn settings(kdcs: Vec<KdcAddress>) -> Settings {
     }
 }
 
-fn kdc(lab: &Lab) -> KdcAddress {
-    KdcAddress::new(&lab.controller().address().to_string(), 88).unwrap()
+fn kdc(lab: &Lab) -> Endpoint {
+    KdcAddress::new(&lab.controller().address().to_string(), 88).unwrap().into()
 }
 
 /// An address of the lab's network where nobody answers or refuses.
-fn nobody(lab: &Lab) -> KdcAddress {
-    KdcAddress::new(&lab.network().address(9).to_string(), 88).unwrap()
+fn nobody(lab: &Lab) -> Endpoint {
+    KdcAddress::new(&lab.network().address(9).to_string(), 88).unwrap().into()
 }
 
 pub(crate) fn by_keytab(lab: &Lab) -> Client {

@@ -3,4 +3,5 @@
 pub mod client;
 pub mod locate;
 mod system;
-pub mod tcp;
+mod tcp;
+pub mod transport;

@@ -190,7 +190,7 @@ const fn meaning_code(meaning: Meaning) -> Code {
 
 fn client_code(error: &ClientError) -> Code {
     match error {
-        ClientError::KdcUnavailable { .. } => Code::KdcUnavailable,
+        ClientError::KdcUnavailable { .. } | ClientError::NoKdc { .. } => Code::KdcUnavailable,
         ClientError::ClockSkew { .. } | ClientError::ClaimedSkew { .. } => Code::ClockSkew,
         ClientError::ReplyRefused(ReplyError::Evidence(
             EvidenceError::NoKey(_) | EvidenceError::NoKeyVersion(_),

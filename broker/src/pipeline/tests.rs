@@ -55,7 +55,7 @@ fn issuer() -> Arc<Issuer> {
         realm: realm.clone(),
         service: account.clone(),
         s4u2self_name: spn.clone(),
-        kdcs: vec![closed().to_string().parse().expect("an address")],
+        kdcs: [(realm.clone(), vec![closed().to_string().parse().expect("an address")])].into(),
         connect_timeout: PATIENCE,
         exchange_timeout: PATIENCE,
         allow_rc4: false,

@@ -74,7 +74,7 @@ impl Bench {
             realm: realm(),
             service: PrincipalName::principal("svc-broker").expect("a name"),
             s4u2self_name: spn("HTTP/broker.corp.example"),
-            kdcs: vec![address.parse().expect("an address")],
+            kdcs: [(realm(), vec![address.parse().expect("an address")])].into(),
             connect_timeout: Duration::from_secs(5),
             exchange_timeout: Duration::from_secs(5),
             allow_rc4: false,

@@ -24,8 +24,7 @@ use crate::exchange::as_exchange::{AsAsk, AsExchange};
 use crate::exchange::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
 use crate::exchange::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
 use crate::exchange::secret::Secret;
-use crate::net::locate::KdcAddress;
-use crate::net::tcp::Deadlines;
+use crate::net::transport::{Deadlines, Endpoint};
 use crate::principal::{Principal, PrincipalName};
 use crate::ticket::ServiceTicket;
 use crate::ticket_cache::{ServiceKey, TicketCache};
@@ -52,7 +51,7 @@ pub struct TgtStatus {
     /// The KDC's clock against ours.
     pub clock_offset: ClockOffset,
     /// The KDC that issued it.
-    pub kdc: KdcAddress,
+    pub kdc: Endpoint,
 }
 
 impl Client {
@@ -195,7 +194,9 @@ impl Client {
             };
             AsExchange::start(ask, now, rng)
         });
-        let (authenticated, kdc) = exchange.await?;
+        let (authenticated, mut kdcs) = exchange.await?;
+        let realm = &self.settings.realm;
+        let kdc = kdcs.remove(realm).ok_or_else(|| ClientError::NoKdc { realm: realm.clone() })?;
         let own = OwnTicket::new(authenticated, kdc, self.settings.renew_before);
         let ticket = own.authenticated.tgt.ticket();
         tracing::info!(

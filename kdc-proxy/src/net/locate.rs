@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::transport::Endpoint;
+
 /// Port of the Kerberos service.
 const KERBEROS_PORT: u16 = 88;
 /// Longest DNS name.
@@ -116,30 +118,30 @@ pub(crate) struct KdcList {
 
 #[derive(Debug)]
 struct Kdc {
-    address: KdcAddress,
+    endpoint: Endpoint,
     failures: u32,
     penalised_until: Option<Instant>,
 }
 
 impl KdcList {
-    pub(crate) fn new(addresses: Vec<KdcAddress>) -> Self {
-        let kdcs = addresses
+    pub(crate) fn new(endpoints: Vec<Endpoint>) -> Self {
+        let kdcs = endpoints
             .into_iter()
-            .map(|address| Kdc { address, failures: 0, penalised_until: None })
+            .map(|endpoint| Kdc { endpoint, failures: 0, penalised_until: None })
             .collect();
         Self { kdcs }
     }
 
     /// All KDCs in the order to try them: the configured order, those that failed lately at the end.
-    pub(crate) fn in_order(&self, now: Instant) -> Vec<KdcAddress> {
+    pub(crate) fn in_order(&self, now: Instant) -> Vec<Endpoint> {
         let (late, ready): (Vec<&Kdc>, Vec<&Kdc>) =
             self.kdcs.iter().partition(|kdc| kdc.penalised_until.is_some_and(|until| now < until));
-        ready.into_iter().chain(late).map(|kdc| kdc.address.clone()).collect()
+        ready.into_iter().chain(late).map(|kdc| kdc.endpoint.clone()).collect()
     }
 
     /// The KDC gave no usable answer.
-    pub(crate) fn failed(&mut self, address: &KdcAddress, now: Instant) {
-        for kdc in self.kdcs.iter_mut().filter(|kdc| kdc.address == *address) {
+    pub(crate) fn failed(&mut self, endpoint: &Endpoint, now: Instant) {
+        for kdc in self.kdcs.iter_mut().filter(|kdc| kdc.endpoint == *endpoint) {
             let penalty = FIRST_PENALTY.saturating_mul(1 << kdc.failures.min(8)).min(MAX_PENALTY);
             kdc.failures = kdc.failures.saturating_add(1);
             kdc.penalised_until = now.checked_add(penalty);
@@ -147,8 +149,8 @@ impl KdcList {
     }
 
     /// The KDC answered.
-    pub(crate) fn answered(&mut self, address: &KdcAddress) {
-        for kdc in self.kdcs.iter_mut().filter(|kdc| kdc.address == *address) {
+    pub(crate) fn answered(&mut self, endpoint: &Endpoint) {
+        for kdc in self.kdcs.iter_mut().filter(|kdc| kdc.endpoint == *endpoint) {
             kdc.failures = 0;
             kdc.penalised_until = None;
         }
@@ -160,6 +162,10 @@ mod tests {
     use super::*;
 
     fn kdc(text: &str) -> KdcAddress {
+        text.parse().unwrap()
+    }
+
+    fn endpoint(text: &str) -> Endpoint {
         text.parse().unwrap()
     }
 
@@ -202,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_failed_kdc_goes_to_the_end_of_the_line_and_comes_back() {
-        let (one, two) = (kdc("dc1"), kdc("dc2"));
+        let (one, two) = (endpoint("dc1"), endpoint("dc2"));
         let mut list = KdcList::new(vec![one.clone(), two.clone()]);
         let start = now();
         assert_eq!(list.in_order(start), [one.clone(), two.clone()]);
@@ -213,7 +219,7 @@ mod tests {
 
     #[test]
     fn repeated_failures_last_longer_up_to_a_limit_and_an_answer_forgives_them() {
-        let (one, two) = (kdc("dc1"), kdc("dc2"));
+        let (one, two) = (endpoint("dc1"), endpoint("dc2"));
         let mut list = KdcList::new(vec![one.clone(), two.clone()]);
         let start = now();
         for _ in 0..40 {
@@ -227,7 +233,7 @@ mod tests {
 
     #[test]
     fn when_all_have_failed_all_are_still_tried() {
-        let (one, two) = (kdc("dc1"), kdc("dc2"));
+        let (one, two) = (endpoint("dc1"), endpoint("dc2"));
         let mut list = KdcList::new(vec![one.clone(), two.clone()]);
         let start = now();
         list.failed(&one, start);

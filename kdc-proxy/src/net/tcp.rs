@@ -11,46 +11,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::locate::KdcAddress;
+use super::transport::{Deadlines, TransportError};
 use crate::message::MAX_MESSAGE_LENGTH;
 
 /// Most addresses of one host that are tried.
 const MAX_ADDRESSES: usize = 8;
-
-/// How long an exchange may take.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Deadlines {
-    /// Name resolution and connecting, over all addresses of the host.
-    pub connect: Duration,
-    /// Sending the request and reading the whole reply.
-    pub exchange: Duration,
-}
-
-/// Why no reply could be read. Another KDC may answer, save for [`Self::FrameLength`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransportError {
-    /// The host name has no address.
-    #[error("host name could not be resolved: {0}")]
-    Resolve(io::ErrorKind),
-    /// No address took the connection.
-    #[error("connection failed: {0}")]
-    Connect(io::ErrorKind),
-    /// Not connected in time.
-    #[error("not connected in time")]
-    ConnectTimeout,
-    /// Connected, but no whole reply in time.
-    #[error("no reply in time")]
-    ExchangeTimeout,
-    /// The connection broke before the whole reply was read.
-    #[error("connection broke: {0}")]
-    Broken(io::ErrorKind),
-    /// The request is longer than a frame can be.
-    #[error("request is too long")]
-    RequestTooLong,
-    /// The reply announces a length that no KDC sends: 0, more than 128 KiB, or with the reserved bit.
-    #[error("reply announces {0} octets")]
-    FrameLength(u32),
-}
 
 /// Sends `request` to `kdc` and reads its reply.
 ///
@@ -59,7 +24,7 @@ pub enum TransportError {
 /// # Errors
 ///
 /// [`TransportError`]. The announced length is judged before any memory is reserved for it.
-pub async fn exchange(
+pub(super) async fn exchange(
     kdc: &KdcAddress,
     request: &[u8],
     deadlines: Deadlines,

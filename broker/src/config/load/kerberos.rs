@@ -35,10 +35,10 @@ impl Loader<'_> {
         let credential = self.credential(raw);
         let renew_before = raw.renew_before.as_ref().map(|chosen| chosen.value);
         let settings = Settings {
+            kdcs: [(realm.clone()?, kdcs??)].into(),
             realm: realm?,
             service: service?,
             s4u2self_name: s4u2self_name?,
-            kdcs: kdcs??,
             connect_timeout: raw.connect_timeout.as_ref()?.value,
             exchange_timeout: raw.exchange_timeout.as_ref()?.value,
             allow_rc4: raw.allow_rc4.as_ref()?.value,

@@ -1,6 +1,7 @@
-//! Drives an exchange over the list of KDCs. Does network I/O.
+//! Drives an exchange over the KDCs of the realms it needs. Does network I/O.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rand_core::{OsRng, UnwrapErr};
@@ -9,14 +10,15 @@ use tokio::time::Instant;
 use super::error::{Attempt, AttemptFailure, ClientError, Stage};
 use crate::error::{ErrorCode, ExchangeError, ReplyError};
 use crate::exchange::{Exchange, Request, Step};
-use crate::net::locate::{KdcAddress, KdcList};
+use crate::net::locate::KdcList;
 use crate::net::system;
-use crate::net::tcp::{self, Deadlines, TransportError};
+use crate::net::transport::{self, Deadlines, Endpoint, TransportError};
+use crate::principal::Realm;
 
-/// The KDCs and how long each may take.
+/// The KDCs of every realm that may be asked, and how long each may take.
 #[derive(Debug)]
 pub(super) struct Kdcs {
-    list: Mutex<KdcList>,
+    realms: Mutex<BTreeMap<Realm, KdcList>>,
     deadlines: Deadlines,
 }
 
@@ -30,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// otherwise a KDC that hangs for longer than callers wait would be the first one for ever.
 struct Asked<'a> {
     kdcs: &'a Kdcs,
-    kdc: &'a KdcAddress,
+    realm: &'a Realm,
+    kdc: &'a Endpoint,
     since: Instant,
     has_outcome: bool,
 }
@@ -39,82 +42,75 @@ impl Drop for Asked<'_> {
     fn drop(&mut self) {
         let now = system::instant();
         if !self.has_outcome && now.saturating_duration_since(self.since) >= PATIENCE {
-            tracing::warn!(kdc = %self.kdc, "kdc gave no answer before the caller gave up");
-            self.kdcs.lock().failed(self.kdc, now);
+            tracing::warn!(realm = %self.realm, kdc = %self.kdc, "kdc gave no answer before the caller gave up");
+            self.kdcs.note(self.realm, |list| list.failed(self.kdc, now));
         }
     }
 }
 
-/// How an attempt with one KDC ended without a result.
+/// What one run of an exchange knows of the KDCs: whom it asks in each realm, and who gave no answer.
+#[derive(Default)]
+struct Course {
+    chosen: BTreeMap<Realm, Endpoint>,
+    attempts: Vec<Attempt>,
+}
+
+/// How an attempt ended without a result.
 enum Ended {
-    /// The next KDC may be asked.
-    ElseWhere(AttemptFailure),
+    /// Another KDC may be asked in this one's place.
+    ElseWhere(Realm, AttemptFailure),
     /// No other KDC is asked.
     Here(ClientError),
 }
 
 impl Kdcs {
-    pub(super) fn new(addresses: Vec<KdcAddress>, deadlines: Deadlines) -> Self {
-        Self { list: Mutex::new(KdcList::new(addresses)), deadlines }
+    pub(super) fn new(kdcs: BTreeMap<Realm, Vec<Endpoint>>, deadlines: Deadlines) -> Self {
+        let realms = kdcs.into_iter().map(|(realm, kdcs)| (realm, KdcList::new(kdcs))).collect();
+        Self { realms: Mutex::new(realms), deadlines }
     }
 
-    /// Runs an exchange with the first KDC that answers, and tells which one that was.
+    /// Runs an exchange, each of its requests with a KDC of the realm it is for, and tells which KDC of `realm` that was.
     ///
-    /// `start` is called anew for each KDC: timestamps, nonces and authenticators are never sent twice.
+    /// Where a KDC gives no answer the exchange begins anew with the next one in its place. `start` is called for each
+    /// of these attempts: timestamps, nonces and authenticators are never sent twice.
     pub(super) async fn run<E: Exchange>(
         &self,
         stage: Stage,
         start: impl Fn(SystemTime, &mut UnwrapErr<OsRng>) -> Result<(E, Request), ExchangeError>,
-    ) -> Result<(E::Output, KdcAddress), ClientError> {
-        let order = self.lock().in_order(system::instant());
-        let mut attempts = Vec::new();
-        for kdc in order {
-            let mut asked = Asked { kdcs: self, kdc: &kdc, since: system::instant(), has_outcome: false };
-            let outcome = self.run_with(&kdc, stage, &start).await;
-            asked.has_outcome = true;
-            drop(asked);
-            match outcome {
-                Ok(output) => {
-                    self.lock().answered(&kdc);
-                    return Ok((output, kdc));
-                }
+    ) -> Result<(E::Output, BTreeMap<Realm, Endpoint>), ClientError> {
+        let mut course = Course::default();
+        loop {
+            match self.attempt(stage, &start, &mut course).await {
+                Ok(output) => return Ok((output, course.chosen)),
                 Err(Ended::Here(error)) => {
-                    if !matches!(error, ClientError::Request(_)) {
-                        self.lock().answered(&kdc);
-                    }
-                    report(stage, &kdc, &error);
+                    report(stage, &course, &error);
                     return Err(error);
                 }
-                Err(Ended::ElseWhere(failure)) => {
-                    tracing::warn!(%stage, %kdc, error = %failure, "kdc gave no answer");
-                    self.lock().failed(&kdc, system::instant());
-                    attempts.push(Attempt { kdc, failure });
+                Err(Ended::ElseWhere(realm, failure)) => {
+                    let Some(kdc) = course.chosen.remove(&realm) else { continue };
+                    tracing::warn!(%stage, %realm, %kdc, error = %failure, "kdc gave no answer");
+                    self.note(&realm, |list| list.failed(&kdc, system::instant()));
+                    course.attempts.push(Attempt { kdc, failure });
                 }
             }
         }
-        Err(ClientError::KdcUnavailable { attempts })
     }
 
-    async fn run_with<E: Exchange>(
+    async fn attempt<E: Exchange>(
         &self,
-        kdc: &KdcAddress,
         stage: Stage,
         start: impl Fn(SystemTime, &mut UnwrapErr<OsRng>) -> Result<(E, Request), ExchangeError>,
+        course: &mut Course,
     ) -> Result<E::Output, Ended> {
         let here = |error| Ended::Here(ClientError::new(stage, error));
         let (mut exchange, mut request) = start(system::now(), &mut system::random()).map_err(here)?;
         for _ in 0..MAX_ROUNDS {
-            let reply =
-                tcp::exchange(kdc, &request.bytes, self.deadlines).await.map_err(|error| match error {
-                    // Not a KDC's reply, whoever sent it.
-                    TransportError::FrameLength(_) => here(ReplyError::Malformed.into()),
-                    other => Ended::ElseWhere(other.into()),
-                })?;
+            let reply = self.ask(&request, course).await?;
             match exchange.step(&reply, system::now(), &mut system::random()) {
                 Ok(Step::Done(output)) => return Ok(output),
                 Ok(Step::Send { request: next, exchange: rest }) => (request, exchange) = (next, rest),
                 Err(ExchangeError::Kdc(refusal)) if refusal.code == ErrorCode::KDC_ERR_SVC_UNAVAILABLE => {
-                    return Err(Ended::ElseWhere(AttemptFailure::ServiceUnavailable));
+                    return Err(Ended::ElseWhere(request.realm, AttemptFailure::ServiceUnavailable));
                 }
                 Err(error) => return Err(here(error)),
             }
@@ -122,15 +118,61 @@ impl Kdcs {
         Err(here(ReplyError::Malformed.into()))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, KdcList> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One request and its reply.
+    async fn ask(&self, request: &Request, course: &mut Course) -> Result<Vec<u8>, Ended> {
+        let Request { realm, bytes } = request;
+        let kdc = self.choose(realm, course).map_err(Ended::Here)?;
+        let mut asked = Asked { kdcs: self, realm, kdc: &kdc, since: system::instant(), has_outcome: false };
+        let reply = transport::exchange(&kdc, realm, bytes, self.deadlines).await;
+        asked.has_outcome = true;
+        drop(asked);
+        match reply {
+            Ok(reply) => {
+                self.note(realm, |list| list.answered(&kdc));
+                Ok(reply)
+            }
+            // Not a KDC's reply, whoever sent it.
+            Err(TransportError::FrameLength(_)) => {
+                Err(Ended::Here(ClientError::ReplyRefused(ReplyError::Malformed)))
+            }
+            Err(other) => Err(Ended::ElseWhere(realm.clone(), other.into())),
+        }
+    }
+
+    /// The KDC that this run asks in `realm`: the same for all its requests, until it fails.
+    fn choose(&self, realm: &Realm, course: &mut Course) -> Result<Endpoint, ClientError> {
+        if let Some(kdc) = course.chosen.get(realm) {
+            return Ok(kdc.clone());
+        }
+        let order = self.lock().get(realm).map(|list| list.in_order(system::instant())).unwrap_or_default();
+        if order.is_empty() {
+            return Err(ClientError::NoKdc { realm: realm.clone() });
+        }
+        let untried = |kdc: &Endpoint| course.attempts.iter().all(|attempt| attempt.kdc != *kdc);
+        let Some(kdc) = order.into_iter().find(untried) else {
+            return Err(ClientError::KdcUnavailable { attempts: std::mem::take(&mut course.attempts) });
+        };
+        course.chosen.insert(realm.clone(), kdc.clone());
+        Ok(kdc)
+    }
+
+    fn note(&self, realm: &Realm, note: impl FnOnce(&mut KdcList)) {
+        if let Some(list) = self.lock().get_mut(realm) {
+            note(list);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Realm, KdcList>> {
+        self.realms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn report(stage: Stage, kdc: &KdcAddress, error: &ClientError) {
+fn report(stage: Stage, course: &Course, error: &ClientError) {
+    let kdcs: Vec<String> = course.chosen.values().map(ToString::to_string).collect();
+    let kdcs = kdcs.join(",");
     if let ClientError::ReplyRefused(error) = error {
-        tracing::error!(%stage, %kdc, %error, "a reply in the name of the kdc failed a check");
+        tracing::error!(%stage, kdcs, %error, "a reply in the name of the kdc failed a check");
     } else {
-        tracing::debug!(%stage, %kdc, %error, "exchange failed");
+        tracing::debug!(%stage, kdcs, %error, "exchange failed");
     }
 }

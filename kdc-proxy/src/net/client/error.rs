@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::error::{CredentialError, ErrorCode, ExchangeError, NtStatus, ReplyError, RequestError};
-use crate::net::locate::KdcAddress;
-use crate::net::tcp::TransportError;
+use crate::net::transport::{Endpoint, TransportError};
 use crate::principal::Realm;
 use crate::time::ClockOffset;
 
@@ -26,7 +25,7 @@ pub enum Stage {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Attempt {
     /// Which KDC.
-    pub kdc: KdcAddress,
+    pub kdc: Endpoint,
     /// What happened.
     pub failure: AttemptFailure,
 }
@@ -52,6 +51,12 @@ pub enum ClientError {
     KdcUnavailable {
         /// One for each KDC, in the order they were tried.
         attempts: Vec<Attempt>,
+    },
+    /// No KDC of the realm is known, so that nobody was asked.
+    #[error("no kdc of realm {realm} is known")]
+    NoKdc {
+        /// The realm a request is for.
+        realm: Realm,
     },
     /// The KDC refused. Its answer is not authenticated.
     #[error("kdc refused at {stage}: {code}{}", status.map_or_else(String::new, |status| format!(", {status}")))]

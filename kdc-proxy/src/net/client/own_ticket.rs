@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::error::ClientError;
 use crate::exchange::Clock;
 use crate::exchange::as_exchange::Authenticated;
-use crate::net::locate::KdcAddress;
 use crate::net::system;
+use crate::net::transport::Endpoint;
 use crate::ticket::ServiceTicket;
 
 /// After a failed early replacement the old ticket serves this long before the next attempt.
@@ -25,7 +25,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct OwnTicket {
     pub(super) authenticated: Authenticated,
-    pub(super) kdc: KdcAddress,
+    pub(super) kdc: Endpoint,
     /// When to replace it, by the KDC's clock.
     pub(super) due: SystemTime,
 }
@@ -69,7 +69,7 @@ impl State {
 
 impl OwnTicket {
     /// Due `renew_before` its end, but not before an eighth of its life has passed.
-    pub(super) fn new(authenticated: Authenticated, kdc: KdcAddress, renew_before: Duration) -> Self {
+    pub(super) fn new(authenticated: Authenticated, kdc: Endpoint, renew_before: Duration) -> Self {
         let times = authenticated.tgt.ticket().times();
         let (start, end) = (times.starttime.to_system(), times.endtime.to_system());
         let most = end.duration_since(start).unwrap_or_default() / 8 * 7;

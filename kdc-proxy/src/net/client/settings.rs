@@ -1,5 +1,6 @@
 //! What the client is told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::exchange::secret::{LongTermKeys, Secret};
 use crate::key::EtypeList;
 use crate::keytab::Keytab;
-use crate::net::locate::KdcAddress;
+use crate::net::transport::Endpoint;
 use crate::principal::{Principal, PrincipalName, Realm};
 
 /// Who the service is, where the KDCs are, and what is tolerated.
@@ -21,8 +22,8 @@ pub struct Settings {
     pub service: PrincipalName,
     /// The service's own SPN, to which S4U2Self asks for tickets.
     pub s4u2self_name: PrincipalName,
-    /// The KDCs, nearest first.
-    pub kdcs: Vec<KdcAddress>,
+    /// The KDCs of every realm that may be asked, nearest first; those of [`Self::realm`] must be among them.
+    pub kdcs: BTreeMap<Realm, Vec<Endpoint>>,
     /// Longest time to connect to one KDC.
     pub connect_timeout: Duration,
     /// Longest time for a request and its reply with one KDC.
@@ -51,9 +52,9 @@ pub enum Credential {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// No KDC is configured.
-    #[error("no kdc is configured")]
-    NoKdcs,
+    /// No KDC of a realm is configured.
+    #[error("no kdc of realm {0} is configured")]
+    NoKdcs(Realm),
     /// A timeout of zero.
     #[error("a timeout is zero")]
     ZeroTimeout,
@@ -97,8 +98,11 @@ impl Settings {
 
     /// Checks what can be checked without a KDC.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        if self.kdcs.is_empty() {
-            return Err(SettingsError::NoKdcs);
+        let own = self.kdcs.get(&self.realm).map_or(&[][..], Vec::as_slice);
+        let mut lists =
+            std::iter::once((&self.realm, own)).chain(self.kdcs.iter().map(|(r, k)| (r, k.as_slice())));
+        if let Some((realm, _)) = lists.find(|(_, kdcs)| kdcs.is_empty()) {
+            return Err(SettingsError::NoKdcs(realm.clone()));
         }
         if self.connect_timeout.is_zero() || self.exchange_timeout.is_zero() {
             return Err(SettingsError::ZeroTimeout);

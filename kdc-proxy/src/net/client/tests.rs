@@ -52,12 +52,12 @@ fn shared() -> SharedKdc {
     SharedKdc::new(kdc())
 }
 
-fn settings(kdcs: Vec<KdcAddress>) -> Settings {
+fn settings(kdcs: Vec<Endpoint>) -> Settings {
     Settings {
         realm: realm(),
         service: name("svc-broker"),
         s4u2self_name: name("HTTP/broker.corp.example"),
-        kdcs,
+        kdcs: [(realm(), kdcs)].into(),
         connect_timeout: Duration::from_secs(2),
         exchange_timeout: Duration::from_secs(10),
         allow_rc4: false,
@@ -71,11 +71,11 @@ fn password() -> Credential {
     Credential::Password(Zeroizing::new(PASSWORD.to_owned()))
 }
 
-fn client(kdcs: Vec<KdcAddress>) -> Client {
+fn client(kdcs: Vec<Endpoint>) -> Client {
     Client::new(settings(kdcs), password()).unwrap()
 }
 
-fn somewhere() -> Vec<KdcAddress> {
+fn somewhere() -> Vec<Endpoint> {
     vec!["dc1.corp.example".parse().unwrap()]
 }
 
@@ -88,7 +88,7 @@ fn keytab(principal: &str, etype: Etype) -> Credential {
 
 #[test]
 fn a_client_without_a_kdc_is_not_made() {
-    assert_eq!(Client::new(settings(Vec::new()), password()).unwrap_err(), SettingsError::NoKdcs);
+    assert_eq!(Client::new(settings(Vec::new()), password()).unwrap_err(), SettingsError::NoKdcs(realm()));
 }
 
 #[test]

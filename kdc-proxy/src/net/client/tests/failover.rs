@@ -2,10 +2,11 @@
 
 use super::loopback::{AS_REQ, Port, TGS_REQ};
 use super::*;
-use crate::error::{ErrorCode, ReplyError};
-use crate::net::tcp::TransportError;
+use crate::error::{ErrorCode, ExchangeError, ReplyError};
+use crate::exchange::{Exchange, Request, Step};
+use crate::net::transport::TransportError;
 
-fn quick(kdcs: Vec<KdcAddress>) -> Client {
+fn quick(kdcs: Vec<Endpoint>) -> Client {
     let settings = Settings { exchange_timeout: Duration::from_secs(1), ..settings(kdcs) };
     Client::new(settings, password()).unwrap()
 }
@@ -131,5 +132,66 @@ async fn a_clock_that_differs_by_more_than_the_bound_is_refused_by_name() {
         assert_eq!(offset.kdc_is_ahead(), ahead);
         assert!((598..=602).contains(&offset.magnitude().as_secs()), "{offset}");
         assert_eq!(client.clock_offset(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_a_realm_without_kdcs_is_refused_and_nobody_is_asked() {
+    let port = shared().port().await;
+    let elsewhere = Realm::new("ELSEWHERE.EXAMPLE").unwrap();
+    let deadlines = Deadlines { connect: Duration::from_secs(1), exchange: Duration::from_secs(1) };
+    let kdcs = Kdcs::new([(realm(), vec![port.address.clone()])].into(), deadlines);
+    let error = kdcs.run(Stage::Tgs, |_, _| Ok(hop(&elsewhere, &[]))).await.unwrap_err();
+    assert_eq!(error, ClientError::NoKdc { realm: elsewhere });
+    assert_eq!(port.count(TGS_REQ), 0);
+}
+
+#[tokio::test]
+async fn every_request_goes_to_a_kdc_of_its_realm() {
+    let (first, second) = (shared().port().await, shared().port().await);
+    let (here, there) = (realm(), Realm::new("ELSEWHERE.EXAMPLE").unwrap());
+    let deadlines = Deadlines { connect: Duration::from_secs(1), exchange: Duration::from_secs(1) };
+    let closed = Port::closed().await;
+    let lists = [
+        (here.clone(), vec![first.address.clone()]),
+        (there.clone(), vec![closed.clone(), second.address.clone()]),
+    ];
+    let kdcs = Kdcs::new(lists.into(), deadlines);
+    let route = [there.clone(), here.clone()];
+    let (replies, asked) = kdcs.run(Stage::Tgs, |_, _| Ok(hop(&here, &route))).await.unwrap();
+    assert_eq!(replies, 3);
+    assert_eq!(asked, [(here, first.address.clone()), (there, second.address.clone())].into());
+    // The exchange began anew when the first KDC of the other realm did not answer.
+    assert_eq!((first.count(TGS_REQ), second.count(TGS_REQ)), (3, 1));
+}
+
+/// An exchange that asks one realm after the other and counts the replies.
+#[derive(Debug)]
+struct Hops {
+    left: Vec<Realm>,
+    replies: usize,
+}
+
+fn hop(first: &Realm, then: &[Realm]) -> (Hops, Request) {
+    let left = then.iter().rev().cloned().collect();
+    (Hops { left, replies: 0 }, Request { realm: first.clone(), bytes: vec![TGS_REQ] })
+}
+
+impl Exchange for Hops {
+    type Output = usize;
+
+    fn step<R: rand_core::CryptoRng + ?Sized>(
+        mut self,
+        _reply: &[u8],
+        _now: SystemTime,
+        _rng: &mut R,
+    ) -> Result<Step<Self>, ExchangeError> {
+        self.replies += 1;
+        match self.left.pop() {
+            None => Ok(Step::Done(self.replies)),
+            Some(realm) => {
+                Ok(Step::Send { request: Request { realm, bytes: vec![TGS_REQ] }, exchange: self })
+            }
+        }
     }
 }

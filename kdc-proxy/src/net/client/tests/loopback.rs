@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::net::locate::KdcAddress;
 use crate::net::system;
+use crate::net::transport::Endpoint;
 use crate::testing::Kdc;
 
 /// First octet of an AS-REQ and of a TGS-REQ.
@@ -16,7 +17,7 @@ pub(super) const TGS_REQ: u8 = 0x6c;
 
 /// A port that answers; it closes when dropped.
 pub(super) struct Port {
-    pub(super) address: KdcAddress,
+    pub(super) address: Endpoint,
     /// The first octet of every request that came.
     requests: Arc<Mutex<Vec<u8>>>,
     task: JoinHandle<()>,
@@ -50,7 +51,7 @@ impl Port {
     /// Opens a port that answers every request with these octets, framing included.
     pub(super) async fn open(answer: impl Fn(&[u8]) -> Vec<u8> + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
+        let address = KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap().into();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
         let task = tokio::spawn(async move {
@@ -68,9 +69,9 @@ impl Port {
     }
 
     /// The address of a port that is closed.
-    pub(super) async fn closed() -> KdcAddress {
+    pub(super) async fn closed() -> Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap()
+        KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap().into()
     }
 
     /// How many requests with this first octet came.

@@ -12,7 +12,7 @@ fn desk1() -> PrincipalName {
     name("TERMSRV/desk1.corp.example")
 }
 
-fn uncached(kdcs: Vec<KdcAddress>) -> Client {
+fn uncached(kdcs: Vec<Endpoint>) -> Client {
     Client::new(Settings { s4u_cache: Duration::ZERO, ..settings(kdcs) }, password()).unwrap()
 }
 
