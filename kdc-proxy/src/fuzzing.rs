@@ -5,6 +5,9 @@
 
 use crate::ccache::CCache;
 use crate::keytab::Keytab;
+use crate::message::kdc_proxy::{
+    Content, KdcAnswer, ProxyRequest, decode_reply, encode_reply, encode_request,
+};
 use crate::message::kdc_rep::{AsRep, EncAsRepPart, EncTgsRepPart, TgsRep};
 use crate::message::krb_cred::{krb_cred, parse_krb_cred};
 use crate::message::krb_error::KrbError;
@@ -63,6 +66,31 @@ pub fn kdc_reply(bytes: &[u8]) -> bool {
         S4uUserId::decode_extensible(bytes).is_ok(),
     ];
     accepted.contains(&true)
+}
+
+/// What a stranger sends to a KDC proxy; what was accepted says the same when it is written anew.
+pub fn kdc_proxy_request(bytes: &[u8]) -> bool {
+    let Ok(request) = ProxyRequest::parse(bytes) else { return false };
+    let again = encode_request(request.target_domain(), request.message()).expect("it was short enough");
+    // What was left out is the hint, so that it cannot have become too long.
+    assert_eq!(ProxyRequest::parse(&again).as_ref(), Ok(&request));
+    assert!(format!("{request:?}").len() < 16_384, "no whole message is shown");
+    true
+}
+
+/// What a KDC proxy answers to a client, and what a KDC answers to a proxy.
+pub fn kdc_proxy_reply(bytes: &[u8]) -> bool {
+    let ticket = || Content::Kpasswd { realm: "R".parse().expect("a realm"), ticket: Vec::new() };
+    let Ok(message) = decode_reply(bytes) else { return KdcAnswer::read(bytes, &ticket()).is_ok() };
+    let again = encode_reply(&message).expect("it was short enough");
+    assert_eq!(decode_reply(&again).as_ref(), Ok(&message));
+    let name = crate::principal::PrincipalName::principal("a").expect("a name");
+    let requests = [
+        Content::AsReq { client: name, server: None, armored: false },
+        Content::TgsReq { realm: "R".parse().expect("a realm"), server: None, ticket: Vec::new() },
+        ticket(),
+    ];
+    requests.iter().any(|request| KdcAnswer::read(&message, request).is_ok())
 }
 
 /// A ticket and what is inside it; what was accepted can be written and read again.
@@ -145,6 +173,16 @@ mod tests {
     #[test]
     fn no_saved_reply_breaks_the_reader() {
         replay("kdc_reply", kdc_reply);
+    }
+
+    #[test]
+    fn no_saved_request_to_a_kdc_proxy_breaks_the_reader() {
+        replay("kdc_proxy_request", kdc_proxy_request);
+    }
+
+    #[test]
+    fn no_saved_reply_of_a_kdc_proxy_breaks_the_reader() {
+        replay("kdc_proxy_reply", kdc_proxy_reply);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 )]
 pub(crate) mod ap_rep;
 pub(crate) mod ap_req;
+pub mod kdc_proxy;
 pub(crate) mod kdc_rep;
 pub(crate) mod kdc_req;
 pub mod krb_cred;
