@@ -10,7 +10,9 @@ pub struct Account {
     secret: String,
     salt: String,
     keys: Vec<Key>,
-    pub(super) rid: u32,
+    rid: u32,
+    control_bits: Option<u32>,
+    groups: Vec<u32>,
     pub(super) etypes: Vec<Etype>,
     pub(super) spns: Vec<PrincipalName>,
     pub(super) needs_preauth: bool,
@@ -20,8 +22,19 @@ pub struct Account {
     pub(super) allows: Vec<String>,
 }
 
+/// What a PAC says of an account.
+#[derive(Clone, Debug)]
+pub(super) struct Described {
+    pub(super) rid: u32,
+    pub(super) control_bits: u32,
+    /// Relative identifiers; the first is the primary group's.
+    pub(super) groups: Vec<u32>,
+}
+
 /// The version of every key.
 pub(super) const KVNO: u32 = 3;
+/// The primary group of every account.
+pub(super) const DOMAIN_USERS: u32 = 513;
 
 impl Account {
     /// A person or a service account. `rid` is the last part of its SID.
@@ -32,6 +45,8 @@ impl Account {
             salt: String::new(),
             keys: Vec::new(),
             rid,
+            control_bits: None,
+            groups: Vec::new(),
             etypes: vec![Etype::Aes256, Etype::Aes128],
             spns: Vec::new(),
             needs_preauth: true,
@@ -53,6 +68,20 @@ impl Account {
     #[must_use]
     pub fn etypes(mut self, etypes: &[Etype]) -> Self {
         self.etypes = etypes.to_vec();
+        self
+    }
+
+    /// Sets the SAM control bits of the PAC (MS-SAMR section 2.2.1.12) in place of those that follow from the account's name.
+    #[must_use]
+    pub const fn control_bits(mut self, bits: u32) -> Self {
+        self.control_bits = Some(bits);
+        self
+    }
+
+    /// Adds groups of the domain, by relative identifier, to Domain Users.
+    #[must_use]
+    pub fn member_of(mut self, groups: &[u32]) -> Self {
+        self.groups.extend_from_slice(groups);
         self
     }
 
@@ -133,10 +162,15 @@ impl Account {
         text.eq_ignore_ascii_case(&self.name) || self.spns.iter().any(|spn| spn.eq_ignoring_case(name))
     }
 
-    /// SAM control bits of the PAC: NORMAL_ACCOUNT or WORKSTATION_TRUST_ACCOUNT, and NOT_DELEGATED.
-    pub(super) fn control_bits(&self) -> u32 {
+    /// What a PAC says of the account. Unless they were set, its SAM control bits are NORMAL_ACCOUNT or
+    /// WORKSTATION_TRUST_ACCOUNT, and NOT_DELEGATED.
+    pub(super) fn described(&self) -> Described {
         let kind = if self.name.ends_with('$') { 0x80 } else { 0x10 };
         let sensitive = if self.is_sensitive { 0x4000 } else { 0 };
-        kind | sensitive
+        Described {
+            rid: self.rid,
+            control_bits: self.control_bits.unwrap_or(kind | sensitive),
+            groups: [&[DOMAIN_USERS], self.groups.as_slice()].concat(),
+        }
     }
 }

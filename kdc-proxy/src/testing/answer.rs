@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use rasn::types::Any;
 
 use super::Kdc;
-use super::account::KVNO;
+use super::account::{Described, KVNO};
 use super::hooks::apply;
 use crate::error::{ErrorCode, NtStatus};
 use crate::key::{Key, KeyUsage};
@@ -66,8 +66,7 @@ pub(super) struct Issue {
     pub(super) padata: Option<Vec<PaData>>,
     pub(super) encrypted_padata: Option<Vec<PaData>>,
     /// The account the PAC describes.
-    pub(super) rid: u32,
-    pub(super) control_bits: u32,
+    pub(super) described: Described,
 }
 
 impl Kdc {
@@ -111,10 +110,11 @@ impl Kdc {
             encrypted_pa_data: issue.encrypted_padata,
         };
         apply(&self.hooks.part, &mut part);
-        let (plain, usage) = match issue.kind {
+        let (mut plain, usage) = match issue.kind {
             RequestKind::As => (encode(&EncAsRepPart::As(part)), KeyUsage::AS_REP),
             RequestKind::Tgs => (encode(&EncTgsRepPart(part)), KeyUsage::TGS_REP_SUBKEY),
         };
+        apply(&self.hooks.part_octets, &mut plain);
         let mut reply = KdcRep {
             pvno: 5,
             msg_type: if issue.kind == RequestKind::As { 11 } else { 13 },
@@ -147,11 +147,13 @@ impl Kdc {
             authorization_data: Some(super::pac::authorization_data(pac)),
         };
         apply(&self.hooks.ticket, &mut part);
+        let mut plain = encode(&part);
+        apply(&self.hooks.ticket_octets, &mut plain);
         Ticket {
             tkt_vno: 5,
             realm: (&self.realm).into(),
             sname: (&issue.server).into(),
-            enc_part: encrypted(&issue.ticket_key, KeyUsage::TICKET, &encode(&part), rng),
+            enc_part: encrypted(&issue.ticket_key, KeyUsage::TICKET, &plain, rng),
         }
     }
 }

@@ -71,8 +71,7 @@ impl Kdc {
                 padata_type: kind::REQ_ENC_PA_REP,
                 padata_value: encode(&confirmation).into(),
             }]),
-            rid: account.rid,
-            control_bits: account.control_bits(),
+            described: account.described(),
         };
         Ok(self.issue(issue, rng))
     }

@@ -36,8 +36,7 @@ impl Kdc {
         let may_forward = own.may_act_for_anyone || own.delegates_to.is_empty();
         Ok(Subject {
             client: asked_user,
-            rid: user.rid,
-            control_bits: user.control_bits(),
+            described: user.described(),
             is_forwardable: may_forward && !user.is_sensitive,
             authtime: asked.tgt.authtime,
             latest_end: asked.tgt.endtime,
@@ -72,8 +71,7 @@ impl Kdc {
         }
         Ok(Subject {
             client,
-            rid: user.rid,
-            control_bits: user.control_bits(),
+            described: user.described(),
             is_forwardable: true,
             authtime: evidence.authtime,
             latest_end: evidence.endtime,

@@ -9,10 +9,18 @@ type Change<T> = Option<Box<dyn Fn(&mut T) + Send>>;
 /// Changes to a reply, in the order in which it is made.
 #[derive(Default)]
 pub(crate) struct Hooks {
+    /// The buffers of the PAC beside the signatures, by type, before the PAC is signed.
+    pub(crate) pac_buffers: Change<Vec<(u32, Vec<u8>)>>,
+    /// The PAC after it was signed.
+    pub(crate) pac: Change<Vec<u8>>,
     /// The ticket before it is encrypted.
     pub(crate) ticket: Change<EncTicketPart>,
+    /// The same, as the octets that are encrypted.
+    pub(crate) ticket_octets: Change<Vec<u8>>,
     /// The encrypted part before it is encrypted.
     pub(crate) part: Change<EncKdcRepPart>,
+    /// The same, as the octets that are encrypted.
+    pub(crate) part_octets: Change<Vec<u8>>,
     /// The reply around the encrypted part.
     pub(crate) reply: Change<KdcRep>,
     /// An error.

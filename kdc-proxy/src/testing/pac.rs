@@ -1,7 +1,9 @@
 //! PACs as the KDC in memory writes them (MS-PAC): logon information, client information and two signatures.
 
 use super::Kdc;
+use super::account::{DOMAIN_USERS, Described};
 use super::answer::Issue;
+use super::hooks::apply;
 use crate::key::{Key, KeyUsage};
 use crate::message::types::{AuthorizationElement, encode};
 
@@ -14,8 +16,6 @@ const CLIENT_INFO: u32 = 10;
 const DOMAIN: [u32; 4] = [21, 1111, 2222, 3333];
 /// Service asserted identity, S-1-18-2.
 const ASSERTED: [u32; 1] = [2];
-/// Domain users.
-const DOMAIN_USERS: u32 = 513;
 const NEVER: u64 = 0x7fff_ffff_ffff_ffff;
 /// FILETIME of 1970-01-01, in units of 100 ns.
 const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
@@ -25,22 +25,24 @@ impl Kdc {
     pub(super) fn pac(&self, issue: &Issue) -> Vec<u8> {
         let name = issue.client.name().joined();
         let authtime = issue.times.authtime.unix_seconds();
-        let server = empty_signature(&issue.ticket_key);
-        let kdc = empty_signature(&self.krbtgt);
-        let buffers = [
-            (LOGON_INFO, logon_info(&name, issue.rid, issue.control_bits)),
+        let mut buffers = vec![
+            (LOGON_INFO, logon_info(&name, &issue.described)),
             (CLIENT_INFO, client_info(&name, authtime)),
-            (SERVER_CHECKSUM, server),
-            (KDC_CHECKSUM, kdc),
         ];
-        let unsigned = container(&buffers);
+        apply(&self.hooks.pac_buffers, &mut buffers);
+        let with_signatures = |server, kdc| {
+            let signatures = vec![(SERVER_CHECKSUM, server), (KDC_CHECKSUM, kdc)];
+            container(&[buffers.clone(), signatures].concat())
+        };
+        let unsigned = with_signatures(empty_signature(&issue.ticket_key), empty_signature(&self.krbtgt));
         let server = issue.ticket_key.checksum(KeyUsage::NON_KERBEROS_CHECKSUM, &unsigned);
         let kdc = self.krbtgt.checksum(KeyUsage::NON_KERBEROS_CHECKSUM, &server.octets);
-        let [logon, client, ..] = buffers;
         let signature = |checksum: crate::key::Checksum| {
             [checksum.checksum_type.to_le_bytes().as_slice(), &checksum.octets].concat()
         };
-        container(&[logon, client, (SERVER_CHECKSUM, signature(server)), (KDC_CHECKSUM, signature(kdc))])
+        let mut pac = with_signatures(signature(server), signature(kdc));
+        apply(&self.hooks.pac, &mut pac);
+        pac
     }
 }
 
@@ -79,7 +81,8 @@ fn client_info(name: &str, authtime: u32) -> Vec<u8> {
 }
 
 /// KERB_VALIDATION_INFO of MS-PAC section 2.5, in NDR.
-fn logon_info(name: &str, rid: u32, control_bits: u32) -> Vec<u8> {
+fn logon_info(name: &str, described: &Described) -> Vec<u8> {
+    let Described { rid, control_bits, groups } = described;
     let name = utf16(name);
     let domain = utf16("CORP");
     let mut body = Octets::default();
@@ -91,13 +94,17 @@ fn logon_info(name: &str, rid: u32, control_bits: u32) -> Vec<u8> {
     for _ in 0..5 {
         body.string_header(&[], 0);
     }
-    body.u16(0).u16(0).u32(rid).u32(DOMAIN_USERS).u32(1).u32(0x0002_0008).u32(0x20);
+    let group_count = count(groups.len());
+    body.u16(0).u16(0).u32(*rid).u32(DOMAIN_USERS).u32(group_count).u32(0x0002_0008).u32(0x20);
     body.bytes(&[0; 16]);
     body.string_header(&[], 0).string_header(&domain, 0x0002_000c).u32(0x0002_0010);
-    body.u32(0).u32(0).u32(control_bits).u32(0).u64(0).u64(0).u32(0).u32(0);
+    body.u32(0).u32(0).u32(*control_bits).u32(0).u64(0).u64(0).u32(0).u32(0);
     body.u32(1).u32(0x0002_0014).u32(0).u32(0).u32(0);
     body.string(&name);
-    body.u32(1).u32(DOMAIN_USERS).u32(7);
+    body.u32(group_count);
+    for group in groups {
+        body.u32(*group).u32(7);
+    }
     body.string(&domain);
     body.sid(5, &DOMAIN);
     body.u32(1).u32(0x0002_0018).u32(7).sid(18, &ASSERTED);

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use rand_core::CryptoRng;
 
+use super::account::Described;
 use super::answer::{Issue, Refusal};
 use super::as_service::{check_skew, forwardable};
 use super::{Account, Kdc};
@@ -30,8 +31,7 @@ pub(super) struct Authentic {
 /// In whose name a ticket is issued, and whether it may be forwarded.
 pub(super) struct Subject {
     pub(super) client: Principal,
-    pub(super) rid: u32,
-    pub(super) control_bits: u32,
+    pub(super) described: Described,
     pub(super) is_forwardable: bool,
     pub(super) authtime: KerberosTime,
     pub(super) latest_end: KerberosTime,
@@ -98,8 +98,7 @@ impl Kdc {
         let account = self.account(asked.client.name()).ok_or(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)?;
         Ok(Subject {
             client: asked.client.clone(),
-            rid: account.rid,
-            control_bits: account.control_bits(),
+            described: account.described(),
             is_forwardable: true,
             authtime: asked.tgt.authtime,
             latest_end: asked.tgt.endtime,
@@ -142,7 +141,6 @@ fn issue<R: CryptoRng + ?Sized>(
         reply_flags: TicketFlags::from_bits(0),
         padata: subject.padata,
         encrypted_padata: subject.encrypted_padata,
-        rid: subject.rid,
-        control_bits: subject.control_bits,
+        described: subject.described,
     })
 }

@@ -100,3 +100,6 @@ fn only_pac(elements: &[AuthorizationElement]) -> Result<Vec<u8>, EvidenceError>
     }
     found.ok_or(EvidenceError::PacMissing)
 }
+
+#[cfg(test)]
+mod tests;

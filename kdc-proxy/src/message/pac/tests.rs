@@ -1,3 +1,5 @@
+mod samples;
+
 use super::*;
 use crate::key::Etype;
 use crate::message::ndr::NdrError;
@@ -215,21 +217,6 @@ fn a_pac_cut_off_anywhere_is_refused() {
 }
 
 #[test]
-fn a_signature_type_that_is_not_the_keys_is_refused() {
-    for kind in [14_i32, 7, -138, 15, 19, 0] {
-        let mut bytes = pac_2022();
-        let start = position(&bytes, 6);
-        bytes[start..start + 4].copy_from_slice(&kind.to_le_bytes());
-        let error = verify_2022(&bytes).unwrap_err();
-        let expected = matches!(
-            error,
-            PacError::SignatureType { required: 16, .. } | PacError::SignatureLength { buffer: 6, .. }
-        );
-        assert!(expected, "type {kind}: {error}");
-    }
-}
-
-#[test]
 fn the_wrong_key_is_refused() {
     let key = vectors::key(Etype::Aes256, keys::KRBTGT_2022);
     let error = Pac::verify(&pac_2022(), &key, &name("administrator"), time(AUTHTIME_2022)).unwrap_err();
@@ -249,15 +236,6 @@ fn another_authtime_is_refused() {
     for authtime in [AUTHTIME_2022 - 1, AUTHTIME_2022 + 1, 0] {
         let error = Pac::verify(&pac_2022(), &service_2022(), &name("administrator"), time(authtime));
         assert_eq!(error.unwrap_err(), PacError::ClientTime);
-    }
-}
-
-#[test]
-fn an_absurd_number_of_buffers_is_refused() {
-    for count in [0, 65, u32::MAX] {
-        let mut bytes = pac_2022();
-        bytes[..4].copy_from_slice(&count.to_le_bytes());
-        assert_eq!(verify_2022(&bytes).unwrap_err(), PacError::BufferCount(count));
     }
 }
 
@@ -284,16 +262,6 @@ fn a_buffer_that_is_not_aligned_is_refused() {
     let at = entry(&bytes, 10) + 8;
     bytes[at] += 4;
     assert_eq!(verify_2022(&bytes).unwrap_err(), PacError::BufferMisaligned(10));
-}
-
-#[test]
-fn a_buffer_type_that_comes_twice_is_refused() {
-    for kind in [1_u32, 6, 7, 10, 12, 16] {
-        let mut bytes = pac_2022();
-        let at = entry(&bytes, 19);
-        bytes[at..at + 4].copy_from_slice(&kind.to_le_bytes());
-        assert_eq!(verify_2022(&bytes).unwrap_err(), PacError::DuplicateBuffer(kind));
-    }
 }
 
 #[test]
