@@ -11,6 +11,7 @@ use crate::dn::Dn;
 use crate::entry::{AttributeError, AttributeProblem, Entry, malformed};
 use crate::groups::Group;
 use crate::guid::Guid;
+use crate::logon_hours::LogonHours;
 use crate::schema::{Attribute, UserAccountControl};
 use crate::sid::Sid;
 use crate::time::{from_filetime, from_generalized_time};
@@ -48,6 +49,8 @@ pub struct Account {
     pub account_expires: AccountExpires,
     /// `lockoutTime`: when the account was last locked. A time here does not mean that it still is.
     pub lockout_time: Option<SystemTime>,
+    /// `logonHours`; `None` where the account may log on at any hour.
+    pub logon_hours: Option<LogonHours>,
     /// `whenCreated`.
     pub when_created: SystemTime,
     /// `primaryGroupID`.
@@ -86,6 +89,7 @@ impl Account {
         Attribute::SAM_ACCOUNT_TYPE,
         Attribute::OBJECT_CLASS,
         Attribute::TOKEN_GROUPS,
+        Attribute::LOGON_HOURS,
     ];
 
     /// Reads an account; its groups have no names yet.
@@ -109,6 +113,7 @@ impl Account {
                 .map(UserAccountControl),
             account_expires: account_expires(entry)?,
             lockout_time: lockout_time(entry)?,
+            logon_hours: logon_hours(entry)?,
             when_created: from_generalized_time(entry.text(Attribute::WHEN_CREATED)?)
                 .map_err(|_| malformed(Attribute::WHEN_CREATED))?,
             primary_group_id: entry.optional_bits(Attribute::PRIMARY_GROUP_ID)?,
@@ -138,7 +143,9 @@ impl Account {
     ///
     /// # Errors
     /// [`NotUsable`] naming the attribute and its value; when several reasons hold, the one that says most: no
-    /// person at all, then disabled, expired, locked, then the two that forbid delegation only.
+    /// person at all, then disabled, expired, locked, outside its hours, then the two that forbid delegation only.
+    ///
+    /// A password that has expired or must be changed is no reason: nobody has shown one.
     pub fn check_usable(&self, now: SystemTime) -> Result<(), NotUsable> {
         usable::check(self, now)
     }
@@ -175,6 +182,11 @@ fn lockout_time(entry: &Entry) -> Result<Option<SystemTime>, AttributeError> {
         None | Some(0) => Ok(None),
         Some(ticks) => filetime(ticks).map(Some).ok_or_else(|| malformed(attribute)),
     }
+}
+
+fn logon_hours(entry: &Entry) -> Result<Option<LogonHours>, AttributeError> {
+    let attribute = Attribute::LOGON_HOURS;
+    entry.optional(attribute)?.map(LogonHours::parse).transpose().map_err(|_| malformed(attribute))
 }
 
 fn filetime(ticks: i64) -> Option<SystemTime> {

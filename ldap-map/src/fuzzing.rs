@@ -5,12 +5,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::account::Account;
+use crate::account::{Account, NotUsable};
 use crate::certificate::CertificateFacts;
 use crate::dn::Dn;
 use crate::guid::Guid;
+use crate::logon_hours::{HourOfWeek, LogonHours};
 use crate::mapping::candidates;
 use crate::message::response::{Message, Response};
+use crate::security_descriptor::{ActingForOthers, SecurityDescriptor};
 use crate::sid::Sid;
 use crate::testing::Person;
 use crate::time::{from_filetime, from_generalized_time};
@@ -73,11 +75,33 @@ pub fn names(octets: &[u8]) -> bool {
     binary || guid || written || upn || dn || time || filetime
 }
 
+/// Any octets as a security descriptor, held against SIDs that it may or may not name.
+pub fn security_descriptor(octets: &[u8]) -> bool {
+    let Ok(descriptor) = SecurityDescriptor::parse(octets) else { return false };
+    let named: Vec<&Sid> = descriptor.allowed().collect();
+    let judged = descriptor.acting_for_others(&named);
+    assert!(named.is_empty() || judged != ActingForOthers::NotNamed, "who is allowed is named");
+    assert_eq!(ActingForOthers::NotNamed, descriptor.acting_for_others(&[]));
+    true
+}
+
+/// Any octets as hours of the week.
+pub fn logon_hours(octets: &[u8]) -> bool {
+    let Ok(hours) = LogonHours::parse(octets) else { return false };
+    let at = |hour: u64| HourOfWeek::of(SystemTime::UNIX_EPOCH + Duration::from_secs(hour * 3600));
+    assert_eq!(hours.is_never(), (0..168).all(|hour| !hours.allow(at(hour))));
+    true
+}
+
 fn judge(account: &Account) {
     assert!(!account.groups.is_empty());
     let early = account.check_usable(SystemTime::UNIX_EPOCH);
     let late = account.check_usable(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 34));
-    assert!(late.is_err() || early.is_ok(), "an account does not become usable by waiting");
+    let waits = matches!(early, Err(NotUsable::OutsideLogonHours { .. }));
+    assert!(
+        late.is_err() || early.is_ok() || waits,
+        "an account becomes usable by waiting for its hours only"
+    );
 }
 
 #[cfg(test)]
@@ -121,6 +145,16 @@ mod tests {
     #[test]
     fn no_saved_account_breaks_the_reader() {
         assert!(replay("account", account) >= 2);
+    }
+
+    #[test]
+    fn no_saved_security_descriptor_breaks_the_reader() {
+        assert_eq!(13, replay("security_descriptor", security_descriptor));
+    }
+
+    #[test]
+    fn no_saved_hours_break_the_reader() {
+        assert_eq!(2, replay("logon_hours", logon_hours));
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub mod message;
 
 pub mod dn;
 pub mod guid;
+pub mod logon_hours;
 pub mod schema;
+pub mod security_descriptor;
 pub mod sid;
 pub mod time;
 pub mod upn;

@@ -21,6 +21,20 @@ impl Attribute {
     pub const LOCKOUT_TIME: Self = Self("lockoutTime");
     /// The bits of `userAccountControl` that the server computes when asked.
     pub const COMPUTED_ACCOUNT_CONTROL: Self = Self("msDS-User-Account-Control-Computed");
+    /// Who may act for others at the account, a security descriptor.
+    pub const ALLOWED_TO_ACT: Self = Self("msDS-AllowedToActOnBehalfOfOtherIdentity");
+    /// The services that the account may act for others at.
+    pub const ALLOWED_TO_DELEGATE_TO: Self = Self("msDS-AllowedToDelegateTo");
+    /// The version of the account's keys.
+    pub const KEY_VERSION_NUMBER: Self = Self("msDS-KeyVersionNumber");
+    /// The encryption types of tickets for the account, bits of [`EncryptionTypes`].
+    pub const SUPPORTED_ENCRYPTION_TYPES: Self = Self("msDS-SupportedEncryptionTypes");
+    /// The hours of the week in which the account may log on.
+    pub const LOGON_HOURS: Self = Self("logonHours");
+    /// When the password was set, in 100 ns since 1601; 0 where it must be changed or was never set.
+    pub const PASSWORD_LAST_SET: Self = Self("pwdLastSet");
+    /// The names of the services that run as the account.
+    pub const SERVICE_PRINCIPAL_NAME: Self = Self("servicePrincipalName");
     /// The classes of the object, most general first.
     pub const OBJECT_CLASS: Self = Self("objectClass");
     /// The object's lasting identity, sixteen octets.
@@ -76,6 +90,10 @@ impl UserAccountControl {
     pub const SERVER_TRUST_ACCOUNT: Self = Self(0x2000);
     /// "Account is sensitive and cannot be delegated".
     pub const NOT_DELEGATED: Self = Self(0x10_0000);
+    /// The password has expired or must be changed; valid in the computed attribute only.
+    pub const PASSWORD_EXPIRED: Self = Self(0x80_0000);
+    /// May have forwardable evidence about people who did not log in with Kerberos (protocol transition).
+    pub const TRUSTED_TO_AUTH_FOR_DELEGATION: Self = Self(0x100_0000);
 
     /// Whether any of the bits of `bits` is set.
     #[must_use]
@@ -85,6 +103,27 @@ impl UserAccountControl {
 }
 
 impl fmt::Display for UserAccountControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// Bits of `msDS-SupportedEncryptionTypes` (MS-KILE 2.2.7).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct EncryptionTypes(pub u32);
+
+impl EncryptionTypes {
+    /// AES128 and AES256 with HMAC-SHA1.
+    pub const AES: Self = Self(0x18);
+
+    /// Whether one of the AES types is among them.
+    #[must_use]
+    pub const fn has_aes(self) -> bool {
+        self.0 & Self::AES.0 != 0
+    }
+}
+
+impl fmt::Display for EncryptionTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }

@@ -100,6 +100,8 @@ fn a_malformed_attribute_is_named() {
         (Attribute::WHEN_CREATED, "2024-01-01"),
         (Attribute::SAM_ACCOUNT_TYPE, ""),
         (Attribute::TOKEN_GROUPS, "Domain Users"),
+        (Attribute::LOGON_HOURS, ""),
+        (Attribute::LOGON_HOURS, "AAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     ] {
         let person = alice().with(attribute.as_str(), &[value]);
         assert_eq!((attribute, AttributeProblem::Malformed), problem(&person), "{value:?}");
@@ -181,6 +183,31 @@ fn a_lockout_that_nobody_computes_is_refused() {
 }
 
 #[test]
+fn an_account_is_refused_outside_of_its_hours() {
+    assert_eq!(Ok(()), alice().with("logonHours", &[[0xff; 21]]).account().check_usable(now()));
+    let never = refusal(&alice().with("logonHours", &[[0; 21]]));
+    assert_eq!(Attribute::LOGON_HOURS, never.attribute());
+    assert_eq!(
+        "the account may not log on at this hour: logonHours does not hold Saturday 00:00 UTC",
+        never.to_string()
+    );
+    // The first hour of Saturday, and nothing else.
+    let mut hours = [0; 21];
+    hours[18] = 1;
+    let account = alice().with("logonHours", &[hours]).account();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(Ok(()), account.check_usable(now() + hour - Duration::from_nanos(1)));
+    assert!(matches!(account.check_usable(now() + hour), Err(NotUsable::OutsideLogonHours { .. })));
+    assert!(account.check_usable(now() - Duration::from_nanos(1)).is_err());
+}
+
+#[test]
+fn a_password_that_must_be_changed_does_not_matter() {
+    let person = alice().with("pwdLastSet", &["0"]).with("msDS-User-Account-Control-Computed", &["8388608"]);
+    assert_eq!(Ok(()), person.account().check_usable(now()));
+}
+
+#[test]
 fn a_protected_user_is_refused() {
     let group = format!("{DOMAIN_SID}-525");
     let refusal = refusal(&alice().member_of(&[&format!("{DOMAIN_SID}-513"), &group]));
@@ -253,6 +280,7 @@ fn the_reason_that_says_most_is_told_first() {
         .with("userAccountControl", &["1049090"])
         .with("accountExpires", &["133136929190000000"])
         .with("msDS-User-Account-Control-Computed", &["16"])
+        .with("logonHours", &[[0; 21]])
         .member_of(&[&format!("{DOMAIN_SID}-525")]);
     let mut told = Vec::new();
     for (attribute, value) in [
@@ -265,6 +293,8 @@ fn the_reason_that_says_most_is_told_first() {
         person = person.with(attribute, &[value]);
     }
     told.push(refusal(&person).attribute().as_str());
+    let person = person.without("logonHours");
+    told.push(refusal(&person).attribute().as_str());
     told.push(refusal(&person.member_of(&[&format!("{DOMAIN_SID}-513")])).attribute().as_str());
     assert_eq!(
         vec![
@@ -272,6 +302,7 @@ fn the_reason_that_says_most_is_told_first() {
             "userAccountControl",
             "accountExpires",
             "msDS-User-Account-Control-Computed",
+            "logonHours",
             "tokenGroups",
             "userAccountControl"
         ],

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::{Account, AccountExpires};
+use crate::logon_hours::HourOfWeek;
 use crate::schema::{Attribute, SAM_NORMAL_USER_ACCOUNT, UserAccountControl, rid};
 use crate::sid::Sid;
 
@@ -40,6 +41,13 @@ pub enum NotUsable {
         /// The value of `lockoutTime`.
         lockout_time: SystemTime,
     },
+    /// The hour is none of those in which the account may log on (`logonHours`). Some domain controllers do not look at
+    /// them for S4U2Self.
+    #[error("the account may not log on at this hour: logonHours does not hold {hour}")]
+    OutsideLogonHours {
+        /// The present hour.
+        hour: HourOfWeek,
+    },
     /// The account belongs to Protected Users (`tokenGroups`), whose members must not be delegated. Some domain
     /// controllers would issue the ticket nevertheless.
     #[error("the account is one of the protected users: tokenGroups holds {group}")]
@@ -65,6 +73,7 @@ impl NotUsable {
             Self::Expired { .. } => Attribute::ACCOUNT_EXPIRES,
             Self::Locked { .. } => Attribute::COMPUTED_ACCOUNT_CONTROL,
             Self::PerhapsLocked { .. } => Attribute::LOCKOUT_TIME,
+            Self::OutsideLogonHours { .. } => Attribute::LOGON_HOURS,
             Self::ProtectedUser { .. } => Attribute::TOKEN_GROUPS,
         }
     }
@@ -123,6 +132,10 @@ pub(super) fn check(account: &Account, now: SystemTime) -> Result<(), NotUsable>
         AccountExpires::At(_) | AccountExpires::Never => {}
     }
     check_locked(account)?;
+    let hour = HourOfWeek::of(now);
+    if account.logon_hours.is_some_and(|hours| !hours.allow(hour)) {
+        return Err(NotUsable::OutsideLogonHours { hour });
+    }
     let group = account.object_sid.sibling(rid::PROTECTED_USERS);
     if account.groups.iter().any(|member_of| member_of.sid == group) {
         return Err(NotUsable::ProtectedUser { group });
