@@ -3,10 +3,12 @@
 
 mod ap_rep;
 mod codes;
+mod kpasswd;
 mod reply;
 
 pub use ap_rep::ApRepError;
 pub use codes::{ErrorCode, NtStatus};
+pub use kpasswd::{KpasswdError, KpasswdRefusal, KpasswdReplyError, KpasswdResult, PasswordPolicy};
 pub use reply::{EvidenceError, ReplyError};
 
 use std::fmt;
@@ -124,4 +126,7 @@ pub enum RequestError {
     /// A ticket for krbtgt cannot be asked for on behalf of a user.
     #[error("a ticket-granting ticket is not given on behalf of a user")]
     TicketGrantingService,
+    /// The new password and the ticket make a longer request than its length field can say.
+    #[error("request to change the password is too long")]
+    PasswordRequestTooLong,
 }

@@ -16,6 +16,7 @@
 
 pub mod as_exchange;
 mod clock;
+pub mod kpasswd;
 mod reply;
 pub mod s4u2proxy;
 pub mod s4u2self;

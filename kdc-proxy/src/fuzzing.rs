@@ -4,13 +4,17 @@
 //! Compiled for tests and under `cfg(fuzzing)` only.
 
 use crate::ccache::CCache;
+use crate::error::KpasswdRefusal;
 use crate::keytab::Keytab;
+use crate::message::ap_rep::{ApRep, EncApRepPart};
 use crate::message::kdc_proxy::{
     Content, KdcAnswer, ProxyRequest, decode_reply, encode_reply, encode_request,
 };
 use crate::message::kdc_rep::{AsRep, EncAsRepPart, EncTgsRepPart, TgsRep};
+use crate::message::kpasswd;
 use crate::message::krb_cred::{krb_cred, parse_krb_cred};
 use crate::message::krb_error::KrbError;
+use crate::message::krb_priv::{EncKrbPrivPart, KrbPriv};
 use crate::message::padata::{EtypeInfo2Entry, PaS4uX509User, S4uUserId};
 use crate::message::types::{AuthorizationElement, EncTicketPart, Ticket, decode, encode};
 
@@ -106,6 +110,27 @@ pub fn ticket(bytes: &[u8]) -> bool {
     decode::<Vec<AuthorizationElement>>(bytes).is_ok()
 }
 
+/// What a server that changes passwords may answer, and the parts it encrypts.
+pub fn kpasswd(bytes: &[u8]) -> bool {
+    let framed = kpasswd::Reply::parse(bytes).map(|reply| match reply {
+        kpasswd::Reply::Result { ap_rep, krb_priv } => {
+            decode::<ApRep>(ap_rep).is_ok() && decode::<KrbPriv>(krb_priv).is_ok()
+        }
+        kpasswd::Reply::Error(error) => error.refusal().to_string().len() < 8192,
+    });
+    let result = kpasswd::result(bytes);
+    if let Ok(Err(refusal)) = &result {
+        assert!(refusal.to_string().len() < 8192, "a refusal is short enough for a log");
+    }
+    let accepted = [
+        framed.unwrap_or(false),
+        matches!(result, Ok(Ok(())) | Ok(Err(KpasswdRefusal { policy: Some(_), .. }))),
+        decode::<EncApRepPart>(bytes).is_ok(),
+        decode::<EncKrbPrivPart>(bytes).is_ok(),
+    ];
+    accepted.contains(&true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +208,11 @@ mod tests {
     #[test]
     fn no_saved_reply_of_a_kdc_proxy_breaks_the_reader() {
         replay("kdc_proxy_reply", kdc_proxy_reply);
+    }
+
+    #[test]
+    fn no_saved_answer_about_a_password_breaks_the_reader() {
+        replay("kpasswd", kpasswd);
     }
 
     #[test]

@@ -203,6 +203,11 @@ impl PrincipalName {
         }
     }
 
+    /// The service that changes passwords (RFC 3244 section 2).
+    pub fn change_password() -> Self {
+        Self { name_type: NameType::SrvInst, components: vec!["kadmin".to_owned(), "changepw".to_owned()] }
+    }
+
     /// The type, a hint only.
     pub const fn name_type(&self) -> NameType {
         self.name_type

@@ -1,7 +1,8 @@
 //! AS exchange (RFC 4120 section 3.1): a ticket-granting ticket for our own secret.
 //!
 //! The first request carries no pre-authentication; the KDC answers with the salt and its time, and the second
-//! request proves the key with an encrypted timestamp. A clock that differs is noticed and tried once more.
+//! request proves the key with an encrypted timestamp. A clock that differs is noticed and tried once more, and so is
+//! the next older key where the KDC does not accept the newest.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::clock::Clock;
 use super::reply::{Answer, Opened};
-use super::secret::{LongTermKeys, Secret};
+use super::secret::{LongTermKeys, Prepared, Secret, Trials};
 use super::{Exchange, Request, Step, nonce};
 use crate::error::{CredentialError, ErrorCode, ExchangeError, ReplyError};
 use crate::key::{Etype, EtypeList, Key, KeyError, KeyUsage};
@@ -19,8 +20,8 @@ use crate::message::kdc_req::{KdcReqBody, RequestKind, kdc_req, options};
 use crate::message::krb_error::KrbError;
 use crate::message::padata::{self, EtypeInfo2Entry, PaEncTsEnc, kind};
 use crate::message::types::{EncryptedData, Flags, PaData, WireChecksum, decode, encode, principal};
-use crate::principal::{Principal, PrincipalName};
-use crate::ticket::{TicketFlags, TicketGrantingTicket};
+use crate::principal::{Principal, PrincipalName, Realm};
+use crate::ticket::{ServiceTicket, TicketFlags, TicketGrantingTicket};
 use crate::time::{ClockOffset, KerberosTime};
 
 /// What is asked of the KDC.
@@ -30,6 +31,8 @@ pub struct AsAsk {
     pub client: Principal,
     /// What we authenticate with.
     pub secret: Secret,
+    /// How many keys of it may be tried.
+    pub trials: Trials,
     /// Which encryption types may be used.
     pub etypes: EtypeList,
     /// How long the ticket shall live; the KDC may shorten it.
@@ -49,10 +52,34 @@ pub struct Authenticated {
     pub clock_offset: ClockOffset,
 }
 
+/// Which service the ticket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    /// krbtgt of our realm.
+    TicketGranting,
+    /// kadmin/changepw of our realm (RFC 3244), which takes tickets from AS exchanges only.
+    ChangePassword,
+}
+
+/// A ticket of an AS exchange, whatever service it is for.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) ticket: ServiceTicket,
+    pub(super) clock: Clock,
+    keys: LongTermKeys,
+}
+
+/// What follows from a reply, before it is said what the ticket is.
+pub(super) enum Progress {
+    Send { request: Request, exchange: Box<AsExchange> },
+    Granted(Box<Granted>),
+}
+
 /// An AS exchange that waits for a reply.
 #[derive(Debug)]
 pub struct AsExchange {
     ask: AsAsk,
+    server: Server,
     etypes: Vec<Etype>,
     till: KerberosTime,
     nonce: u32,
@@ -65,8 +92,23 @@ pub struct AsExchange {
 enum State {
     /// Asked without pre-authentication.
     Asked,
-    /// Sent a timestamp under the key of `etype`.
-    Proved { etype: Etype, keys: LongTermKeys, attempts: Attempts },
+    /// Sent a timestamp.
+    Proved { proof: Box<Proof>, attempts: Attempts },
+}
+
+/// What a timestamp was encrypted with, and what else there is.
+#[derive(Debug)]
+struct Proof {
+    key: Key,
+    older: Option<Key>,
+    keys: LongTermKeys,
+}
+
+impl From<Prepared> for Box<Proof> {
+    fn from(prepared: Prepared) -> Self {
+        let Prepared { first, second, keys } = prepared;
+        Self::new(Proof { key: first, older: second, keys })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +128,30 @@ impl AsExchange {
         now: SystemTime,
         rng: &mut R,
     ) -> Result<(Self, Request), ExchangeError> {
+        Self::start_for(Server::TicketGranting, ask, now, rng)
+    }
+
+    /// Makes the first request for a ticket to kadmin/changepw.
+    pub(super) fn start_for_changing_password<R: CryptoRng + ?Sized>(
+        ask: AsAsk,
+        now: SystemTime,
+        rng: &mut R,
+    ) -> Result<(Self, Request), ExchangeError> {
+        Self::start_for(Server::ChangePassword, ask, now, rng)
+    }
+
+    fn start_for<R: CryptoRng + ?Sized>(
+        server: Server,
+        ask: AsAsk,
+        now: SystemTime,
+        rng: &mut R,
+    ) -> Result<(Self, Request), ExchangeError> {
         let etypes = ask.secret.etypes(ask.etypes);
         if etypes.is_empty() {
             return Err(CredentialError::NoCommonEtype.into());
         }
-        let mut exchange =
-            Self { ask, etypes, till: KerberosTime::EPOCH, nonce: 0, sent: Vec::new(), state: State::Asked };
+        let (till, nonce, sent, state) = (KerberosTime::EPOCH, 0, Vec::new(), State::Asked);
+        let mut exchange = Self { ask, server, etypes, till, nonce, sent, state };
         let request = exchange.request(None, now, rng)?;
         Ok((exchange, request))
     }
@@ -107,10 +167,10 @@ impl AsExchange {
         self.till = self.ask.clock.end(now, self.ask.lifetime)?;
         self.nonce = nonce(rng);
         let body = encode(&KdcReqBody {
-            kdc_options: Flags(options::FORWARDABLE | options::CANONICALIZE),
+            kdc_options: Flags(self.server.options()),
             cname: Some(self.ask.client.name().into()),
             realm: realm.into(),
-            sname: Some((&PrincipalName::krbtgt(realm)).into()),
+            sname: Some((&self.server.name(realm)).into()),
             from: None,
             till: self.till,
             rtime: None,
@@ -133,7 +193,7 @@ impl AsExchange {
         error: &KrbError,
         now: SystemTime,
         rng: &mut R,
-    ) -> Result<Step<Self>, ExchangeError> {
+    ) -> Result<Progress, ExchangeError> {
         if error.code() != ErrorCode::KDC_ERR_PREAUTH_REQUIRED {
             return Err(ExchangeError::Kdc(error.refusal()));
         }
@@ -141,21 +201,32 @@ impl AsExchange {
         if !methods.iter().any(|method| method.padata_type == kind::ENC_TIMESTAMP) {
             return Err(CredentialError::TimestampNotOffered.into());
         }
-        let (etype, keys) = self.ask.secret.keys_for(&etype_info(&methods)?, &self.etypes)?;
+        let prepared = self.prepare(&methods)?;
         self.ask.clock.claim(now, error.kdc_time())?;
-        self.prove(etype, keys, Attempts::First, now, rng)
+        self.prove(prepared.into(), Attempts::First, now, rng)
+    }
+
+    fn prepare(&self, elements: &[PaData]) -> Result<Prepared, ExchangeError> {
+        let offered = etype_info(elements)?;
+        Ok(self.ask.secret.prepare(&offered, &self.etypes, self.ask.trials)?)
     }
 
     /// A KRB-ERROR to the request with a timestamp.
     fn proved_error<R: CryptoRng + ?Sized>(
         mut self,
         error: &KrbError,
-        etype: Etype,
-        keys: LongTermKeys,
+        mut proof: Box<Proof>,
         attempts: Attempts,
         now: SystemTime,
         rng: &mut R,
-    ) -> Result<Step<Self>, ExchangeError> {
+    ) -> Result<Progress, ExchangeError> {
+        if error.code() == ErrorCode::KDC_ERR_PREAUTH_FAILED
+            && let Some(older) = proof.older.take()
+        {
+            tracing::warn!(client = %self.ask.client, "kdc did not accept our newest key; trying the one before it");
+            proof.key = older;
+            return self.prove(proof, attempts, now, rng);
+        }
         if error.code() != ErrorCode::KRB_AP_ERR_SKEW {
             return Err(ExchangeError::Kdc(error.refusal()));
         }
@@ -163,27 +234,25 @@ impl AsExchange {
             return Err(ExchangeError::ClaimedSkew { offset: ClockOffset::between(now, error.kdc_time()) });
         }
         self.ask.clock.claim(now, error.kdc_time())?;
-        self.prove(etype, keys, Attempts::AfterSkew, now, rng)
+        self.prove(proof, Attempts::AfterSkew, now, rng)
     }
 
-    /// Sends the timestamp (RFC 4120 section 5.2.7.2) under the newest key of `etype`.
+    /// Sends the timestamp (RFC 4120 section 5.2.7.2) under the proof's key.
     fn prove<R: CryptoRng + ?Sized>(
         mut self,
-        etype: Etype,
-        keys: LongTermKeys,
+        proof: Box<Proof>,
         attempts: Attempts,
         now: SystemTime,
         rng: &mut R,
-    ) -> Result<Step<Self>, ExchangeError> {
-        let key = keys.newest(etype).ok_or(CredentialError::NoCommonEtype)?;
+    ) -> Result<Progress, ExchangeError> {
         let (patimestamp, pausec) = self.ask.clock.stamp(now)?;
         let plain = encode(&PaEncTsEnc { patimestamp, pausec: Some(pausec) });
-        let cipher = key.encrypt(KeyUsage::AS_REQ_TIMESTAMP, &plain, rng);
-        let value = encode(&EncryptedData { etype: etype.number(), kvno: None, cipher: cipher.into() });
+        let cipher = proof.key.encrypt(KeyUsage::AS_REQ_TIMESTAMP, &plain, rng).into();
+        let value = encode(&EncryptedData { etype: proof.key.etype().number(), kvno: None, cipher });
         let timestamp = PaData { padata_type: kind::ENC_TIMESTAMP, padata_value: value.into() };
         let request = self.request(Some(timestamp), now, rng)?;
-        self.state = State::Proved { etype, keys, attempts };
-        Ok(Step::Send { request, exchange: self })
+        self.state = State::Proved { proof, attempts };
+        Ok(Progress::Send { request, exchange: Box::new(self) })
     }
 
     /// The checks of an AS-REP, in the order of RFC 4120 section 3.1.5.
@@ -192,7 +261,7 @@ impl AsExchange {
         reply: KdcRep,
         keys: LongTermKeys,
         now: SystemTime,
-    ) -> Result<Authenticated, ExchangeError> {
+    ) -> Result<Progress, ExchangeError> {
         let (part, reply_key) = self.open(&reply, &keys)?;
         let opened = Opened::new(reply, part, self.nonce, self.ask.etypes)?;
         self.check_server(&opened)?;
@@ -203,12 +272,8 @@ impl AsExchange {
         if !opened.flags.contains(TicketFlags::INITIAL) {
             return Err(ReplyError::NotInitial.into());
         }
-        if !opened.flags.contains(TicketFlags::FORWARDABLE) {
-            tracing::warn!(client = %client, "ticket-granting ticket is not forwardable: s4u2proxy will be refused");
-        }
-        let tgt =
-            TicketGrantingTicket::new(opened.into_ticket(client)).map_err(|_| ReplyError::ServerName)?;
-        Ok(Authenticated { tgt, long_term_keys: keys, clock_offset: self.ask.clock.offset })
+        let ticket = opened.into_ticket(client);
+        Ok(Progress::Granted(Box::new(Granted { ticket, clock: self.ask.clock, keys })))
     }
 
     /// Decrypts under our key, usage 3; the etype must be one we asked for.
@@ -233,10 +298,14 @@ impl AsExchange {
         if !opened.server.realm().eq_ignoring_case(realm) {
             return Err(ReplyError::ServerRealm);
         }
-        match opened.server.name().krbtgt_realm() {
-            Some(granted) if granted.eq_ignoring_case(realm) => Ok(()),
-            _ => Err(ReplyError::ServerName),
-        }
+        let name = opened.server.name();
+        let is_asked = match self.server {
+            Server::TicketGranting => {
+                name.krbtgt_realm().is_some_and(|granted| granted.eq_ignoring_case(realm))
+            }
+            Server::ChangePassword => name.eq_ignoring_type(&self.server.name(realm)),
+        };
+        if is_asked { Ok(()) } else { Err(ReplyError::ServerName) }
     }
 
     /// The KDC may write our name in its own way, but only where the checksum over the request protects the reply.
@@ -262,32 +331,69 @@ impl AsExchange {
             .verify_checksum(KeyUsage::AS_REQ_CHECKSUM, &self.sent, checksum.cksumtype, &checksum.checksum)
             .map_err(|_: KeyError| ReplyError::RequestChecksum)
     }
+
+    /// Takes a reply, whichever service the ticket is for.
+    pub(super) fn advance<R: CryptoRng + ?Sized>(
+        mut self,
+        reply: &[u8],
+        now: SystemTime,
+        rng: &mut R,
+    ) -> Result<Progress, ExchangeError> {
+        let state = std::mem::replace(&mut self.state, State::Asked);
+        match (Answer::read(RequestKind::As, reply)?, state) {
+            (Answer::Error(error), State::Asked) => self.asked_error(&error, now, rng),
+            (Answer::Error(error), State::Proved { proof, attempts }) => {
+                self.proved_error(&error, proof, attempts, now, rng)
+            }
+            (Answer::Reply(reply), State::Asked) => {
+                tracing::warn!(client = %self.ask.client, "kdc asks for no pre-authentication of this account");
+                let prepared = self.prepare(reply.padata.as_deref().unwrap_or_default())?;
+                self.accept(*reply, prepared.keys, now)
+            }
+            (Answer::Reply(reply), State::Proved { proof, .. }) => self.accept(*reply, proof.keys, now),
+        }
+    }
 }
 
 impl Exchange for AsExchange {
     type Output = Authenticated;
 
     fn step<R: CryptoRng + ?Sized>(
-        mut self,
+        self,
         reply: &[u8],
         now: SystemTime,
         rng: &mut R,
     ) -> Result<Step<Self>, ExchangeError> {
-        let state = std::mem::replace(&mut self.state, State::Asked);
-        match (Answer::read(RequestKind::As, reply)?, state) {
-            (Answer::Error(error), State::Asked) => self.asked_error(&error, now, rng),
-            (Answer::Error(error), State::Proved { etype, keys, attempts }) => {
-                self.proved_error(&error, etype, keys, attempts, now, rng)
+        match self.advance(reply, now, rng)? {
+            Progress::Send { request, exchange } => Ok(Step::Send { request, exchange: *exchange }),
+            Progress::Granted(granted) => {
+                let Granted { ticket, clock, keys } = *granted;
+                if !ticket.flags().contains(TicketFlags::FORWARDABLE) {
+                    tracing::warn!(
+                        client = %ticket.client(),
+                        "ticket-granting ticket is not forwardable: s4u2proxy will be refused"
+                    );
+                }
+                let tgt = TicketGrantingTicket::new(ticket).map_err(|_| ReplyError::ServerName)?;
+                Ok(Step::Done(Authenticated { tgt, long_term_keys: keys, clock_offset: clock.offset }))
             }
-            (Answer::Reply(reply), State::Asked) => {
-                tracing::warn!(client = %self.ask.client, "kdc asks for no pre-authentication of this account");
-                let elements = reply.padata.as_deref().unwrap_or_default();
-                let (_, keys) = self.ask.secret.keys_for(&etype_info(elements)?, &self.etypes)?;
-                self.accept(*reply, keys, now).map(Step::Done)
-            }
-            (Answer::Reply(reply), State::Proved { keys, .. }) => {
-                self.accept(*reply, keys, now).map(Step::Done)
-            }
+        }
+    }
+}
+
+impl Server {
+    /// A password is changed with a ticket that nobody can pass on, for the very name asked for.
+    const fn options(self) -> u32 {
+        match self {
+            Self::TicketGranting => options::FORWARDABLE | options::CANONICALIZE,
+            Self::ChangePassword => 0,
+        }
+    }
+
+    fn name(self, realm: &Realm) -> PrincipalName {
+        match self {
+            Self::TicketGranting => PrincipalName::krbtgt(realm),
+            Self::ChangePassword => PrincipalName::change_password(),
         }
     }
 }

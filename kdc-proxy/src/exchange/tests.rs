@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::as_exchange::{AsAsk, AsExchange, Authenticated};
 use super::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
 use super::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
-use super::secret::{LongTermKeys, Secret};
+use super::secret::{LongTermKeys, Secret, Trials};
 use super::tgs_exchange::{TgsAsk, TgsExchange};
 use super::*;
 use crate::key::{Etype, EtypeList, Key};
@@ -125,6 +125,7 @@ impl Lab {
         let ask = AsAsk {
             client: user("svc-broker"),
             secret,
+            trials: Trials::Two,
             etypes: self.etypes,
             lifetime: Duration::from_secs(36_000),
             clock: self.clock,

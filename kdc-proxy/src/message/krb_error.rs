@@ -108,7 +108,7 @@ fn nt_status(e_data: &[u8]) -> Option<NtStatus> {
 }
 
 /// The text without control characters and not longer than [`MAX_TEXT`]; `None` when nothing is left.
-fn printable(octets: &[u8]) -> Option<String> {
+pub(super) fn printable(octets: &[u8]) -> Option<String> {
     let text: String = String::from_utf8_lossy(octets)
         .chars()
         .filter(|character| !character.is_control() && !is_direction_mark(*character))

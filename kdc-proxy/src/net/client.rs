@@ -23,7 +23,7 @@ use crate::exchange::Clock;
 use crate::exchange::as_exchange::{AsAsk, AsExchange};
 use crate::exchange::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
 use crate::exchange::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
-use crate::exchange::secret::Secret;
+use crate::exchange::secret::{Secret, Trials};
 use crate::net::transport::{Deadlines, Endpoint};
 use crate::principal::{Principal, PrincipalName};
 use crate::ticket::ServiceTicket;
@@ -188,6 +188,7 @@ impl Client {
             let ask = AsAsk {
                 client: self.settings.account(),
                 secret: self.secret.clone(),
+                trials: Trials::Two,
                 etypes: self.settings.etypes(),
                 lifetime: TGT_LIFETIME,
                 clock: Clock { offset, max_offset: self.settings.max_clock_offset },

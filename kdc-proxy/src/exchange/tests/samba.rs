@@ -48,6 +48,7 @@ fn a_recorded_login_with_samba_is_repeated_and_verified() {
     let ask = AsAsk {
         client: user("svc-broker"),
         secret: Secret::Password(Zeroizing::new("Pässw0rd-broker".to_owned())),
+        trials: Trials::Two,
         etypes,
         lifetime: Duration::from_secs(36_000),
         clock,
