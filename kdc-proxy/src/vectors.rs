@@ -20,7 +20,6 @@ pub(crate) const KKDCP_AS: [&str; 2] =
     [include_str!("../tests/vectors/kkdcp_as1.hex"), include_str!("../tests/vectors/kkdcp_as2.hex")];
 pub(crate) const KKDCP_TGS: &str = include_str!("../tests/vectors/kkdcp_tgs.hex");
 pub(crate) const KKDCP_KPASSWD: &str = include_str!("../tests/vectors/kkdcp_kpasswd.hex");
-pub(crate) const KPASSWD_REP: &str = include_str!("../tests/vectors/kpasswd_rep.hex");
 pub(crate) const SAMBA_LOGIN: &str = include_str!("../tests/vectors/samba_4_22_login.txt");
 
 /// Keys that belong to the samples; they protect nothing.
