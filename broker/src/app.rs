@@ -27,6 +27,7 @@ use crate::{
     handoff::Desk,
     health::{Monitor, Probe},
     identity::PeerCertificates,
+    metrics::Metrics,
     pipeline::{self, Line},
     tickets::{Issuer, TicketError},
 };
@@ -104,10 +105,11 @@ impl App {
         };
 
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let metrics = Arc::new(Metrics::new());
         let interface = grpc::routes(Arc::clone(&desk), gateway_api.request_timeout).await;
         let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
         if let Some(listener) = status_listener {
-            listener.serve(&status::router(monitor.report()), &drain, &tasks);
+            listener.serve(&status::router(monitor.report(), Arc::clone(&metrics)), &drain, &tasks);
         }
         let backstop = gateway_api.request_timeout.saturating_add(BACKSTOP);
         gateway_listener.serve(&admit(interface.router, known, backstop), &drain, &tasks);

@@ -58,7 +58,7 @@
 //! [`config::Config::load`] reads the file and builds every part that needs no socket, so that `kerbridge validate` finds all
 //! that a start would. [`app::App`] opens the listeners and wires the parts; [`service`] handles signals and speaks to
 //! systemd; [`reload`] reads everything again. [`health`] asks the directory and the KDC whether they work, and tells the
-//! status page and `grpc.health.v1`. A service whose domain is down starts, says so, and is ready when it comes back.
+//! status page and `grpc.health.v1`; [`metrics`] is what it counts. A service whose domain is down starts, says so, and is ready when it comes back.
 //!
 //! # Further reading
 //!
@@ -80,6 +80,7 @@ pub mod health;
 pub mod identity;
 pub mod logging;
 pub mod manual;
+pub mod metrics;
 pub mod pipeline;
 pub mod policy;
 pub mod reload;

@@ -1,6 +1,8 @@
-//! The status page for an orchestrator: `/livez` and `/readyz`, plain HTTP, on loopback unless configured otherwise.
+//! The status page for an orchestrator: `/livez`, `/readyz` and `/metrics`, plain HTTP, on loopback unless configured otherwise.
 //!
 //! It names which dependency fails with which stable code, and no address, account or error text.
+
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -12,14 +14,18 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use crate::health::Report;
+use crate::{
+    health::Report,
+    metrics::{MEDIA_TYPE, Metrics},
+};
 
 /// The routes of the status listener.
-pub fn router(report: watch::Receiver<Report>) -> Router {
+pub fn router(report: watch::Receiver<Report>, metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/livez", get(|| async { answer(StatusCode::OK, json!({ "status": "live" })) }))
         .route("/readyz", get(ready))
         .with_state(report)
+        .route("/metrics", get(counted).with_state(metrics))
 }
 
 async fn ready(State(report): State<watch::Receiver<Report>>) -> Response {
@@ -32,6 +38,14 @@ async fn ready(State(report): State<watch::Receiver<Report>>) -> Response {
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
     };
     answer(status, json!({ "status": word, "checks": checks }))
+}
+
+async fn counted(State(metrics): State<Arc<Metrics>>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, metrics.text()).into_response()
 }
 
 fn answer(status: StatusCode, body: Value) -> Response {
@@ -53,7 +67,8 @@ mod tests {
     async fn asked(path: &str, report: Report) -> (StatusCode, Value) {
         let (_sender, receiver) = watch::channel(report);
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = router(receiver).oneshot(request).await.unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let response = router(receiver, metrics).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, serde_json::from_slice(&to_bytes(body, 65_536).await.unwrap()).unwrap())
     }
@@ -82,5 +97,21 @@ mod tests {
         assert_eq!((status, &body["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("draining")));
         let (status, _) = asked("/livez", report(health::State::Unknown, true)).await;
         assert_eq!(status, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn the_metrics_are_served_as_openmetrics() {
+        let (_sender, receiver) = watch::channel(report(health::State::Working, false));
+        let metrics = Arc::new(Metrics::new());
+        metrics.kdc_proxy().octets(7, 8);
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        let response = router(receiver, metrics).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        assert_eq!(
+            (parts.status, parts.headers[header::CONTENT_TYPE].to_str().unwrap()),
+            (StatusCode::OK, MEDIA_TYPE)
+        );
+        let text = String::from_utf8(to_bytes(body, 65_536).await.unwrap().to_vec()).unwrap();
+        assert!(text.contains("kerbridge_kdc_proxy_request_octets_total 7\n"), "{text}");
     }
 }

@@ -31,6 +31,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0008-reload-all-or-nothing.md")]
     pub mod d0008_reload_all_or_nothing {}
+
+    #[doc = include_str!("decisions/0009-metrics-by-the-official-client.md")]
+    pub mod d0009_metrics_by_the_official_client {}
 }
 
 #[cfg(test)]

@@ -1,0 +1,65 @@
+//! What is counted, for Prometheus: one registry, and a file for each room that counts.
+//!
+//! A label is a word of a closed list or a name of the configuration, never what a stranger sent: the number of series is
+//! bounded. No step counts by itself; the front ends and the wiring do. The names begin with `kerbridge_`.
+
+pub mod kdc_proxy;
+
+use prometheus_client::{encoding::text::encode, registry::Registry};
+
+use self::kdc_proxy::KdcProxyMetrics;
+
+/// The media type of [`Metrics::text`].
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    kdc_proxy: KdcProxyMetrics,
+}
+
+impl Metrics {
+    /// All counters at nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("kerbridge");
+        let kdc_proxy = KdcProxyMetrics::registered(registry.sub_registry_with_prefix("kdc_proxy"));
+        Self { registry, kdc_proxy }
+    }
+
+    /// What the KDC proxy counts; clones count together.
+    #[must_use]
+    pub fn kdc_proxy(&self) -> KdcProxyMetrics {
+        self.kdc_proxy.clone()
+    }
+
+    /// All of it in the text format of OpenMetrics, which Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a text takes whatever is written to it");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{kdc_proxy::Limit, *};
+
+    #[test]
+    fn what_was_counted_is_in_the_text_and_the_text_is_complete() {
+        let metrics = Metrics::new();
+        metrics.kdc_proxy().limited(Limit::Address);
+        metrics.kdc_proxy().limited(Limit::Address);
+        let text = metrics.text();
+        assert!(text.contains("kerbridge_kdc_proxy_limited_total{limit=\"address\"} 2\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}
