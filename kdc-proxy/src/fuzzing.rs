@@ -97,6 +97,16 @@ pub fn kdc_proxy_reply(bytes: &[u8]) -> bool {
     requests.iter().any(|request| KdcAnswer::read(&message, request).is_ok())
 }
 
+/// A per-message token of a security context.
+pub fn gss_message(bytes: &[u8]) -> bool {
+    crate::gss::fuzzing::message(bytes)
+}
+
+/// An acceptor's answer while a security context is made.
+pub fn gss_answer(bytes: &[u8]) -> bool {
+    crate::gss::fuzzing::answer(bytes)
+}
+
 /// A ticket and what is inside it; what was accepted can be written and read again.
 pub fn ticket(bytes: &[u8]) -> bool {
     if let Ok(ticket) = decode::<Ticket>(bytes) {
@@ -213,6 +223,16 @@ mod tests {
     #[test]
     fn no_saved_answer_about_a_password_breaks_the_reader() {
         replay("kpasswd", kpasswd);
+    }
+
+    #[test]
+    fn no_saved_message_breaks_a_security_context() {
+        replay("gss_message", gss_message);
+    }
+
+    #[test]
+    fn no_saved_answer_breaks_or_establishes_a_security_context() {
+        replay("gss_answer", gss_answer);
     }
 
     #[test]

@@ -141,6 +141,14 @@ impl KeyUsage {
     pub const KRB_CRED: Self = Self(14);
     /// Checksums outside Kerberos proper: PA-FOR-USER and the signatures of a PAC.
     pub const NON_KERBEROS_CHECKSUM: Self = Self(17);
+    /// GSS-API wrap tokens of an acceptor (RFC 4121 section 2).
+    pub const ACCEPTOR_SEAL: Self = Self(22);
+    /// GSS-API MIC tokens of an acceptor.
+    pub const ACCEPTOR_SIGN: Self = Self(23);
+    /// GSS-API wrap tokens of an initiator.
+    pub const INITIATOR_SEAL: Self = Self(24);
+    /// GSS-API MIC tokens of an initiator.
+    pub const INITIATOR_SIGN: Self = Self(25);
     /// PA-S4U-X509-USER in a request (MS-SFU section 2.2.2).
     pub const S4U_X509_USER_REQUEST: Self = Self(26);
     /// PA-S4U-X509-USER in a reply.

@@ -14,6 +14,7 @@ pub mod krb_cred;
 pub(crate) mod krb_error;
 pub(crate) mod krb_priv;
 pub mod ndr;
+pub(crate) mod negotiation;
 pub mod pac;
 pub(crate) mod padata;
 pub(crate) mod types;

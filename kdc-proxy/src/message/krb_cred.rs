@@ -1,8 +1,12 @@
-//! `KRB-CRED` in its unencrypted form (RFC 4120 section 5.8, RFC 6448): tickets with their session keys in clear.
+//! `KRB-CRED` (RFC 4120 section 5.8): tickets with their session keys, in clear (RFC 6448) or under a key that writer and
+//! reader share.
 //!
-//! This is what `.kirbi` files and `gss_import_cred` of several libraries take. The session keys stand in it for
+//! In clear is what `.kirbi` files and `gss_import_cred` of several libraries take. The session keys stand in it for
 //! anyone to read: it may travel only inside an authenticated, encrypted channel.
 
+use std::time::SystemTime;
+
+use rand_core::CryptoRng;
 use rasn::prelude::*;
 use zeroize::Zeroizing;
 
@@ -10,10 +14,10 @@ use super::types::{
     EncryptionKey, Flags, HostAddress, KerberosString, SecretOctets, Ticket, WireName, decode, encode_secret,
     principal,
 };
-use crate::key::{Key, KeyError};
+use crate::key::{Key, KeyError, KeyUsage};
 use crate::principal::NameError;
 use crate::ticket::{ServiceTicket, TicketTimes};
-use crate::time::KerberosTime;
+use crate::time::{KerberosTime, TimeError};
 
 /// `msg-type` of a KRB-CRED.
 const KRB_CRED: i32 = 22;
@@ -44,7 +48,7 @@ pub enum KrbCredError {
     Key(#[from] KeyError),
 }
 
-/// `KRB-CRED` whose encrypted part is not encrypted.
+/// `KRB-CRED`.
 #[derive(AsnType, Decode, Encode, Clone, Debug)]
 #[rasn(tag(explicit(application, 22)))]
 struct KrbCred {
@@ -55,12 +59,12 @@ struct KrbCred {
     #[rasn(tag(explicit(2)))]
     tickets: Vec<Any>,
     #[rasn(tag(explicit(3)))]
-    enc_part: ClearData,
+    enc_part: CredData,
 }
 
-/// `EncryptedData` whose cipher text is secret because it is none.
+/// `EncryptedData` whose cipher text may be none, and is then secret.
 #[derive(AsnType, Decode, Encode, Clone, Debug)]
-struct ClearData {
+struct CredData {
     #[rasn(tag(explicit(0)))]
     etype: i32,
     #[rasn(tag(explicit(1)))]
@@ -117,19 +121,34 @@ struct KrbCredInfo {
 /// The DER of a KRB-CRED with these tickets and their session keys, unencrypted (RFC 6448).
 #[must_use]
 pub fn krb_cred(tickets: &[&ServiceTicket]) -> Zeroizing<Vec<u8>> {
-    let part = EncKrbCredPart {
-        ticket_info: tickets.iter().map(|ticket| KrbCredInfo::of(ticket)).collect(),
-        nonce: None,
-        timestamp: None,
-        usec: None,
-        s_address: None,
-        r_address: None,
-    };
+    let part = encode_secret(&EncKrbCredPart::of(tickets));
+    message(tickets, CredData { etype: NULL_ETYPE, kvno: None, cipher: SecretOctets(part) })
+}
+
+/// The DER of a KRB-CRED with these tickets and their session keys, encrypted with `key`, which its reader has. It says
+/// when it was made, for readers that refuse old ones.
+///
+/// # Errors
+/// [`TimeError`] for a time outside of what Kerberos can express.
+pub fn encrypted_krb_cred<R: CryptoRng + ?Sized>(
+    tickets: &[&ServiceTicket],
+    key: &Key,
+    now: SystemTime,
+    rng: &mut R,
+) -> Result<Zeroizing<Vec<u8>>, TimeError> {
+    let (timestamp, usec) = KerberosTime::with_microseconds(now)?;
+    let part = EncKrbCredPart { timestamp: Some(timestamp), usec: Some(usec), ..EncKrbCredPart::of(tickets) };
+    let cipher = key.encrypt(KeyUsage::KRB_CRED, &encode_secret(&part), rng);
+    let etype = key.etype().number();
+    Ok(message(tickets, CredData { etype, kvno: None, cipher: cipher.into() }))
+}
+
+fn message(tickets: &[&ServiceTicket], enc_part: CredData) -> Zeroizing<Vec<u8>> {
     encode_secret(&KrbCred {
         pvno: 5,
         msg_type: KRB_CRED,
         tickets: tickets.iter().map(|ticket| Any::new(ticket.bytes().to_vec())).collect(),
-        enc_part: ClearData { etype: NULL_ETYPE, kvno: None, cipher: SecretOctets(encode_secret(&part)) },
+        enc_part,
     })
 }
 
@@ -151,6 +170,19 @@ pub fn parse_krb_cred(bytes: &[u8]) -> Result<Vec<ServiceTicket>, KrbCredError> 
         return Err(KrbCredError::Mismatch);
     }
     message.tickets.iter().zip(&part.ticket_info).map(|(ticket, info)| info.describe(ticket)).collect()
+}
+
+impl EncKrbCredPart {
+    fn of(tickets: &[&ServiceTicket]) -> Self {
+        Self {
+            ticket_info: tickets.iter().map(|ticket| KrbCredInfo::of(ticket)).collect(),
+            nonce: None,
+            timestamp: None,
+            usec: None,
+            s_address: None,
+            r_address: None,
+        }
+    }
 }
 
 impl KrbCredInfo {
@@ -205,6 +237,7 @@ mod tests {
     use crate::ticket::TicketFlags;
     use crate::vectors;
     use kerberos_asn1::Asn1Object;
+    use rand_core::SeedableRng;
 
     fn principal_of(name: &str) -> Principal {
         Principal::new(name.parse().unwrap(), Realm::new("CORP.EXAMPLE").unwrap())
@@ -257,6 +290,26 @@ mod tests {
         assert_eq!((info.key.keytype, &info.key.keyvalue[..]), (18, &[7; 32][..]));
         assert_eq!(info.pname.as_ref().unwrap().name_string, ["alice"]);
         assert_eq!(info.sname.as_ref().unwrap().name_string, ["HTTP", "web.corp.example"]);
+    }
+
+    #[test]
+    fn an_encrypted_message_opens_with_its_key_and_no_other() {
+        let given = ticket("HTTP/web.corp.example");
+        let key = Key::new(Etype::Aes128, &[8; 16]).unwrap();
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(1_700_000_000_000_042);
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+        let bytes = encrypted_krb_cred(&[&given], &key, now, &mut rng).unwrap();
+        assert!(!bytes.windows(32).any(|octets| octets == [7; 32]), "the session key stands in clear");
+        assert_eq!(parse_krb_cred(&bytes).unwrap_err(), KrbCredError::Encrypted(17));
+
+        let (_, message) = kerberos_asn1::KrbCred::parse(&bytes).unwrap();
+        let plain = key.decrypt(KeyUsage::KRB_CRED, &message.enc_part.cipher).unwrap();
+        let (_, part) = kerberos_asn1::EncKrbCredPart::parse(&plain).unwrap();
+        assert_eq!(part.ticket_info[0].key.keyvalue, [7; 32]);
+        assert_eq!((part.timestamp.is_some(), part.usec), (true, Some(42)));
+        let other = Key::new(Etype::Aes128, &[9; 16]).unwrap();
+        assert!(other.decrypt(KeyUsage::KRB_CRED, &message.enc_part.cipher).is_err());
+        assert!(key.decrypt(KeyUsage::TICKET, &message.enc_part.cipher).is_err());
     }
 
     #[test]
