@@ -73,6 +73,22 @@ pub enum AccountExpires {
     At(SystemTime),
 }
 
+impl AccountExpires {
+    /// The attribute's number; `None` for times that cannot be expressed.
+    pub(crate) fn at(ticks: i64) -> Option<Self> {
+        match ticks {
+            0 | i64::MAX => Some(Self::Never),
+            ticks => filetime(ticks).map(Self::At),
+        }
+    }
+
+    /// Whether the moment has come at `now`.
+    #[must_use]
+    pub fn has_come(self, now: SystemTime) -> bool {
+        matches!(self, Self::At(moment) if moment <= now)
+    }
+}
+
 impl Account {
     /// The attributes that [`Self::from_entry`] reads.
     pub const ATTRIBUTES: &'static [Attribute] = &[
@@ -169,11 +185,8 @@ fn principal_name(entry: &Entry) -> Result<Option<Upn>, AttributeError> {
 
 fn account_expires(entry: &Entry) -> Result<AccountExpires, AttributeError> {
     let attribute = Attribute::ACCOUNT_EXPIRES;
-    let text = entry.text(attribute)?;
-    match text.parse().map_err(|_| malformed(attribute))? {
-        0 | i64::MAX => Ok(AccountExpires::Never),
-        ticks => filetime(ticks).map(AccountExpires::At).ok_or_else(|| malformed(attribute)),
-    }
+    let ticks = entry.text(attribute)?.parse().map_err(|_| malformed(attribute))?;
+    AccountExpires::at(ticks).ok_or_else(|| malformed(attribute))
 }
 
 fn lockout_time(entry: &Entry) -> Result<Option<SystemTime>, AttributeError> {

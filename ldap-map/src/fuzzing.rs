@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::account::{Account, NotUsable};
 use crate::certificate::CertificateFacts;
+use crate::delegation::{AllowedToAct, ServiceAccount};
 use crate::dn::Dn;
 use crate::guid::Guid;
 use crate::logon_hours::{HourOfWeek, LogonHours};
@@ -37,10 +38,9 @@ pub fn message(octets: &[u8]) -> bool {
         !matches!(length, Ok(length) if length != Some(octets.len())),
         "the length is that of the message"
     );
-    if let Response::Entry(entry) = response
-        && let Ok(account) = Account::from_entry(&entry)
-    {
-        judge(&account);
+    if let Response::Entry(entry) = response {
+        Account::from_entry(&entry).iter().for_each(judge);
+        ServiceAccount::from_entry(&entry).iter().for_each(judge_service);
     }
     true
 }
@@ -91,6 +91,12 @@ pub fn logon_hours(octets: &[u8]) -> bool {
     let at = |hour: u64| HourOfWeek::of(SystemTime::UNIX_EPOCH + Duration::from_secs(hour * 3600));
     assert_eq!(hours.is_never(), (0..168).all(|hour| !hours.allow(at(hour))));
     true
+}
+
+fn judge_service(account: &ServiceAccount) {
+    assert!(account.service_principal_names.iter().all(|spn| account.has_spn(spn)));
+    assert!(account.allowed_to_delegate_to.iter().all(|spn| account.may_delegate_to(spn)));
+    assert_eq!(matches!(account.allowed_to_act, AllowedToAct::List(_)), account.lets_act(account).is_some());
 }
 
 fn judge(account: &Account) {

@@ -13,6 +13,7 @@
 
 pub mod account;
 pub mod certificate;
+pub mod delegation;
 pub mod entry;
 pub mod filter;
 pub mod groups;

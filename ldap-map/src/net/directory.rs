@@ -3,6 +3,8 @@
 //! Does I/O: LDAP over TLS to the configured servers. Dropping a future given out here is safe at any moment; the
 //! connection that it used is given up.
 
+mod delegation;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
