@@ -110,6 +110,11 @@ impl Keytab {
         });
     }
 
+    /// Drops the entries that `keep` does not want.
+    pub fn retain(&mut self, keep: impl FnMut(&Entry) -> bool) {
+        self.entries.retain(keep);
+    }
+
     /// All entries, in file order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -1,14 +1,15 @@
 //! A KDC in memory, for tests: it reads what a client sends, checks it as a KDC does, and answers.
 //!
 //! It knows accounts with service principal names, pre-authentication, S4U2Self by both elements, classic and
-//! resource-based constrained delegation, and PACs with a server signature. It has no replay cache beyond the
-//! authenticators of its own life, no other realms and no renewal.
+//! resource-based constrained delegation, PACs with a server signature, and changing a password. It has no replay cache
+//! beyond the authenticators of its own life, no other realms and no renewal.
 
 mod account;
 mod answer;
 mod as_service;
 mod delegation;
 mod hooks;
+mod kpasswd_service;
 mod pac;
 mod tgs_service;
 
@@ -24,6 +25,7 @@ use crate::time::ClockOffset;
 
 pub use account::Account;
 pub(crate) use hooks::Hooks;
+pub use kpasswd_service::MINIMUM_LENGTH;
 
 /// How the KDC treats PA-S4U-X509-USER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub struct Kdc {
     x509_user: X509User,
     authenticators: BTreeSet<Vec<u8>>,
     refuse_next: Option<ErrorCode>,
+    refusals: usize,
     pub(crate) hooks: Hooks,
 }
 
@@ -58,6 +61,7 @@ impl Kdc {
             x509_user: X509User::Answered,
             authenticators: BTreeSet::new(),
             refuse_next: None,
+            refusals: 0,
             hooks: Hooks::default(),
         }
     }
@@ -99,6 +103,11 @@ impl Kdc {
         self.refuse_next = Some(code);
     }
 
+    /// How many requests were answered with an error.
+    pub const fn refusals(&self) -> usize {
+        self.refusals
+    }
+
     /// The reply to a request: an AS-REP, a TGS-REP or a KRB-ERROR. `now` is the client's clock.
     pub fn answer<R: CryptoRng + ?Sized>(&mut self, request: &[u8], now: SystemTime, rng: &mut R) -> Vec<u8> {
         let kdc_time = self.clock.apply(now);
@@ -108,6 +117,7 @@ impl Kdc {
             (None, Some(0x6c)) => self.answer_tgs(request, kdc_time, rng),
             (None, _) => Err(ErrorCode::KRB_ERR_GENERIC.into()),
         };
+        self.refusals += usize::from(answer.is_err());
         let bytes = answer.unwrap_or_else(|refusal| self.krb_error(&refusal, kdc_time));
         self.hooks.bytes(bytes)
     }

@@ -71,10 +71,10 @@ pub struct Change {
 /// A request that waits for its answer.
 #[derive(Debug)]
 pub struct PasswordChange {
-    session_key: Key,
-    subkey: Key,
-    ctime: KerberosTime,
-    cusec: u32,
+    pub(super) session_key: Key,
+    pub(super) subkey: Key,
+    pub(super) ctime: KerberosTime,
+    pub(super) cusec: u32,
 }
 
 impl PasswordTicketExchange {

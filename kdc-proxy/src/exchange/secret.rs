@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::error::CredentialError;
-use crate::key::{Etype, EtypeList, Key};
+use crate::error::{CredentialError, EvidenceError};
+use crate::key::{Etype, EtypeList, Key, KeyUsage};
 use crate::keytab::Keytab;
 use crate::message::padata::EtypeInfo2Entry;
+use crate::message::types::{Ticket, decode};
 use crate::principal::Principal;
+use crate::ticket::ServiceTicket;
 
 /// What an AS exchange authenticates with.
 #[derive(Clone)]
@@ -101,6 +103,21 @@ impl LongTermKeys {
     pub(super) fn has_version(&self, etype: Etype, kvno: u32) -> bool {
         self.derived_of(etype).next().is_some()
             || self.names().any(|(keytab, principal)| keytab.key(principal, etype, Some(kvno)).is_some())
+    }
+
+    /// In which version of our key `ticket`, which is for ourselves, is encrypted, as its outside says; one of these keys
+    /// must open it.
+    ///
+    /// # Errors
+    /// [`EvidenceError::TicketMalformed`], [`EvidenceError::NoKey`], [`EvidenceError::TicketDecryption`].
+    pub fn version_in(&self, ticket: &ServiceTicket) -> Result<Option<u32>, EvidenceError> {
+        let ticket: Ticket = decode(ticket.bytes()).map_err(|_| EvidenceError::TicketMalformed)?;
+        let sealed = ticket.enc_part;
+        let etype = Etype::from_number(sealed.etype).map_err(|_| EvidenceError::NoKey(sealed.etype))?;
+        let kvno = sealed.kvno.map(|kvno| kvno.0);
+        let opens = |key: &&Key| key.decrypt(KeyUsage::TICKET, &sealed.cipher).is_ok();
+        let is_ours = self.candidates(etype, kvno).iter().any(opens);
+        if is_ours { Ok(kvno) } else { Err(EvidenceError::TicketDecryption) }
     }
 
     /// The keys that were derived from a password; none of a keytab's.

@@ -1,6 +1,8 @@
 //! The exchanges against the KDC in memory: what succeeds, and every check with the lie it is there for.
 
 mod as_exchange;
+mod keys;
+mod kpasswd;
 mod preauthentication;
 mod s4u2proxy;
 mod s4u2self;
@@ -36,6 +38,7 @@ struct Lab {
     now: SystemTime,
     clock: Clock,
     etypes: EtypeList,
+    trials: Trials,
     sent: Vec<Vec<u8>>,
 }
 
@@ -82,6 +85,7 @@ impl Lab {
             now: KerberosTime::parse(b"20261122120000Z").unwrap().to_system() + Duration::from_millis(250),
             clock: Clock { offset: ClockOffset::NONE, max_offset: Duration::from_secs(300) },
             etypes: EtypeList::AES,
+            trials: Trials::Two,
             sent: Vec::new(),
         }
     }
@@ -121,16 +125,19 @@ impl Lab {
         Secret::Keys(LongTermKeys::from_keytab(Arc::new(keytab), vec![own]))
     }
 
-    fn as_exchange(&mut self, secret: Secret) -> Result<Authenticated, ExchangeError> {
-        let ask = AsAsk {
+    fn ask(&self, secret: Secret) -> AsAsk {
+        AsAsk {
             client: user("svc-broker"),
             secret,
-            trials: Trials::Two,
+            trials: self.trials,
             etypes: self.etypes,
             lifetime: Duration::from_secs(36_000),
             clock: self.clock,
-        };
-        let started = AsExchange::start(ask, self.now, &mut self.rng);
+        }
+    }
+
+    fn as_exchange(&mut self, secret: Secret) -> Result<Authenticated, ExchangeError> {
+        let started = AsExchange::start(self.ask(secret), self.now, &mut self.rng);
         self.drive(started)
     }
 

@@ -4,15 +4,19 @@
 //! All futures are cancel-safe: dropping one closes its connection and leaves nothing half-done. The caller bounds the
 //! whole of a login with a timeout; here every round with a KDC has its own.
 
+mod credential;
 mod drive;
 mod error;
 mod own_ticket;
+mod password;
 mod settings;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+pub use credential::{CredentialSource, Renewal, ReplaceError};
 pub use error::{Attempt, AttemptFailure, ClientError, Stage};
+pub use password::{ChangeError, KPASSWD_PORT, UnknownCause};
 pub use settings::{Credential, Settings, SettingsError};
 
 use drive::Kdcs;
@@ -37,7 +41,7 @@ const TGT_LIFETIME: Duration = Duration::from_secs(10 * 3600);
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    secret: Secret,
+    credential: credential::Holder,
     kdcs: Kdcs,
     own: OwnTicketHolder,
     cache: Mutex<TicketCache<Evidence, ServiceTicket>>,
@@ -65,7 +69,7 @@ impl Client {
         let secret = settings.secret(credential)?;
         let deadlines = Deadlines { connect: settings.connect_timeout, exchange: settings.exchange_timeout };
         Ok(Self {
-            secret,
+            credential: credential::Holder::new(secret),
             kdcs: Kdcs::new(settings.kdcs.clone(), deadlines),
             own: OwnTicketHolder::default(),
             cache: Mutex::new(TicketCache::new(settings.s4u_cache)),
@@ -81,7 +85,7 @@ impl Client {
     ///
     /// [`ClientError`]. While the present ticket is valid a failed replacement is no error.
     pub async fn service_tgt(&self) -> Result<TgtStatus, ClientError> {
-        let own = self.own_ticket().await?;
+        let own = self.with_newest_credential(|| self.own_ticket()).await?;
         Ok(TgtStatus {
             endtime: own.authenticated.tgt.ticket().endtime(),
             clock_offset: own.authenticated.clock_offset,
@@ -103,6 +107,10 @@ impl Client {
     ///
     /// [`ClientError`]; of the KDC's refusals those about stale tickets only after a new ticket-granting ticket.
     pub async fn s4u2self(&self, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
+        self.with_newest_credential(|| self.evidence(user)).await
+    }
+
+    async fn evidence(&self, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
         let own = self.own_ticket().await?;
         let cached = self.cache().evidence(user, own.kdc_time());
         if let Some(evidence) = cached.filter(|evidence| !own.sees_the_end_of(evidence.ticket())) {
@@ -132,10 +140,19 @@ impl Client {
         spn: &PrincipalName,
         lifetime: Duration,
     ) -> Result<Arc<ServiceTicket>, ClientError> {
+        self.with_newest_credential(|| self.delegated(evidence, spn, lifetime)).await
+    }
+
+    async fn delegated(
+        &self,
+        evidence: &Evidence,
+        spn: &PrincipalName,
+        lifetime: Duration,
+    ) -> Result<Arc<ServiceTicket>, ClientError> {
         let own = self.own_ticket().await?;
         let anew: Arc<Evidence>;
-        let evidence = if own.sees_the_end_of(evidence.ticket()) {
-            tracing::debug!(user = %evidence.user(), "evidence has ended; obtaining it anew");
+        let evidence = if own.sees_the_end_of(evidence.ticket()) || self.credential.outdates(evidence) {
+            tracing::debug!(user = %evidence.user(), "evidence has ended or outlived our key; obtaining it anew");
             anew = self.same_evidence(evidence).await?;
             &anew
         } else {
@@ -159,7 +176,7 @@ impl Client {
 
     /// Fresh evidence that says what `judged` says.
     async fn same_evidence(&self, judged: &Evidence) -> Result<Arc<Evidence>, ClientError> {
-        let fresh = self.s4u2self(judged.user()).await?;
+        let fresh = self.evidence(judged.user()).await?;
         if says_the_same(judged, &fresh) {
             return Ok(fresh);
         }
@@ -182,13 +199,14 @@ impl Client {
         self.own.replace(stale, || self.authenticate()).await
     }
 
-    async fn authenticate(&self) -> Result<OwnTicket, ClientError> {
+    /// Authenticates with any credential of ours; nothing of what comes is kept here.
+    async fn authenticate_with(&self, secret: Secret, trials: Trials) -> Result<OwnTicket, ClientError> {
         let offset = self.clock_offset().unwrap_or(ClockOffset::NONE);
         let exchange = self.kdcs.run(Stage::As, |now, rng| {
             let ask = AsAsk {
                 client: self.settings.account(),
-                secret: self.secret.clone(),
-                trials: Trials::Two,
+                secret: secret.clone(),
+                trials,
                 etypes: self.settings.etypes(),
                 lifetime: TGT_LIFETIME,
                 clock: Clock { offset, max_offset: self.settings.max_clock_offset },

@@ -37,7 +37,7 @@ pub(super) async fn exchange(
 
 /// Tries the addresses of the host one after another, each for its share of `within`, so that one that swallows
 /// packets leaves time for the next.
-async fn connect(kdc: &KdcAddress, within: Duration) -> Result<TcpStream, TransportError> {
+pub(super) async fn connect(kdc: &KdcAddress, within: Duration) -> Result<TcpStream, TransportError> {
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((kdc.host(), kdc.port()))
         .await
         .map_err(|error| TransportError::Resolve(error.kind()))?
@@ -55,7 +55,10 @@ async fn connect(kdc: &KdcAddress, within: Duration) -> Result<TcpStream, Transp
     Err(last)
 }
 
-async fn send_and_receive(mut stream: TcpStream, request: &[u8]) -> Result<Vec<u8>, TransportError> {
+pub(super) async fn send_and_receive(
+    mut stream: TcpStream,
+    request: &[u8],
+) -> Result<Vec<u8>, TransportError> {
     let broken = |error: io::Error| TransportError::Broken(error.kind());
     let length = u32::try_from(request.len()).map_err(|_| TransportError::RequestTooLong)?;
     // One write: some KDCs answer an incomplete frame at once with an error.

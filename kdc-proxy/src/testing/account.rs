@@ -10,6 +10,7 @@ pub struct Account {
     secret: String,
     salt: String,
     keys: Vec<Key>,
+    kvno: u32,
     rid: u32,
     control_bits: Option<u32>,
     groups: Vec<u32>,
@@ -31,7 +32,7 @@ pub(super) struct Described {
     pub(super) groups: Vec<u32>,
 }
 
-/// The version of every key.
+/// The version of every key, until its account's password is changed.
 pub(super) const KVNO: u32 = 3;
 /// The primary group of every account.
 pub(super) const DOMAIN_USERS: u32 = 513;
@@ -44,6 +45,7 @@ impl Account {
             secret: password.to_owned(),
             salt: String::new(),
             keys: Vec::new(),
+            kvno: KVNO,
             rid,
             control_bits: None,
             groups: Vec::new(),
@@ -129,6 +131,18 @@ impl Account {
     /// the account has not.
     pub fn key(&self, etype: Etype) -> Option<&Key> {
         self.keys.iter().find(|key| key.etype() == etype)
+    }
+
+    /// The version of the account's keys.
+    pub const fn kvno(&self) -> u32 {
+        self.kvno
+    }
+
+    /// Changes the password, and with it keys and their version.
+    pub fn set_password(&mut self, password: &str, realm: &Realm) {
+        password.clone_into(&mut self.secret);
+        self.kvno += 1;
+        *self = self.clone().in_realm(realm);
     }
 
     pub(super) fn in_realm(mut self, realm: &Realm) -> Self {

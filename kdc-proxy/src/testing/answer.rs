@@ -60,6 +60,7 @@ pub(super) struct Issue {
     pub(super) times: TicketTimes,
     pub(super) nonce: u32,
     pub(super) ticket_key: Key,
+    pub(super) ticket_kvno: u32,
     pub(super) reply_key: Key,
     /// Set in the reply only.
     pub(super) reply_flags: TicketFlags,
@@ -122,7 +123,7 @@ impl Kdc {
             crealm: issue.client.realm().into(),
             cname: issue.client.name().into(),
             ticket: Any::new(encode(&ticket)),
-            enc_part: encrypted(&issue.reply_key, usage, &plain, rng),
+            enc_part: encrypted(&issue.reply_key, KVNO, usage, &plain, rng),
         };
         apply(&self.hooks.reply, &mut reply);
         match issue.kind {
@@ -153,7 +154,7 @@ impl Kdc {
             tkt_vno: 5,
             realm: (&self.realm).into(),
             sname: (&issue.server).into(),
-            enc_part: encrypted(&issue.ticket_key, KeyUsage::TICKET, &plain, rng),
+            enc_part: encrypted(&issue.ticket_key, issue.ticket_kvno, KeyUsage::TICKET, &plain, rng),
         }
     }
 }
@@ -163,10 +164,16 @@ fn never() -> InformativeTime {
     InformativeTime(b"99991231235959Z".to_vec().into())
 }
 
-fn encrypted<R: CryptoRng + ?Sized>(key: &Key, usage: KeyUsage, plain: &[u8], rng: &mut R) -> EncryptedData {
+fn encrypted<R: CryptoRng + ?Sized>(
+    key: &Key,
+    kvno: u32,
+    usage: KeyUsage,
+    plain: &[u8],
+    rng: &mut R,
+) -> EncryptedData {
     EncryptedData {
         etype: key.etype().number(),
-        kvno: Some(Kvno(KVNO)),
+        kvno: Some(Kvno(kvno)),
         cipher: key.encrypt(usage, plain, rng).into(),
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rand_core::CryptoRng;
 
+use super::account::KVNO;
 use super::answer::{Issue, Refusal};
 use super::{Account, Kdc};
 use crate::error::ErrorCode;
@@ -58,12 +59,13 @@ impl Kdc {
         let issue = Issue {
             kind: RequestKind::As,
             client: Principal::new(client, realm),
-            server: PrincipalName::krbtgt(&self.realm),
+            server: self.initial_server(&body),
             session_key: Key::random(etype, rng),
             flags,
             times: TicketTimes { authtime: starttime, starttime, endtime: body.till, renew_till: None },
             nonce: body.nonce,
             ticket_key: self.krbtgt.clone(),
+            ticket_kvno: KVNO,
             reply_key,
             reply_flags: TicketFlags::ENC_PA_REP,
             padata: Some(vec![etype_info(account, &common)]),
@@ -74,6 +76,14 @@ impl Kdc {
             described: account.described(),
         };
         Ok(self.issue(issue, rng))
+    }
+
+    /// The server of an initial ticket: kadmin/changepw where that is asked for, otherwise krbtgt.
+    fn initial_server(&self, body: &KdcReqBody) -> PrincipalName {
+        let asked = body.sname.as_ref().and_then(|name| PrincipalName::try_from(name).ok());
+        asked
+            .filter(|name| name.eq_ignoring_type(&PrincipalName::change_password()))
+            .unwrap_or_else(|| PrincipalName::krbtgt(&self.realm))
     }
 }
 

@@ -137,6 +137,7 @@ fn issue<R: CryptoRng + ?Sized>(
         },
         nonce: asked.body.nonce,
         ticket_key: server.service_key().ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?.clone(),
+        ticket_kvno: server.kvno(),
         reply_key: asked.subkey,
         reply_flags: TicketFlags::from_bits(0),
         padata: subject.padata,

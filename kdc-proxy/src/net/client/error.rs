@@ -129,6 +129,11 @@ impl ClientError {
         )
     }
 
+    /// Whether no KDC could be asked: the same may succeed later.
+    pub(super) const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::KdcUnavailable { .. } | Self::NoKdc { .. })
+    }
+
     /// Whether the KDC did not accept our key, which it counts like a wrong password.
     pub(super) fn is_about_own_key(&self) -> bool {
         matches!(self, Self::KdcRefused { stage: Stage::As, code: ErrorCode::KDC_ERR_PREAUTH_FAILED, .. })

@@ -55,6 +55,13 @@ impl State {
         if pauses && self.key_pause.is_some() { self.failure.clone() } else { None }
     }
 
+    fn keep(&mut self, ticket: Arc<OwnTicket>) {
+        self.ticket = Some(ticket);
+        self.failure = None;
+        self.pause_until = None;
+        self.key_pause = None;
+    }
+
     fn note_failure(&mut self, error: &ClientError) {
         self.key_pause = error
             .is_about_own_key()
@@ -112,6 +119,18 @@ impl OwnTicketHolder {
     /// The ticket as it is, without obtaining one.
     pub(super) fn current(&self) -> Option<Arc<OwnTicket>> {
         self.lock().ticket.clone()
+    }
+
+    /// Puts another ticket into the place of the present one, which was obtained with another credential.
+    pub(super) fn install(&self, ticket: OwnTicket) {
+        let mut state = self.lock();
+        state.flights = state.flights.wrapping_add(1);
+        state.keep(Arc::new(ticket));
+    }
+
+    /// Whether the KDC did not accept our key at the last attempt.
+    pub(super) fn key_was_refused(&self) -> bool {
+        self.lock().key_pause.is_some()
     }
 
     /// A usable ticket; `obtain` is called if there is none or it is due.
@@ -201,12 +220,7 @@ impl OwnTicketHolder {
         let mut state = self.lock();
         state.flights = state.flights.wrapping_add(1);
         match &outcome {
-            Ok(ticket) => {
-                state.ticket = Some(Arc::clone(ticket));
-                state.failure = None;
-                state.pause_until = None;
-                state.key_pause = None;
-            }
+            Ok(ticket) => state.keep(Arc::clone(ticket)),
             Err(error) => state.note_failure(error),
         }
         outcome

@@ -46,6 +46,13 @@ pub enum Credential {
     Keytab(Keytab),
     /// The account's password.
     Password(Zeroizing<String>),
+    /// While the password is being changed: the one of the two that the KDC accepts serves.
+    Changing {
+        /// What was in force so far.
+        present: Box<Self>,
+        /// The password that comes next.
+        next: Zeroizing<String>,
+    },
 }
 
 /// Why a client could not be made.
@@ -120,6 +127,10 @@ impl Settings {
                 return Err(SettingsError::EmptyPassword);
             }
             Credential::Password(password) => return Ok(Secret::Password(password)),
+            Credential::Changing { next, .. } if next.is_empty() => return Err(SettingsError::EmptyPassword),
+            Credential::Changing { present, next } => {
+                return Ok(Secret::Changing { present: Box::new(self.secret(*present)?), next });
+            }
             Credential::Keytab(keytab) => keytab,
         };
         let service = self.account();
@@ -146,6 +157,7 @@ impl fmt::Debug for Credential {
         f.write_str(match self {
             Self::Keytab(_) => "Credential::Keytab",
             Self::Password(_) => "Credential::Password",
+            Self::Changing { .. } => "Credential::Changing",
         })
     }
 }

@@ -1,3 +1,4 @@
+mod credential;
 mod failover;
 mod loopback;
 mod tickets;

@@ -1,0 +1,201 @@
+//! Our own credential, which can change while the client runs: a new one is tried before it is taken over, and everything
+//! that rests on the old key is then obtained anew.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::error::ClientError;
+use super::own_ticket::OwnTicket;
+use super::{Client, Credential, SettingsError};
+use crate::error::{EvidenceError, ReplyError};
+use crate::exchange::s4u2self::Evidence;
+use crate::exchange::secret::{Secret, Trials};
+
+/// Where the newest credential comes from, such as a file that somebody replaces.
+pub trait CredentialSource: Send + Sync {
+    /// The credential as it is now; `None` while it is still the one that was given out last.
+    fn latest(&self) -> Pin<Box<dyn Future<Output = Option<Credential>> + Send + '_>>;
+}
+
+/// Why another credential was not taken over.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplaceError {
+    /// It cannot be the service's.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The KDC did not accept it, or none could be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// What came of a look at the source.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Renewal {
+    /// Another credential is in use now.
+    Replaced,
+    /// There is none other than the one in use.
+    Unchanged,
+}
+
+/// The credential in use and where the next one comes from.
+pub(super) struct Holder {
+    state: Mutex<State>,
+    source: Option<Arc<dyn CredentialSource>>,
+    /// Held while another credential is tried; it holds one that no KDC could be asked about yet.
+    trial: tokio::sync::Mutex<Option<Credential>>,
+}
+
+#[derive(Debug)]
+struct State {
+    secret: Secret,
+    /// How often it was replaced.
+    generation: u64,
+    /// When it was replaced last, by the KDC's clock.
+    since: Option<SystemTime>,
+}
+
+impl Holder {
+    pub(super) fn new(secret: Secret) -> Self {
+        let state = State { secret, generation: 0, since: None };
+        Self { state: Mutex::new(state), source: None, trial: tokio::sync::Mutex::new(None) }
+    }
+
+    pub(super) fn secret(&self) -> Secret {
+        self.lock().secret.clone()
+    }
+
+    fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    fn install(&self, secret: Secret, now: SystemTime) {
+        let mut state = self.lock();
+        state.secret = secret;
+        state.generation = state.generation.wrapping_add(1);
+        state.since = Some(now);
+    }
+
+    /// Whether `evidence` was issued under the key before: a KDC no longer takes it.
+    pub(super) fn outdates(&self, evidence: &Evidence) -> bool {
+        self.lock().since.is_some_and(|since| evidence.ticket().starttime() < since)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Client {
+    /// Lets the client look for a newer credential at `source` where the KDC no longer accepts its own, and at every
+    /// [`Self::renew_credential`].
+    #[must_use]
+    pub fn with_credential_source(mut self, source: Arc<dyn CredentialSource>) -> Self {
+        self.credential.source = Some(source);
+        self
+    }
+
+    /// Takes over another credential of the same account once a KDC has accepted it; until then the present one stays.
+    ///
+    /// The ticket-granting ticket and everything issued under the key before are given up.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplaceError`]; nothing has changed then.
+    pub async fn replace_credential(&self, credential: Credential) -> Result<(), ReplaceError> {
+        let _trial = self.credential.trial.lock().await;
+        self.try_credential(credential).await
+    }
+
+    /// Looks at the source and takes over what is new there.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplaceError`]; where no KDC could be asked, the next call tries the same credential again.
+    pub async fn renew_credential(&self) -> Result<Renewal, ReplaceError> {
+        let mut waiting = self.credential.trial.lock().await;
+        self.renew(&mut waiting).await
+    }
+
+    async fn renew(&self, waiting: &mut Option<Credential>) -> Result<Renewal, ReplaceError> {
+        let Some(source) = &self.credential.source else { return Ok(Renewal::Unchanged) };
+        if let Some(newer) = source.latest().await {
+            *waiting = Some(newer);
+        }
+        let Some(candidate) = waiting.take() else { return Ok(Renewal::Unchanged) };
+        let outcome = self.try_credential(candidate.clone()).await;
+        if let Err(ReplaceError::Client(error)) = &outcome
+            && error.is_unavailable()
+        {
+            *waiting = Some(candidate);
+        }
+        outcome.map(|()| Renewal::Replaced)
+    }
+
+    async fn try_credential(&self, credential: Credential) -> Result<(), ReplaceError> {
+        let secret = self.settings.secret(credential)?;
+        let own = self.authenticate_with(secret.clone(), Trials::Two).await?;
+        let now = own.kdc_time();
+        self.credential.install(secret, now);
+        self.own.install(own);
+        self.cache().clear();
+        tracing::info!("the service's own credential was replaced");
+        Ok(())
+    }
+
+    /// Asks, and asks once more with a newer credential where ours may have changed and there is one.
+    pub(super) async fn with_newest_credential<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let generation = self.credential.generation();
+        match ask().await {
+            Err(error) if may_lie_in_own_secret(&error) && self.has_newer(generation, &error).await => {
+                ask().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether another credential is in use than at `generation`, perhaps because it has just been taken over here.
+    async fn has_newer(&self, generation: u64, error: &ClientError) -> bool {
+        let mut waiting = self.credential.trial.lock().await;
+        if self.credential.generation() != generation {
+            return true;
+        }
+        tracing::debug!(%error, "looking for a newer credential");
+        match self.renew(&mut waiting).await {
+            Ok(renewal) => renewal == Renewal::Replaced,
+            Err(refusal) => {
+                tracing::warn!(error = %refusal, "the newer credential was not taken over");
+                false
+            }
+        }
+    }
+
+    /// Authenticates with the credential in use.
+    pub(super) async fn authenticate(&self) -> Result<OwnTicket, ClientError> {
+        // The KDC counts every wrong key: of a credential that it refused before, only the newest is tried again.
+        let trials = if self.own.key_was_refused() { Trials::One } else { Trials::Two };
+        self.authenticate_with(self.credential.secret(), trials).await
+    }
+}
+
+/// Whether the KDC has another key of ours than we have, as far as an error can tell.
+fn may_lie_in_own_secret(error: &ClientError) -> bool {
+    let cannot_open = matches!(
+        error,
+        ClientError::ReplyRefused(ReplyError::Evidence(
+            EvidenceError::NoKey(_) | EvidenceError::NoKeyVersion(_) | EvidenceError::TicketDecryption
+        ))
+    );
+    cannot_open || error.is_about_own_key()
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holder").field("state", &*self.lock()).finish_non_exhaustive()
+    }
+}
