@@ -1,5 +1,8 @@
 //! Accounts of the KDC in memory.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use crate::key::{Etype, Key};
 use crate::principal::{NameType, PrincipalName, Realm};
 
@@ -30,6 +33,20 @@ pub(super) struct Described {
     pub(super) control_bits: u32,
     /// Relative identifiers; the first is the primary group's.
     pub(super) groups: Vec<u32>,
+}
+
+/// Keys that were derived before: thousands of tests have the same few accounts.
+static DERIVED: Mutex<BTreeMap<(i32, String, String), Key>> = Mutex::new(BTreeMap::new());
+
+fn derived(etype: Etype, secret: &str, salt: &str) -> Option<Key> {
+    let place = (etype.number(), secret.to_owned(), salt.to_owned());
+    let known = || DERIVED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = known().get(&place) {
+        return Some(key.clone());
+    }
+    let key = Key::from_password(etype, secret, salt.as_bytes(), None).ok()?;
+    known().insert(place, key.clone());
+    Some(key)
 }
 
 /// The version of every key, until its account's password is changed.
@@ -152,9 +169,8 @@ impl Account {
             }
             None => format!("{realm}{}", self.name),
         };
-        let derive =
-            |etype: &Etype| Key::from_password(*etype, &self.secret, self.salt.as_bytes(), None).ok();
-        self.keys = self.etypes.iter().filter_map(derive).collect();
+        self.keys =
+            self.etypes.iter().filter_map(|etype| derived(*etype, &self.secret, &self.salt)).collect();
         self
     }
 

@@ -1,5 +1,6 @@
 mod credential;
 mod failover;
+mod forged_kdc;
 mod loopback;
 mod tickets;
 
