@@ -1,6 +1,8 @@
 //! How the service account logs in to the directory.
 
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -20,6 +22,13 @@ pub enum Bind {
         /// The password, not empty.
         password: Zeroizing<String>,
     },
+    /// A name and a password that can change while the service runs.
+    Changing {
+        /// The name.
+        name: String,
+        /// What the password is, or one of two.
+        passwords: Arc<dyn Passwords>,
+    },
     /// SASL EXTERNAL: a client certificate, presented in the TLS handshake.
     External {
         /// The chain, leaf first.
@@ -29,11 +38,24 @@ pub enum Bind {
     },
 }
 
+/// The password of an account, which somebody changes now and then.
+pub trait Passwords: Send + Sync {
+    /// The passwords of which one is right, the most likely first: the one in force, and while it is being changed the
+    /// one that comes next. No more than two are tried, as the directory counts those that are wrong.
+    fn known(&self) -> Vec<Zeroizing<String>>;
+
+    /// Looks for others where all that are known were refused; tells whether there are.
+    fn renew(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+}
+
+/// Most passwords that are tried between two looks for others.
+const MAXIMUM_TRIALS: usize = 2;
+
 impl Drop for Bind {
     fn drop(&mut self) {
         match self {
-            // The password wipes itself.
-            Self::Simple { .. } => {}
+            // A password wipes itself.
+            Self::Simple { .. } | Self::Changing { .. } => {}
             Self::External { key, .. } => key.zeroize(),
         }
     }
@@ -43,6 +65,9 @@ impl fmt::Debug for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Simple { name, .. } => f.debug_struct("Simple").field("name", name).finish_non_exhaustive(),
+            Self::Changing { name, .. } => {
+                f.debug_struct("Changing").field("name", name).finish_non_exhaustive()
+            }
             Self::External { certificates, .. } => {
                 f.debug_struct("External").field("certificates", &certificates.len()).finish_non_exhaustive()
             }
@@ -102,11 +127,44 @@ pub(super) async fn bind(
     bind: &Bind,
     timeout: Duration,
 ) -> Result<(), BindError> {
-    let request = match bind {
-        Bind::Simple { name, password } => Request::SimpleBind { name, password },
-        Bind::External { .. } => Request::ExternalBind,
-    };
-    match connection.exchange(&request, timeout).await? {
+    match bind {
+        Bind::Simple { name, password } => {
+            present(connection, &Request::SimpleBind { name, password }, timeout).await
+        }
+        Bind::External { .. } => present(connection, &Request::ExternalBind, timeout).await,
+        Bind::Changing { name, passwords } => {
+            match any_of(connection, name, passwords.as_ref(), timeout).await {
+                Err(BindError::Refused(BindRefusal::Credentials)) if passwords.renew().await => {
+                    any_of(connection, name, passwords.as_ref(), timeout).await
+                }
+                outcome => outcome,
+            }
+        }
+    }
+}
+
+/// Presents the passwords that are known, one after another.
+async fn any_of(
+    connection: &mut Connection,
+    name: &str,
+    passwords: &dyn Passwords,
+    timeout: Duration,
+) -> Result<(), BindError> {
+    for password in passwords.known().iter().take(MAXIMUM_TRIALS) {
+        match present(connection, &Request::SimpleBind { name, password }, timeout).await {
+            Err(BindError::Refused(BindRefusal::Credentials)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(BindError::Refused(BindRefusal::Credentials))
+}
+
+async fn present(
+    connection: &mut Connection,
+    request: &Request<'_>,
+    timeout: Duration,
+) -> Result<(), BindError> {
+    match connection.exchange(request, timeout).await? {
         Response::Bind(result) => match result.code {
             ResultCode::SUCCESS => Ok(()),
             code @ (ResultCode::BUSY | ResultCode::UNAVAILABLE) => Err(Fault::Unable(code).into()),

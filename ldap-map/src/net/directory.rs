@@ -29,7 +29,7 @@ use crate::sid::Sid;
 use crate::time::from_generalized_time;
 use crate::upn::{Upn, same_ignoring_case};
 
-pub use super::bind::{Bind, BindRefusal};
+pub use super::bind::{Bind, BindRefusal, Passwords};
 pub use super::error::{Attempt, DirectoryError, SettingsError};
 pub use super::server::LdapServer;
 
@@ -99,6 +99,11 @@ impl Directory {
         {
             return Err(SettingsError::EmptyCredential);
         }
+        if let Bind::Changing { name, .. } = &bind
+            && name.is_empty()
+        {
+            return Err(SettingsError::EmptyCredential);
+        }
         let (domain, dns_domain) = base_dn.domain().zip(base_dn.dns_domain()).ok_or(SettingsError::BaseDn)?;
         let tls = tls::connector(&roots, &bind)?;
         let reach = Reach { servers, tls, bind, size: pool_size, connect_timeout, operation_timeout };
@@ -126,6 +131,11 @@ impl Directory {
                 return outcome;
             }
         }
+    }
+
+    /// Forgets that the service account was refused: its credential is another one now, which may be tried at once.
+    pub fn credential_changed(&self) {
+        self.pool.forget_refusal();
     }
 
     /// Whether some server answers, holds the configured domain and knows the base.

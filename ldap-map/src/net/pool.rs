@@ -206,6 +206,11 @@ impl Pool {
         }
     }
 
+    /// The credential is another one than was refused.
+    pub(super) fn forget_refusal(&self) {
+        *self.credential() = Credential::Usable;
+    }
+
     /// Remembers a refusal and says how it is told.
     fn refused(&self, server: &LdapServer, reason: BindRefusal) -> DirectoryError {
         let mut credential = self.credential();

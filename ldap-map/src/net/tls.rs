@@ -21,7 +21,7 @@ pub(super) fn connector(
         .map_err(SettingsError::Tls)?
         .with_root_certificates(root_store(roots)?);
     let mut config = match bind {
-        Bind::Simple { .. } => builder.with_no_client_auth(),
+        Bind::Simple { .. } | Bind::Changing { .. } => builder.with_no_client_auth(),
         Bind::External { certificates, key } => builder
             .with_client_auth_cert(certificates.clone(), key.clone_key())
             .map_err(SettingsError::ClientCertificate)?,
