@@ -22,6 +22,7 @@ fn settings(kdcs: Vec<Endpoint>) -> Settings {
         service: PrincipalName::principal("svc-broker").unwrap(),
         s4u2self_name: PrincipalName::service("HTTP", "broker.corp.example").unwrap(),
         kdcs: [(Realm::new("CORP.EXAMPLE").unwrap(), kdcs)].into(),
+        trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
         connect_timeout: Duration::from_secs(2),
         exchange_timeout: Duration::from_secs(10),
         allow_rc4: false,

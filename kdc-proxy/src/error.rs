@@ -4,18 +4,20 @@
 mod ap_rep;
 mod codes;
 mod kpasswd;
+mod referral;
 mod reply;
 
 pub use ap_rep::ApRepError;
 pub use codes::{ErrorCode, NtStatus};
 pub use kpasswd::{KpasswdError, KpasswdRefusal, KpasswdReplyError, KpasswdResult, PasswordPolicy};
+pub use referral::ReferralError;
 pub use reply::{EvidenceError, ReplyError};
 
 use std::fmt;
 use std::time::SystemTime;
 
 use crate::key::StringToKeyError;
-use crate::principal::Realm;
+use crate::principal::{NameError, Realm};
 use crate::time::{ClockOffset, TimeError};
 
 /// Why an exchange ended without its result.
@@ -42,12 +44,9 @@ pub enum ExchangeError {
         /// The KDC's clock against ours, as claimed.
         offset: ClockOffset,
     },
-    /// The verified reply is a referral to a realm that is not configured.
-    #[error("kdc refers to realm {realm}, which is not configured")]
-    Referral {
-        /// Where the KDC refers to.
-        realm: Realm,
-    },
+    /// The verified reply is a referral that is not followed.
+    #[error(transparent)]
+    Referral(#[from] ReferralError),
     /// Our own keys or password do not fit what the KDC asks for.
     #[error("credential does not serve: {0}")]
     Credential(#[from] CredentialError),
@@ -65,6 +64,8 @@ impl From<EvidenceError> for ExchangeError {
 /// What a KRB-ERROR says (RFC 4120 section 5.9.1), without authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KdcRefusal {
+    /// The realm whose KDC was asked.
+    pub realm: Realm,
     /// The Kerberos error code.
     pub code: ErrorCode,
     /// The Windows status in the error data, where the KDC sent one.
@@ -120,9 +121,15 @@ pub enum RequestError {
     /// New evidence was needed, and its user's account is no longer what it was when the caller judged it.
     #[error("the user's account has changed since its evidence was obtained")]
     AccountChanged,
-    /// The user belongs to another realm, which no KDC of ours answers for.
+    /// The user belongs to another realm than the ticket-granting ticket is for, or to one that is not configured.
     #[error("user belongs to realm {0}, which is not configured")]
     ForeignUser(Realm),
+    /// Our own name and realm cannot be written as one name.
+    #[error("own name cannot be written with its realm: {0}")]
+    OwnName(#[from] NameError),
+    /// A ticket-granting ticket and a proxy ticket lead to different realms.
+    #[error("ticket-granting ticket is for realm {0}, the proxy ticket for another")]
+    TicketOfAnotherRealm(Realm),
     /// A ticket for krbtgt cannot be asked for on behalf of a user.
     #[error("a ticket-granting ticket is not given on behalf of a user")]
     TicketGrantingService,

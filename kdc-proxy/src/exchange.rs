@@ -17,6 +17,7 @@
 pub mod as_exchange;
 mod clock;
 pub mod kpasswd;
+pub mod realms;
 mod reply;
 pub mod s4u2proxy;
 pub mod s4u2self;

@@ -16,7 +16,9 @@ use crate::message::krb_cred::{krb_cred, parse_krb_cred};
 use crate::message::krb_error::KrbError;
 use crate::message::krb_priv::{EncKrbPrivPart, KrbPriv};
 use crate::message::padata::{EtypeInfo2Entry, PaS4uX509User, S4uUserId};
-use crate::message::types::{AuthorizationElement, EncTicketPart, Ticket, decode, encode};
+use crate::message::transited::transited_realms;
+use crate::message::types::{AuthorizationElement, EncTicketPart, Ticket, TransitedEncoding, decode, encode};
+use crate::principal::Realm;
 
 /// A PAC that nobody has signed: everything behind the signature's check.
 pub fn pac(bytes: &[u8]) -> bool {
@@ -52,10 +54,14 @@ pub fn krb_cred_message(bytes: &[u8]) -> bool {
     true
 }
 
+fn realm() -> Realm {
+    Realm::new("CORP.EXAMPLE").expect("a realm")
+}
+
 /// Whatever a KDC may answer, before anything of it is authenticated, and the parts it encrypts.
 pub fn kdc_reply(bytes: &[u8]) -> bool {
     let error = KrbError::parse(bytes).map(|error| {
-        let text = error.refusal().to_string();
+        let text = error.refusal(&realm()).to_string();
         assert!(text.len() < 8192, "a refusal is short enough for a log");
         error.method_data().is_ok()
     });
@@ -120,13 +126,19 @@ pub fn ticket(bytes: &[u8]) -> bool {
     decode::<Vec<AuthorizationElement>>(bytes).is_ok()
 }
 
+/// The realms a ticket has come through.
+pub fn transited(bytes: &[u8]) -> bool {
+    let encoding = TransitedEncoding { tr_type: 1, contents: bytes.to_vec().into() };
+    transited_realms(&encoding).is_ok_and(|realms| !realms.is_empty())
+}
+
 /// What a server that changes passwords may answer, and the parts it encrypts.
 pub fn kpasswd(bytes: &[u8]) -> bool {
     let framed = kpasswd::Reply::parse(bytes).map(|reply| match reply {
         kpasswd::Reply::Result { ap_rep, krb_priv } => {
             decode::<ApRep>(ap_rep).is_ok() && decode::<KrbPriv>(krb_priv).is_ok()
         }
-        kpasswd::Reply::Error(error) => error.refusal().to_string().len() < 8192,
+        kpasswd::Reply::Error(error) => error.refusal(&realm()).to_string().len() < 8192,
     });
     let result = kpasswd::result(bytes);
     if let Ok(Err(refusal)) = &result {
@@ -233,6 +245,11 @@ mod tests {
     #[test]
     fn no_saved_answer_breaks_or_establishes_a_security_context() {
         replay("gss_answer", gss_answer);
+    }
+
+    #[test]
+    fn no_saved_list_of_realms_breaks_the_reader() {
+        replay("transited", transited);
     }
 
     #[test]

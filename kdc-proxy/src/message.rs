@@ -17,6 +17,7 @@ pub mod ndr;
 pub(crate) mod negotiation;
 pub mod pac;
 pub(crate) mod padata;
+pub(crate) mod transited;
 pub(crate) mod types;
 
 /// Longest message that is read, in octets; the KDC's framing must not announce more.

@@ -1,8 +1,9 @@
 //! A KDC in memory, for tests: it reads what a client sends, checks it as a KDC does, and answers.
 //!
 //! It knows accounts with service principal names, pre-authentication, S4U2Self by both elements, classic and
-//! resource-based constrained delegation, PACs with a server signature, and changing a password. It has no replay cache
-//! beyond the authenticators of its own life, no other realms and no renewal.
+//! resource-based constrained delegation, PACs with a server signature, and changing a password. [`Realms`] are several that
+//! trust each other, with both delegations across them. It has no replay cache beyond the authenticators of its own life and
+//! no renewal.
 
 mod account;
 mod answer;
@@ -11,9 +12,11 @@ mod delegation;
 mod hooks;
 mod kpasswd_service;
 mod pac;
+mod realms;
 mod tgs_service;
+mod trust;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use rand_core::CryptoRng;
@@ -26,6 +29,9 @@ use crate::time::ClockOffset;
 pub use account::Account;
 pub(crate) use hooks::Hooks;
 pub use kpasswd_service::MINIMUM_LENGTH;
+pub use realms::Realms;
+
+use trust::Trust;
 
 /// How the KDC treats PA-S4U-X509-USER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,15 @@ pub enum X509User {
     Unknown,
 }
 
+/// Whose KDC it plays where they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Implementation {
+    /// MIT krb5: it lists the realms a ticket has come through, and takes the SIDs of another realm's PAC as they are.
+    Mit,
+    /// Windows: it lists no realms, and refuses PACs of domains that are not those of the realms it trusts.
+    Windows,
+}
+
 /// The KDC of one realm.
 #[derive(Debug)]
 pub struct Kdc {
@@ -44,6 +59,12 @@ pub struct Kdc {
     accounts: Vec<Account>,
     clock: ClockOffset,
     x509_user: X509User,
+    implementation: Implementation,
+    /// Sub-authorities of the domain's SID.
+    domain: [u32; 4],
+    trusts: Vec<Trust>,
+    /// To which trusted realm to refer for a realm that is not trusted itself.
+    routes: BTreeMap<Realm, Realm>,
     authenticators: BTreeSet<Vec<u8>>,
     refuse_next: Option<ErrorCode>,
     refusals: usize,
@@ -59,6 +80,10 @@ impl Kdc {
             accounts: Vec::new(),
             clock: ClockOffset::NONE,
             x509_user: X509User::Answered,
+            implementation: Implementation::Mit,
+            domain: pac::DOMAIN,
+            trusts: Vec::new(),
+            routes: BTreeMap::new(),
             authenticators: BTreeSet::new(),
             refuse_next: None,
             refusals: 0,
@@ -96,6 +121,16 @@ impl Kdc {
     /// Sets how PA-S4U-X509-USER is treated.
     pub const fn set_x509_user(&mut self, x509_user: X509User) {
         self.x509_user = x509_user;
+    }
+
+    /// Sets whose KDC it plays.
+    pub const fn set_implementation(&mut self, implementation: Implementation) {
+        self.implementation = implementation;
+    }
+
+    /// Sets the domain's SID: S-1-5 and these. At first it is S-1-5-21-1111-2222-3333.
+    pub const fn set_domain(&mut self, sub_authorities: [u32; 4]) {
+        self.domain = sub_authorities;
     }
 
     /// Answers the next request with this error, whatever it is.

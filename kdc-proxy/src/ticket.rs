@@ -188,6 +188,11 @@ impl TicketGrantingTicket {
         Ok(Self { ticket, realm })
     }
 
+    /// Accepts a ticket whose server's name has been compared with `krbtgt/realm`, in whatever case of letters.
+    pub(crate) const fn taken_by(realm: Realm, ticket: ServiceTicket) -> Self {
+        Self { ticket, realm }
+    }
+
     /// The ticket.
     pub const fn ticket(&self) -> &ServiceTicket {
         &self.ticket

@@ -56,6 +56,7 @@ fn issuer() -> Arc<Issuer> {
         service: account.clone(),
         s4u2self_name: spn.clone(),
         kdcs: [(realm.clone(), vec![closed().to_string().parse().expect("an address")])].into(),
+        trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
         connect_timeout: PATIENCE,
         exchange_timeout: PATIENCE,
         allow_rc4: false,

@@ -75,6 +75,7 @@ impl Bench {
             service: PrincipalName::principal("svc-broker").expect("a name"),
             s4u2self_name: spn("HTTP/broker.corp.example"),
             kdcs: [(realm(), vec![address.parse().expect("an address")])].into(),
+            trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
             connect_timeout: Duration::from_secs(5),
             exchange_timeout: Duration::from_secs(5),
             allow_rc4: false,

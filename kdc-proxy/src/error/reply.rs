@@ -77,6 +77,12 @@ pub enum ReplyError {
     /// A ticket-granting ticket came where none was asked for, and it is no referral.
     #[error("ticket-granting ticket came instead of the ticket asked for")]
     UnaskedTicketGranting,
+    /// The KDC of another realm gave a ticket for the service itself, which it could only refer to.
+    #[error("kdc of another realm gave a ticket for the service itself instead of a referral")]
+    ReferralMissing,
+    /// A ticket for a service of another realm came without the mark of resource-based delegation (MS-SFU section 3.1.5.2.3).
+    #[error("reply does not say that resource-based delegation was applied")]
+    DelegationOptionMissing,
     /// A check of an S4U2Self reply failed.
     #[error("evidence refused: {0}")]
     Evidence(#[from] EvidenceError),
@@ -149,6 +155,15 @@ pub enum EvidenceError {
     /// The authorization data around the PAC is malformed.
     #[error("authorization data is malformed")]
     AuthorizationData,
+    /// The ticket has come through a realm that is not configured, or does not say through which.
+    #[error("ticket has come through a realm that is not configured")]
+    Transited,
+    /// The PAC is not of the domain of the user's realm: a realm may vouch for its own users only.
+    #[error("pac is of another domain than that of the user's realm")]
+    UserDomain,
+    /// The PAC names another domain by DNS than the user's realm.
+    #[error("pac names another dns domain than the user's realm")]
+    UserDnsDomain,
     /// The PAC itself failed a check.
     #[error("pac refused: {0}")]
     Pac(#[from] PacError),

@@ -195,7 +195,7 @@ impl AsExchange {
         rng: &mut R,
     ) -> Result<Progress, ExchangeError> {
         if error.code() != ErrorCode::KDC_ERR_PREAUTH_REQUIRED {
-            return Err(ExchangeError::Kdc(error.refusal()));
+            return Err(ExchangeError::Kdc(error.refusal(self.ask.client.realm())));
         }
         let methods = error.method_data().map_err(ReplyError::from)?;
         if !methods.iter().any(|method| method.padata_type == kind::ENC_TIMESTAMP) {
@@ -228,7 +228,7 @@ impl AsExchange {
             return self.prove(proof, attempts, now, rng);
         }
         if error.code() != ErrorCode::KRB_AP_ERR_SKEW {
-            return Err(ExchangeError::Kdc(error.refusal()));
+            return Err(ExchangeError::Kdc(error.refusal(self.ask.client.realm())));
         }
         if attempts == Attempts::AfterSkew {
             return Err(ExchangeError::ClaimedSkew { offset: ClockOffset::between(now, error.kdc_time()) });

@@ -26,7 +26,7 @@ use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kpasswd::{self, ChangePasswdData, Reply};
 use crate::message::krb_priv::{EncKrbPrivPart, KrbPriv, Unopened};
 use crate::message::types::{EncryptedData, Flags, HostAddress, encode, encode_secret, encoded};
-use crate::principal::Principal;
+use crate::principal::{Principal, Realm};
 use crate::ticket::ServiceTicket;
 use crate::time::KerberosTime;
 
@@ -71,6 +71,7 @@ pub struct Change {
 /// A request that waits for its answer.
 #[derive(Debug)]
 pub struct PasswordChange {
+    realm: Realm,
     pub(super) session_key: Key,
     pub(super) subkey: Key,
     pub(super) ctime: KerberosTime,
@@ -170,7 +171,8 @@ impl PasswordChange {
         let krb_priv = KrbPriv::seal(&part, &subkey, rng);
         let request = kpasswd::request(change.version(), &ap_req, &krb_priv)
             .map_err(|_| RequestError::PasswordRequestTooLong)?;
-        Ok((Self { session_key, subkey, ctime, cusec }, request))
+        let realm = ticket.client().realm().clone();
+        Ok((Self { realm, session_key, subkey, ctime, cusec }, request))
     }
 
     /// Judges the answer.
@@ -187,7 +189,7 @@ impl PasswordChange {
                     Some(Ok(Err(refusal))) => Some(refusal),
                     Some(Err(_)) | None => None,
                 };
-                return Err(KpasswdError::Unproven { error: error.refusal(), result });
+                return Err(KpasswdError::Unproven { error: error.refusal(&self.realm), result });
             }
         };
         ApRep::verify(ap_rep, &self.session_key, self.ctime, self.cusec).map_err(KpasswdReplyError::from)?;

@@ -1,20 +1,26 @@
 //! S4U2Proxy (MS-SFU section 3.1.5.2): a ticket for another service in the name of the evidence ticket's user.
+//!
+//! For a service of another realm our own KDC gives a [`ProxyTicket`] to take there, where [`across::S4u2ProxyAcross`] goes on.
+
+pub mod across;
 
 use std::time::{Duration, SystemTime};
 
 use rand_core::CryptoRng;
 
 use super::clock::Clock;
+use super::realms::{Path, TrustedRealms};
+use super::reply::Opened;
 use super::s4u2self::Evidence;
 use super::tgs_call::{Ask, Received, TgsCall};
 use super::tgs_exchange::till;
 use super::{Exchange, Request, Step};
-use crate::error::{ExchangeError, ReplyError, RequestError};
+use crate::error::{ExchangeError, ReferralError, ReplyError, RequestError};
 use crate::key::EtypeList;
 use crate::message::kdc_req::options;
-use crate::message::padata::{self, pac_option};
+use crate::message::padata::{self, kind, pac_option};
 use crate::message::types::{PaData, principal};
-use crate::principal::{Principal, PrincipalName};
+use crate::principal::{Principal, PrincipalName, Realm};
 use crate::ticket::{ServiceTicket, TicketGrantingTicket};
 use crate::time::KerberosTime;
 
@@ -31,6 +37,37 @@ pub struct S4u2ProxyAsk {
     pub lifetime: Duration,
     /// What is known of the KDC's clock.
     pub clock: Clock,
+    /// To which realms it may refer.
+    pub trusted: TrustedRealms,
+}
+
+/// What our own KDC gives for the evidence.
+#[derive(Clone, Debug)]
+pub enum Delegated {
+    /// The ticket for the service, in the user's name.
+    Ticket(ServiceTicket),
+    /// The service is of another realm.
+    Referred(ProxyTicket),
+}
+
+/// A ticket-granting ticket for another realm that carries the user's evidence with it.
+#[derive(Clone, Debug)]
+pub struct ProxyTicket {
+    tgt: TicketGrantingTicket,
+    user: Principal,
+    evidence_end: KerberosTime,
+}
+
+impl ProxyTicket {
+    /// The realm it leads to.
+    pub const fn realm(&self) -> &Realm {
+        self.tgt.realm()
+    }
+
+    /// In whose name the ticket will be.
+    pub const fn user(&self) -> &Principal {
+        &self.user
+    }
 }
 
 /// An S4U2Proxy exchange that waits for a reply.
@@ -39,6 +76,7 @@ pub struct S4u2Proxy {
     call: TgsCall,
     user: Principal,
     evidence_end: KerberosTime,
+    path: Path,
 }
 
 impl S4u2Proxy {
@@ -62,6 +100,7 @@ impl S4u2Proxy {
             return Err(RequestError::EvidenceEnded.into());
         }
         let till = till(ask.clock, now, ask.lifetime, &[&ask.tgt.ticket().times().endtime, &evidence_end])?;
+        let path = Path::outward(ask.tgt.realm(), ask.tgt.ticket().client().realm(), ask.trusted);
         let ask = Ask {
             tgt: ask.tgt,
             server: ask.server,
@@ -74,12 +113,24 @@ impl S4u2Proxy {
         };
         let call = TgsCall::new(ask, now, rng)?;
         let request = call.request(elements(), now, rng)?;
-        Ok((Self { call, user: evidence.user().clone(), evidence_end }, request))
+        Ok((Self { call, user: evidence.user().clone(), evidence_end, path }, request))
+    }
+
+    /// The service is of another realm: our KDC must have taken the evidence into the ticket for it.
+    fn referred(mut self, referral: Opened, realm: &Realm) -> Result<ProxyTicket, ExchangeError> {
+        let realm = self.path.follow(realm)?;
+        let own = self.call.check_client(&referral)?;
+        if !is_resource_based(&referral) {
+            return Err(ReferralError::WithoutDelegation { realm }.into());
+        }
+        check_end(&referral, self.evidence_end)?;
+        let tgt = TicketGrantingTicket::taken_by(realm, referral.into_ticket(own));
+        Ok(ProxyTicket { tgt, user: self.user, evidence_end: self.evidence_end })
     }
 }
 
 impl Exchange for S4u2Proxy {
-    type Output = ServiceTicket;
+    type Output = Delegated;
 
     fn step<R: CryptoRng + ?Sized>(
         mut self,
@@ -93,17 +144,12 @@ impl Exchange for S4u2Proxy {
                 let request = self.call.request(elements(), now, rng)?;
                 Ok(Step::Send { request, exchange: self })
             }
+            Received::Referral(opened, realm) => {
+                Ok(Step::Done(Delegated::Referred(self.referred(*opened, &realm)?)))
+            }
             Received::Reply(opened) => {
-                if opened.times.endtime > self.evidence_end {
-                    return Err(ReplyError::EndTime.into());
-                }
-                // The outer client is not protected and the ticket is not ours to open: the user is the one of the
-                // evidence, whatever the reply says.
-                let named = principal(&opened.reply.cname, &opened.reply.crealm);
-                if !named.is_ok_and(|named| named.eq_ignoring_case(&self.user)) {
-                    tracing::warn!(user = %self.user, "s4u2proxy reply names another client; the evidence counts");
-                }
-                Ok(Step::Done(opened.into_ticket(self.user)))
+                let ticket = ticket_of(self.user, *opened, self.evidence_end)?;
+                Ok(Step::Done(Delegated::Ticket(ticket)))
             }
         }
     }
@@ -111,4 +157,31 @@ impl Exchange for S4u2Proxy {
 
 fn elements() -> Vec<PaData> {
     vec![padata::pac_options(pac_option::RESOURCE_BASED_CONSTRAINED_DELEGATION)]
+}
+
+/// The ticket in the name of `user`, who is the one of the evidence whatever the reply says: its outer client is not
+/// protected, and the ticket is not ours to open.
+fn ticket_of(
+    user: Principal,
+    opened: Opened,
+    evidence_end: KerberosTime,
+) -> Result<ServiceTicket, ReplyError> {
+    check_end(&opened, evidence_end)?;
+    let named = principal(&opened.reply.cname, &opened.reply.crealm);
+    if !named.is_ok_and(|named| named.eq_ignoring_case(&user)) {
+        tracing::warn!(%user, "s4u2proxy reply names another client; the evidence counts");
+    }
+    Ok(opened.into_ticket(user))
+}
+
+/// No ticket outlives the evidence it rests on.
+fn check_end(opened: &Opened, evidence_end: KerberosTime) -> Result<(), ReplyError> {
+    if opened.times.endtime > evidence_end { Err(ReplyError::EndTime) } else { Ok(()) }
+}
+
+/// Whether the KDC says, where nobody else can, that it knows resource-based delegation (MS-KILE section 2.2.10).
+fn is_resource_based(opened: &Opened) -> bool {
+    padata::only(&opened.encrypted_padata, kind::PAC_OPTIONS)
+        .and_then(|value| padata::read_pac_options(value).ok())
+        .is_some_and(|bits| bits & pac_option::RESOURCE_BASED_CONSTRAINED_DELEGATION != 0)
 }

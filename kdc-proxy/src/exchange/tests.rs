@@ -4,6 +4,7 @@ mod as_exchange;
 mod keys;
 mod kpasswd;
 mod preauthentication;
+mod realms;
 mod s4u2proxy;
 mod s4u2self;
 mod samba;
@@ -17,7 +18,8 @@ use rand_chacha::rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
 use super::as_exchange::{AsAsk, AsExchange, Authenticated};
-use super::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
+use super::realms::TrustedRealms;
+use super::s4u2proxy::{Delegated, S4u2Proxy, S4u2ProxyAsk};
 use super::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
 use super::secret::{LongTermKeys, Secret, Trials};
 use super::tgs_exchange::{TgsAsk, TgsExchange};
@@ -152,9 +154,10 @@ impl Lab {
             etypes: self.etypes,
             lifetime: Duration::from_secs(3600),
             clock: self.clock,
+            trusted: TrustedRealms::default(),
         };
         let started = TgsExchange::start(ask, self.now, &mut self.rng);
-        self.drive(started)
+        Ok(self.drive(started)?.ticket)
     }
 
     fn s4u2self(&mut self, own: &Authenticated, of: &str) -> Result<Evidence, ExchangeError> {
@@ -169,6 +172,7 @@ impl Lab {
             long_term_keys: own.long_term_keys.clone(),
             etypes: self.etypes,
             clock: self.clock,
+            trusted: TrustedRealms::default(),
         };
         let started = S4u2Self::start(ask, self.now, &mut self.rng);
         self.drive(started)
@@ -186,9 +190,13 @@ impl Lab {
             etypes: self.etypes,
             lifetime: Duration::from_secs(900),
             clock: self.clock,
+            trusted: TrustedRealms::default(),
         };
         let started = S4u2Proxy::start(ask, evidence, self.now, &mut self.rng);
-        self.drive(started)
+        match self.drive(started)? {
+            Delegated::Ticket(ticket) => Ok(ticket),
+            Delegated::Referred(proxy) => panic!("referred to {}", proxy.realm()),
+        }
     }
 }
 

@@ -13,8 +13,10 @@ use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kdc_rep::{EncTgsRepPart, KdcRep};
 use crate::message::kdc_req::{KdcReqBody, RequestKind, kdc_req};
 use crate::message::padata::kind;
-use crate::message::types::{EncryptedData, Flags, PaData, decode, encode, encode_secret, encoded};
-use crate::principal::{PrincipalName, Realm};
+use crate::message::types::{
+    EncryptedData, Flags, PaData, decode, encode, encode_secret, encoded, principal,
+};
+use crate::principal::{Principal, PrincipalName, Realm};
 use crate::ticket::TicketGrantingTicket;
 use crate::time::{ClockOffset, KerberosTime};
 
@@ -36,6 +38,8 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) struct TgsCall {
     pub(super) ask: Ask,
+    /// What was known of the clock before this KDC was asked; another realm's KDC may have another one.
+    clock: Clock,
     nonce: u32,
     subkey: Key,
     skew_was_claimed: bool,
@@ -47,6 +51,9 @@ pub(super) enum Received {
     Again,
     /// A reply that has passed all common checks.
     Reply(Box<Opened>),
+    /// One that has passed them too, with a ticket for the ticket-granting service of another realm in place of the
+    /// ticket asked for (RFC 6806 section 8).
+    Referral(Box<Opened>, Realm),
 }
 
 impl TgsCall {
@@ -60,7 +67,20 @@ impl TgsCall {
             return Err(RequestError::TicketEnded);
         }
         let subkey = Key::random(ask.tgt.ticket().session_key().etype(), rng);
-        Ok(Self { ask, nonce: nonce(rng), subkey, skew_was_claimed: false })
+        Ok(Self { clock: ask.clock, ask, nonce: nonce(rng), subkey, skew_was_claimed: false })
+    }
+
+    /// The same call at `realm`, to which `referral` leads.
+    pub(super) fn refer<R: CryptoRng + ?Sized>(
+        self,
+        referral: Opened,
+        realm: Realm,
+        now: SystemTime,
+        rng: &mut R,
+    ) -> Result<Self, RequestError> {
+        let client = self.ask.tgt.ticket().client().clone();
+        let tgt = TicketGrantingTicket::taken_by(realm, referral.into_ticket(client));
+        Self::new(Ask { tgt, clock: self.clock, ..self.ask }, now, rng)
     }
 
     /// Fresh nonce and subkey, for a repetition: the same bytes would count as a replay.
@@ -147,7 +167,7 @@ impl TgsCall {
     /// Takes a reply: an error ends the exchange unless it is about the clock, everything else must pass the checks.
     pub(super) fn receive(&mut self, reply: &[u8], now: SystemTime) -> Result<Received, ExchangeError> {
         match Answer::read(RequestKind::Tgs, reply)? {
-            Answer::Reply(reply) => self.open(*reply, now).map(|opened| Received::Reply(Box::new(opened))),
+            Answer::Reply(reply) => self.open(*reply, now),
             Answer::Error(error) if error.code() == ErrorCode::KRB_AP_ERR_SKEW => {
                 if self.skew_was_claimed {
                     let offset = ClockOffset::between(now, error.kdc_time());
@@ -157,12 +177,12 @@ impl TgsCall {
                 self.skew_was_claimed = true;
                 Ok(Received::Again)
             }
-            Answer::Error(error) => Err(ExchangeError::Kdc(error.refusal())),
+            Answer::Error(error) => Err(ExchangeError::Kdc(error.refusal(self.ask.tgt.realm()))),
         }
     }
 
     /// The common checks, in the order of RFC 4120 section 3.3.4.
-    fn open(&mut self, reply: KdcRep, now: SystemTime) -> Result<Opened, ExchangeError> {
+    fn open(&mut self, reply: KdcRep, now: SystemTime) -> Result<Received, ExchangeError> {
         if reply.enc_part.etype != self.subkey.etype().number() {
             return Err(ReplyError::Etype(reply.enc_part.etype).into());
         }
@@ -179,9 +199,19 @@ impl TgsCall {
         }
         let till = self.ask.till.min(self.ask.tgt.ticket().times().endtime);
         opened.check_times(self.ask.clock, now, till)?;
-        match referral {
-            Some(realm) => Err(ExchangeError::Referral { realm }),
-            None => Ok(opened),
+        Ok(match referral {
+            Some(realm) => Received::Referral(Box::new(opened), realm),
+            None => Received::Reply(Box::new(opened)),
+        })
+    }
+
+    /// The outer client must be ourselves, as in every reply that gives a ticket in our own name.
+    pub(super) fn check_client(&self, opened: &Opened) -> Result<Principal, ReplyError> {
+        let named = principal(&opened.reply.cname, &opened.reply.crealm);
+        let client = self.ask.tgt.ticket().client();
+        match named {
+            Ok(named) if named.eq_ignoring_type(client) => Ok(client.clone()),
+            _ => Err(ReplyError::ClientName),
         }
     }
 

@@ -1,16 +1,17 @@
-//! TGS exchange (RFC 4120 section 3.3): a ticket for a service in our own name.
+//! TGS exchange (RFC 4120 section 3.3): a ticket for a service in our own name, through other realms where the KDC refers to
+//! them (RFC 6806 section 8).
 
 use std::time::{Duration, SystemTime};
 
 use rand_core::CryptoRng;
 
 use super::clock::Clock;
+use super::realms::{Path, TrustedRealms};
 use super::tgs_call::{Ask, Received, TgsCall};
 use super::{Exchange, Request, Step};
-use crate::error::{ExchangeError, ReplyError, RequestError};
+use crate::error::{ExchangeError, RequestError};
 use crate::key::EtypeList;
 use crate::message::kdc_req::options;
-use crate::message::types::principal;
 use crate::principal::PrincipalName;
 use crate::ticket::{ServiceTicket, TicketGrantingTicket};
 use crate::time::KerberosTime;
@@ -28,12 +29,24 @@ pub struct TgsAsk {
     pub lifetime: Duration,
     /// What is known of the KDC's clock.
     pub clock: Clock,
+    /// To which realms it may refer.
+    pub trusted: TrustedRealms,
+}
+
+/// A ticket in our own name, and with which ticket it was got.
+#[derive(Clone, Debug)]
+pub struct Obtained {
+    /// The ticket.
+    pub ticket: ServiceTicket,
+    /// The ticket-granting ticket of the realm that issued it.
+    pub tgt: TicketGrantingTicket,
 }
 
 /// A TGS exchange that waits for a reply.
 #[derive(Debug)]
 pub struct TgsExchange {
     call: TgsCall,
+    path: Path,
 }
 
 impl TgsExchange {
@@ -47,6 +60,7 @@ impl TgsExchange {
         rng: &mut R,
     ) -> Result<(Self, Request), ExchangeError> {
         let till = till(ask.clock, now, ask.lifetime, &[&ask.tgt.ticket().times().endtime])?;
+        let path = Path::outward(ask.tgt.realm(), ask.tgt.ticket().client().realm(), ask.trusted);
         let ask = Ask {
             tgt: ask.tgt,
             server: ask.server,
@@ -59,12 +73,12 @@ impl TgsExchange {
         };
         let call = TgsCall::new(ask, now, rng)?;
         let request = call.request(Vec::new(), now, rng)?;
-        Ok((Self { call }, request))
+        Ok((Self { call, path }, request))
     }
 }
 
 impl Exchange for TgsExchange {
-    type Output = ServiceTicket;
+    type Output = Obtained;
 
     fn step<R: CryptoRng + ?Sized>(
         mut self,
@@ -73,21 +87,20 @@ impl Exchange for TgsExchange {
         rng: &mut R,
     ) -> Result<Step<Self>, ExchangeError> {
         match self.call.receive(reply, now)? {
-            Received::Again => {
-                self.call.renew(rng);
-                let request = self.call.request(Vec::new(), now, rng)?;
-                Ok(Step::Send { request, exchange: self })
+            Received::Again => self.call.renew(rng),
+            Received::Referral(opened, realm) => {
+                let realm = self.path.follow(&realm)?;
+                self.call.check_client(&opened)?;
+                self.call = self.call.refer(*opened, realm, now, rng)?;
             }
             Received::Reply(opened) => {
-                let named = principal(&opened.reply.cname, &opened.reply.crealm)
-                    .map_err(|_| ReplyError::ClientName)?;
-                let client = self.call.ask.tgt.ticket().client().clone();
-                if !named.eq_ignoring_type(&client) {
-                    return Err(ReplyError::ClientName.into());
-                }
-                Ok(Step::Done(opened.into_ticket(client)))
+                let client = self.call.check_client(&opened)?;
+                let ticket = opened.into_ticket(client);
+                return Ok(Step::Done(Obtained { ticket, tgt: self.call.ask.tgt }));
             }
         }
+        let request = self.call.request(Vec::new(), now, rng)?;
+        Ok(Step::Send { request, exchange: self })
     }
 }
 

@@ -7,6 +7,7 @@ use rasn::prelude::*;
 use super::padata::kind;
 use super::types::{KerberosString, Malformed, PaData, WireName, decode};
 use crate::error::{ErrorCode, KdcRefusal, NtStatus};
+use crate::principal::Realm;
 use crate::time::KerberosTime;
 
 /// Most characters of `e-text` that are kept.
@@ -81,9 +82,10 @@ impl KrbError {
         decode(self.e_data.as_deref().ok_or(Malformed)?)
     }
 
-    /// What is told to the caller.
-    pub(crate) fn refusal(&self) -> KdcRefusal {
+    /// What is told to the caller, who asked a KDC of `realm`.
+    pub(crate) fn refusal(&self, realm: &Realm) -> KdcRefusal {
         KdcRefusal {
+            realm: realm.clone(),
             code: self.code(),
             status: self.e_data.as_deref().and_then(nt_status),
             text: self.e_text.as_ref().and_then(|text| printable(&text.0)),

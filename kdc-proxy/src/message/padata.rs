@@ -137,8 +137,7 @@ pub(crate) fn pac_options(flags: u32) -> PaData {
     padata(kind::PAC_OPTIONS, encode(&PacOptions { flags: Flags(flags) }))
 }
 
-/// The content of PA-PAC-OPTIONS, as a KDC reads it.
-#[cfg(any(test, feature = "__testing"))]
+/// The bits of [`pac_option`] in the content of PA-PAC-OPTIONS.
 pub(crate) fn read_pac_options(bytes: &[u8]) -> Result<u32, Malformed> {
     decode::<PacOptions>(bytes).map(|options| options.flags.0)
 }

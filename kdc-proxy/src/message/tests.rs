@@ -290,7 +290,7 @@ fn read_as_everything(octets: &[u8]) {
         Vec<EtypeInfo2Entry>,
     );
     if let Ok(error) = KrbError::parse(octets) {
-        let _refusal = error.refusal();
+        let _refusal = error.refusal(&Realm::new("CORP.EXAMPLE").unwrap());
     }
     let _user_id = S4uUserId::decode_extensible(octets);
 }

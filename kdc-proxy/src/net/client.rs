@@ -4,6 +4,7 @@
 //! All futures are cancel-safe: dropping one closes its connection and leaves nothing half-done. The caller bounds the
 //! whole of a login with a timeout; here every round with a KDC has its own.
 
+mod across;
 mod credential;
 mod drive;
 mod error;
@@ -25,7 +26,7 @@ use own_ticket::{OwnTicket, OwnTicketHolder};
 use crate::error::RequestError;
 use crate::exchange::Clock;
 use crate::exchange::as_exchange::{AsAsk, AsExchange};
-use crate::exchange::s4u2proxy::{S4u2Proxy, S4u2ProxyAsk};
+use crate::exchange::s4u2proxy::{Delegated, S4u2Proxy, S4u2ProxyAsk};
 use crate::exchange::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
 use crate::exchange::secret::{Secret, Trials};
 use crate::net::transport::{Deadlines, Endpoint};
@@ -229,14 +230,16 @@ impl Client {
     }
 
     async fn ask_evidence(&self, own: &OwnTicket, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
+        let tgt = self.tgt_for(own, user.realm()).await?;
         let exchange = self.kdcs.run(Stage::S4u2Self, |now, rng| {
             let ask = S4u2SelfAsk {
-                tgt: own.authenticated.tgt.clone(),
+                tgt: tgt.clone(),
                 user: user.clone(),
                 server: self.settings.s4u2self_name.clone(),
                 long_term_keys: own.authenticated.long_term_keys.clone(),
                 etypes: self.settings.etypes(),
                 clock: own.clock(self.settings.max_clock_offset),
+                trusted: self.settings.trusted.clone(),
             };
             S4u2Self::start(ask, now, rng)
         });
@@ -259,10 +262,14 @@ impl Client {
                 etypes: self.settings.etypes(),
                 lifetime: key.lifetime,
                 clock: own.clock(self.settings.max_clock_offset),
+                trusted: self.settings.trusted.clone(),
             };
             S4u2Proxy::start(ask, evidence, now, rng)
         });
-        let ticket = Arc::new(exchange.await?.0);
+        let ticket = Arc::new(match exchange.await?.0 {
+            Delegated::Ticket(ticket) => ticket,
+            Delegated::Referred(proxy) => self.ask_across(own, proxy, key).await?,
+        });
         let (endtime, now) = (ticket.endtime(), own.kdc_time());
         self.cache().keep_ticket(
             evidence.user(),

@@ -29,6 +29,10 @@ pub struct Account {
 /// What a PAC says of an account.
 #[derive(Clone, Debug)]
 pub(super) struct Described {
+    /// The sub-authorities of the account's domain, where it is another than the KDC's.
+    pub(super) domain: Option<[u32; 4]>,
+    /// `sAMAccountName`, where it is not the ticket's client.
+    pub(super) name: Option<String>,
     pub(super) rid: u32,
     pub(super) control_bits: u32,
     /// Relative identifiers; the first is the primary group's.
@@ -198,6 +202,8 @@ impl Account {
         let kind = if self.name.ends_with('$') { 0x80 } else { 0x10 };
         let sensitive = if self.is_sensitive { 0x4000 } else { 0 };
         Described {
+            domain: None,
+            name: None,
             rid: self.rid,
             control_bits: self.control_bits.unwrap_or(kind | sensitive),
             groups: [&[DOMAIN_USERS], self.groups.as_slice()].concat(),

@@ -8,6 +8,7 @@ use rasn::types::Any;
 use super::Kdc;
 use super::account::{Described, KVNO};
 use super::hooks::apply;
+use super::trust::Carried;
 use crate::error::{ErrorCode, NtStatus};
 use crate::key::{Key, KeyUsage};
 use crate::message::kdc_rep::{
@@ -68,6 +69,8 @@ pub(super) struct Issue {
     pub(super) encrypted_padata: Option<Vec<PaData>>,
     /// The account the PAC describes.
     pub(super) described: Described,
+    /// What comes from other tickets.
+    pub(super) carried: Carried,
 }
 
 impl Kdc {
@@ -139,7 +142,7 @@ impl Kdc {
             key: EncryptionKey::from(&issue.session_key),
             crealm: issue.client.realm().into(),
             cname: issue.client.name().into(),
-            transited: TransitedEncoding { tr_type: 1, contents: Vec::new().into() },
+            transited: TransitedEncoding { tr_type: 1, contents: issue.carried.transited.clone().into() },
             authtime: issue.times.authtime,
             starttime: Some(issue.times.starttime),
             endtime: issue.times.endtime,

@@ -6,6 +6,7 @@ use rand_core::CryptoRng;
 
 use super::account::KVNO;
 use super::answer::{Issue, Refusal};
+use super::trust::Carried;
 use super::{Account, Kdc};
 use crate::error::ErrorCode;
 use crate::key::{Etype, Key, KeyUsage};
@@ -74,6 +75,7 @@ impl Kdc {
                 padata_value: encode(&confirmation).into(),
             }]),
             described: account.described(),
+            carried: Carried::default(),
         };
         Ok(self.issue(issue, rng))
     }

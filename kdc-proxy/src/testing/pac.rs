@@ -11,9 +11,10 @@ const LOGON_INFO: u32 = 1;
 const SERVER_CHECKSUM: u32 = 6;
 const KDC_CHECKSUM: u32 = 7;
 const CLIENT_INFO: u32 = 10;
+const DELEGATION_INFO: u32 = 11;
 
-/// Sub-authorities of every domain: S-1-5-21-1111-2222-3333.
-const DOMAIN: [u32; 4] = [21, 1111, 2222, 3333];
+/// Sub-authorities of a domain of which nothing else is said: S-1-5-21-1111-2222-3333.
+pub(super) const DOMAIN: [u32; 4] = [21, 1111, 2222, 3333];
 /// Service asserted identity, S-1-18-2.
 const ASSERTED: [u32; 1] = [2];
 const NEVER: u64 = 0x7fff_ffff_ffff_ffff;
@@ -23,12 +24,18 @@ const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
 impl Kdc {
     /// The PAC of a ticket, signed with the ticket's key and with that of krbtgt.
     pub(super) fn pac(&self, issue: &Issue) -> Vec<u8> {
-        let name = issue.client.name().joined();
+        let client = issue.client.name().joined();
+        let name = issue.described.name.as_ref().unwrap_or(&client);
+        let domain = issue.described.domain.unwrap_or(self.domain);
         let authtime = issue.times.authtime.unix_seconds();
+        let client = issue.carried.client_info.as_ref().unwrap_or(&client);
         let mut buffers = vec![
-            (LOGON_INFO, logon_info(&name, &issue.described)),
-            (CLIENT_INFO, client_info(&name, authtime)),
+            (LOGON_INFO, logon_info(name, &domain, &issue.described)),
+            (CLIENT_INFO, client_info(client, authtime)),
         ];
+        if let Some((target, through)) = &issue.carried.delegation {
+            buffers.push((DELEGATION_INFO, delegation_info(target, through)));
+        }
         apply(&self.hooks.pac_buffers, &mut buffers);
         let with_signatures = |server, kdc| {
             let signatures = vec![(SERVER_CHECKSUM, server), (KDC_CHECKSUM, kdc)];
@@ -81,8 +88,8 @@ fn client_info(name: &str, authtime: u32) -> Vec<u8> {
 }
 
 /// KERB_VALIDATION_INFO of MS-PAC section 2.5, in NDR.
-fn logon_info(name: &str, described: &Described) -> Vec<u8> {
-    let Described { rid, control_bits, groups } = described;
+fn logon_info(name: &str, domain_sid: &[u32; 4], described: &Described) -> Vec<u8> {
+    let Described { rid, control_bits, groups, .. } = described;
     let name = utf16(name);
     let domain = utf16("CORP");
     let mut body = Octets::default();
@@ -106,8 +113,25 @@ fn logon_info(name: &str, described: &Described) -> Vec<u8> {
         body.u32(*group).u32(7);
     }
     body.string(&domain);
-    body.sid(5, &DOMAIN);
+    body.sid(5, domain_sid);
     body.u32(1).u32(0x0002_0018).u32(7).sid(18, &ASSERTED);
+    in_ndr(body)
+}
+
+/// S4U_DELEGATION_INFO of MS-PAC section 2.9, in NDR, with one transited service.
+fn delegation_info(target: &str, through: &str) -> Vec<u8> {
+    let (target, through) = (utf16(target), utf16(through));
+    let mut body = Octets::default();
+    body.u32(0x0002_0000);
+    body.string_header(&target, 0x0002_0004).u32(1).u32(0x0002_0008);
+    body.string(&target);
+    body.u32(1).string_header(&through, 0x0002_000c);
+    body.string(&through);
+    in_ndr(body)
+}
+
+/// The body behind the headers of MS-RPCE section 2.2.6.
+fn in_ndr(mut body: Octets) -> Vec<u8> {
     body.align(8);
     let mut octets = Octets::default();
     octets.bytes(&[1, 0x10, 8, 0, 0xcc, 0xcc, 0xcc, 0xcc]).u32(count(body.0.len())).u32(0).bytes(&body.0);

@@ -4,23 +4,27 @@ use std::time::SystemTime;
 
 use rand_core::CryptoRng;
 
+use super::Kdc;
 use super::account::Described;
 use super::answer::{Issue, Refusal};
 use super::as_service::{check_skew, forwardable};
-use super::{Account, Kdc};
+use super::trust::{Carried, Server, open};
 use crate::error::ErrorCode;
 use crate::key::{Etype, Key, KeyUsage};
 use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kdc_req::{KdcReq, KdcReqBody, RequestKind, TgsReq, options};
 use crate::message::padata::{self, kind};
 use crate::message::types::{EncTicketPart, Malformed, PaData, Ticket, decode, principal};
-use crate::principal::{Principal, PrincipalName};
+use crate::principal::{Principal, PrincipalName, Realm};
 use crate::ticket::{TicketFlags, TicketTimes};
 use crate::time::KerberosTime;
 
 /// A TGS-REQ whose TGT and authenticator have been verified.
 pub(super) struct Authentic {
     pub(super) tgt: EncTicketPart,
+    /// What the TGT is encrypted in, and whose KDC issued it.
+    pub(super) tgt_key: Key,
+    pub(super) issuer: Realm,
     pub(super) client: Principal,
     pub(super) session_key: Key,
     pub(super) subkey: Key,
@@ -32,6 +36,7 @@ pub(super) struct Authentic {
 pub(super) struct Subject {
     pub(super) client: Principal,
     pub(super) described: Described,
+    pub(super) carried: Carried,
     pub(super) is_forwardable: bool,
     pub(super) authtime: KerberosTime,
     pub(super) latest_end: KerberosTime,
@@ -47,21 +52,28 @@ impl Kdc {
         rng: &mut R,
     ) -> Result<Vec<u8>, Refusal> {
         let asked = self.authenticate(decode::<TgsReq>(request)?.0, kdc_time)?;
+        let (before, issuer) = (asked.tgt.transited.clone(), asked.issuer.clone());
         let name = asked.body.sname.as_ref().ok_or(Malformed)?;
         let name = PrincipalName::try_from(name).map_err(|_| Malformed)?;
-        let server = self.account(&name).ok_or(ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN)?;
+        let server = self.server(&name)?;
         let wants_s4u2self = asked
             .elements
             .iter()
             .any(|element| matches!(element.padata_type, kind::FOR_USER | kind::S4U_X509_USER));
         let subject = if asked.body.kdc_options.0 & options::CNAME_IN_ADDL_TKT != 0 {
-            self.s4u2proxy(&asked, &name, server, kdc_time)?
+            self.s4u2proxy(&asked, &name, &server, kdc_time)?
         } else if wants_s4u2self {
-            self.s4u2self(&asked, server)?
+            self.s4u2self(&asked, &server)?
         } else {
-            self.plain(&asked)?
+            self.plain(&asked, &server)?
         };
-        let issue = issue(asked, server, name, subject, kdc_time, rng)?;
+        let ticket_key = server.key().ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?;
+        let name = match server {
+            Server::Local(_) => name,
+            Server::Beyond(trust) => PrincipalName::krbtgt(&trust.realm),
+        };
+        let mut issue = issue(asked, ticket_key, name, subject, kdc_time, rng)?;
+        issue.carried.transited = self.transited(&before, &issuer, &issue.client);
         Ok(self.issue(issue, rng))
     }
 
@@ -71,8 +83,8 @@ impl Kdc {
         let elements = asked.padata.unwrap_or_default();
         let ap_req: ApReq = decode(padata::only(&elements, kind::TGS_REQ).ok_or(Malformed)?)?;
         let ticket: Ticket = decode(ap_req.ticket.as_bytes())?;
-        let plain = self.krbtgt.decrypt(KeyUsage::TICKET, &ticket.enc_part.cipher).map_err(modified)?;
-        let tgt: EncTicketPart = decode(&plain)?;
+        let (tgt_key, issuer) = self.tgt_key(&ticket)?;
+        let tgt = open(&ticket, &tgt_key, ErrorCode::KRB_AP_ERR_BAD_INTEGRITY)?;
         let session_key = Key::try_from(&tgt.key).map_err(|_| Malformed)?;
         let cipher = &ap_req.authenticator.cipher;
         let plain = session_key.decrypt(KeyUsage::TGS_REQ_AUTHENTICATOR, cipher).map_err(modified)?;
@@ -91,14 +103,21 @@ impl Kdc {
             .map_err(|_| Refusal::from(ErrorCode::KRB_AP_ERR_MODIFIED))?;
         let subkey = Key::try_from(&authenticator.subkey.ok_or(Malformed)?).map_err(|_| Malformed)?;
         let client = principal(&tgt.cname, &tgt.crealm).map_err(|_| Malformed)?;
-        Ok(Authentic { client, session_key, subkey, body: decode(body)?, elements, tgt })
+        Ok(Authentic { tgt_key, issuer, client, session_key, subkey, body: decode(body)?, elements, tgt })
     }
 
-    fn plain(&self, asked: &Authentic) -> Result<Subject, Refusal> {
-        let account = self.account(asked.client.name()).ok_or(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)?;
+    /// A ticket in the name of the TGT's client.
+    fn plain(&self, asked: &Authentic, server: &Server<'_>) -> Result<Subject, Refusal> {
+        let (described, carried) = if asked.is_from_beyond(self) {
+            self.vouched_from_beyond(asked, server)?
+        } else {
+            let account = self.account(asked.client.name()).ok_or(ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)?;
+            (account.described(), Carried::default())
+        };
         Ok(Subject {
             client: asked.client.clone(),
-            described: account.described(),
+            described,
+            carried,
             is_forwardable: true,
             authtime: asked.tgt.authtime,
             latest_end: asked.tgt.endtime,
@@ -106,11 +125,36 @@ impl Kdc {
             encrypted_padata: None,
         })
     }
+
+    /// What another realm's KDC says of the client. Its PAC may be of a user for whom the client acts, on the way to the
+    /// service's realm only.
+    fn vouched_from_beyond(
+        &self,
+        asked: &Authentic,
+        server: &Server<'_>,
+    ) -> Result<(Described, Carried), Refusal> {
+        if *asked.client.realm() == self.realm {
+            return Err(ErrorCode::KDC_ERR_POLICY.into());
+        }
+        let received = self.received(&asked.tgt, &asked.tgt_key, &asked.issuer)?;
+        if received.client == asked.client.name().joined() {
+            return Ok((received.described, Carried::default()));
+        }
+        let through = received.delegation.as_ref().map(|(_, through)| through.as_str());
+        let is_passing =
+            matches!(server, Server::Beyond(_)) && through == Some(asked.client.to_string().as_str());
+        if !is_passing {
+            return Err(ErrorCode::KDC_ERR_BADOPTION.into());
+        }
+        let client_info = Some(received.client);
+        let carried = Carried { client_info, delegation: received.delegation, ..Carried::default() };
+        Ok((received.described, carried))
+    }
 }
 
 fn issue<R: CryptoRng + ?Sized>(
     asked: Authentic,
-    server: &Account,
+    (ticket_key, ticket_kvno): (Key, u32),
     name: PrincipalName,
     subject: Subject,
     kdc_time: SystemTime,
@@ -136,12 +180,13 @@ fn issue<R: CryptoRng + ?Sized>(
             renew_till: None,
         },
         nonce: asked.body.nonce,
-        ticket_key: server.service_key().ok_or(ErrorCode::KDC_ERR_ETYPE_NOSUPP)?.clone(),
-        ticket_kvno: server.kvno(),
+        ticket_key,
+        ticket_kvno,
         reply_key: asked.subkey,
         reply_flags: TicketFlags::from_bits(0),
         padata: subject.padata,
         encrypted_padata: subject.encrypted_padata,
         described: subject.described,
+        carried: subject.carried,
     })
 }

@@ -36,6 +36,7 @@ impl Loader<'_> {
         let renew_before = raw.renew_before.as_ref().map(|chosen| chosen.value);
         let settings = Settings {
             kdcs: [(realm.clone()?, kdcs??)].into(),
+            trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
             realm: realm?,
             service: service?,
             s4u2self_name: s4u2self_name?,

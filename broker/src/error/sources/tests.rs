@@ -1,7 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use kdc_proxy::error::{CredentialError, ErrorCode, NtStatus};
+use kdc_proxy::error::{CredentialError, ErrorCode, NtStatus, ReferralError};
 use kdc_proxy::principal::Realm;
 use kdc_proxy::time::ClockOffset;
 use ldap_map::account::NotAPerson;
@@ -134,7 +134,10 @@ fn a_revoked_user_is_told_apart_and_our_own_account_is_not_the_users() {
 #[test]
 fn the_clients_errors_are_sorted_by_who_must_act() {
     let realm = Realm::new("OTHER.EXAMPLE").expect("a realm");
-    let referral = |stage| ClientError::Referral { stage, realm: realm.clone() };
+    let referral = |stage| ClientError::Referral {
+        stage,
+        referral: ReferralError::NotConfigured { realm: realm.clone() },
+    };
     let evidence = |error| ClientError::ReplyRefused(ReplyError::Evidence(error));
     for (error, code) in [
         (ClientError::KdcUnavailable { attempts: Vec::new() }, Code::KdcUnavailable),

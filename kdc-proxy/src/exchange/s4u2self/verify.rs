@@ -1,13 +1,16 @@
 //! The checks of an S4U2Self reply beyond those of every TGS exchange.
 
 use crate::error::EvidenceError;
+use crate::exchange::realms::Path;
 use crate::exchange::reply::Opened;
 use crate::exchange::secret::LongTermKeys;
 use crate::key::{Etype, Key, KeyUsage};
-use crate::message::pac::Pac;
+use crate::message::pac::{Pac, PacError, UpnDnsInfo};
+use crate::message::transited::transited_realms;
 use crate::message::types::{AuthorizationElement, EncTicketPart, decode, principal};
-use crate::principal::Principal;
+use crate::principal::{Principal, PrincipalName};
 use crate::ticket::{ServiceTicket, TicketFlags};
+use crate::time::KerberosTime;
 
 /// AD-IF-RELEVANT (RFC 4120 section 5.2.6.1).
 const IF_RELEVANT: i32 = 1;
@@ -33,12 +36,54 @@ pub(super) fn evidence(
     opened: Opened,
     user: &Principal,
     keys: &LongTermKeys,
+    path: &Path,
 ) -> Result<(ServiceTicket, Pac), EvidenceError> {
     let (part, key) = open_ticket(&opened, keys)?;
     let client = check_ticket(&opened, &part, user)?;
     let elements = part.authorization_data.as_deref().unwrap_or_default();
-    let pac = Pac::verify(&only_pac(elements)?, key, client.name(), part.authtime)?;
+    let pac = only_pac(elements)?;
+    let pac = if client.realm().eq_ignoring_case(path.own()) {
+        Pac::verify(&pac, key, client.name(), part.authtime)?
+    } else {
+        check_transited(&part, path)?;
+        foreign_pac(&pac, key, &client, part.authtime, path)?
+    };
     Ok((opened.into_ticket(client), pac))
+}
+
+/// Whatever the KDC's own policy says of it, a ticket comes through configured realms only.
+fn check_transited(part: &EncTicketPart, path: &Path) -> Result<(), EvidenceError> {
+    let realms = transited_realms(&part.transited).map_err(|_| EvidenceError::Transited)?;
+    let is_known = |realm| path.trusted().get(realm).is_some() || path.own().eq_ignoring_case(realm);
+    if realms.iter().all(is_known) { Ok(()) } else { Err(EvidenceError::Transited) }
+}
+
+/// The PAC of a user of another realm. Its client may be written with the realm, as in the tickets that led here, and its
+/// domain must be that of the user's realm: nothing else is for that realm's KDC to vouch for.
+fn foreign_pac(
+    bytes: &[u8],
+    key: &Key,
+    client: &Principal,
+    authtime: KerberosTime,
+    path: &Path,
+) -> Result<Pac, EvidenceError> {
+    let pac = match Pac::verify(bytes, key, client.name(), authtime) {
+        Err(PacError::ClientName) => {
+            let with_realm = format!("{}@{}", client.name().joined(), client.realm());
+            let with_realm = PrincipalName::enterprise(&with_realm).map_err(|_| PacError::ClientName)?;
+            Pac::verify(bytes, key, &with_realm, authtime)?
+        }
+        verified => verified?,
+    };
+    let trusted = path.trusted().get(client.realm()).ok_or(EvidenceError::UserDomain)?;
+    if trusted.domain_sid.as_ref().is_some_and(|domain| pac.domain_sid() != domain) {
+        return Err(EvidenceError::UserDomain);
+    }
+    let dns_domain = pac.upn_dns_info().map(UpnDnsInfo::dns_domain);
+    if dns_domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(client.realm().as_str())) {
+        return Err(EvidenceError::UserDnsDomain);
+    }
+    Ok(pac)
 }
 
 fn open_ticket<'k>(

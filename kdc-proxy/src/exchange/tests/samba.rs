@@ -65,6 +65,7 @@ fn a_recorded_login_with_samba_is_repeated_and_verified() {
         long_term_keys: own.long_term_keys.clone(),
         etypes,
         clock,
+        trusted: TrustedRealms::default(),
     };
     let started = S4u2Self::start(ask, now, &mut recording.rng);
     let evidence = recording.drive(started);
@@ -74,9 +75,11 @@ fn a_recorded_login_with_samba_is_repeated_and_verified() {
 
     for server in ["TERMSRV/desk1.corp.example", "TERMSRV/desk2.corp.example"] {
         let lifetime = Duration::from_secs(600);
-        let ask = S4u2ProxyAsk { tgt: own.tgt.clone(), server: name(server), etypes, lifetime, clock };
+        let trusted = TrustedRealms::default();
+        let ask =
+            S4u2ProxyAsk { tgt: own.tgt.clone(), server: name(server), etypes, lifetime, clock, trusted };
         let started = S4u2Proxy::start(ask, &evidence, now, &mut recording.rng);
-        let ticket = recording.drive(started);
+        let Delegated::Ticket(ticket) = recording.drive(started) else { panic!("referred") };
         assert_eq!(ticket.client().to_string(), "alice@CORP.EXAMPLE");
         assert_eq!(ticket.server().to_string(), format!("{server}@CORP.EXAMPLE"));
     }

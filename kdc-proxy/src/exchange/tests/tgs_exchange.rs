@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::{ErrorCode, ReplyError, RequestError};
+use crate::error::{ErrorCode, ReferralError, ReplyError, RequestError};
 use crate::key::KeyUsage;
 use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kdc_rep::EncKdcRepPart;
@@ -138,7 +138,7 @@ fn a_refusal_of_the_kdc_is_passed_on() {
 #[test]
 fn a_referral_to_another_realm_is_a_typed_refusal() {
     let error = refusal(|lab| rename(lab, "krbtgt/OTHER.EXAMPLE"));
-    assert_eq!(error, ExchangeError::Referral { realm: Realm::new("OTHER.EXAMPLE").unwrap() });
+    assert_eq!(error, ReferralError::NotConfigured { realm: Realm::new("OTHER.EXAMPLE").unwrap() }.into());
 }
 
 #[test]

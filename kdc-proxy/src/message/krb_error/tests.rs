@@ -3,6 +3,10 @@ use crate::message::types::encode;
 
 const MIT: &str = "7e60305ea003020105a10302011ea305020301e240a411180f31393934303631303036303331375aa505020301e240a60302013ca9101b0e415448454e412e4d49542e454455aa1a3018a003020101a111300f1b066866747361691b056578747261";
 
+fn realm() -> Realm {
+    Realm::new("ATHENA.MIT.EDU").unwrap()
+}
+
 fn error_with(e_text: Option<&[u8]>, e_data: Option<&[u8]>) -> KrbError {
     let mut error = KrbError::parse(&hex::decode(MIT).unwrap()).unwrap();
     error.e_text = e_text.map(|text| KerberosString(OctetString::from_slice(text)));
@@ -58,7 +62,7 @@ fn every_truncation_and_every_extension_is_refused() {
 
 #[test]
 fn the_text_loses_what_could_forge_a_log_line() {
-    let text = |octets: &[u8]| error_with(Some(octets), None).refusal().text;
+    let text = |octets: &[u8]| error_with(Some(octets), None).refusal(&realm()).text;
     assert_eq!(text(b"no\nsuch\r\x1b[31m user\0"), Some("nosuch[31m user".to_owned()));
     assert_eq!(text("a\u{202e}b\u{200b}c".as_bytes()), Some("abc".to_owned()));
     assert_eq!(text(b"\0"), None);
@@ -69,18 +73,18 @@ fn the_text_loses_what_could_forge_a_log_line() {
 #[test]
 fn the_nt_status_of_kerb_error_data_is_read() {
     let data = hex::decode("3015a103020103a20e040cbb0000c00000000003000000").unwrap();
-    assert_eq!(error_with(None, Some(&data)).refusal().status, Some(NtStatus::STATUS_NOT_SUPPORTED));
+    assert_eq!(error_with(None, Some(&data)).refusal(&realm()).status, Some(NtStatus::STATUS_NOT_SUPPORTED));
 }
 
 #[test]
 fn the_nt_status_of_a_method_data_element_is_read() {
     let data = hex::decode("30163014a103020103a20d040b").unwrap();
-    assert_eq!(error_with(None, Some(&data)).refusal().status, None, "broken element");
+    assert_eq!(error_with(None, Some(&data)).refusal(&realm()).status, None, "broken element");
     let element = PaData {
         padata_type: kind::PW_SALT,
         padata_value: hex::decode("720200c00000000003000000").unwrap().into(),
     };
-    let status = error_with(None, Some(&encode(&vec![element]))).refusal().status;
+    let status = error_with(None, Some(&encode(&vec![element]))).refusal(&realm()).status;
     assert_eq!(status, Some(NtStatus::STATUS_NO_MATCH));
 }
 
@@ -94,7 +98,7 @@ fn error_data_of_another_kind_or_length_has_no_status() {
         "",
     ] {
         let data = hex::decode(data).unwrap();
-        assert_eq!(error_with(None, Some(&data)).refusal().status, None);
+        assert_eq!(error_with(None, Some(&data)).refusal(&realm()).status, None);
     }
 }
 
@@ -102,7 +106,7 @@ fn error_data_of_another_kind_or_length_has_no_status() {
 fn a_refusal_reads_as_one_line() {
     let data = hex::decode("3015a103020103a20e040cbb0000c00000000003000000").unwrap();
     assert_eq!(
-        error_with(Some(b"no\nway"), Some(&data)).refusal().to_string(),
+        error_with(Some(b"no\nway"), Some(&data)).refusal(&realm()).to_string(),
         "KRB_ERR_GENERIC (60), STATUS_NOT_SUPPORTED, \"noway\""
     );
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::error::{Attempt, AttemptFailure, ClientError, Stage};
 use crate::error::{ErrorCode, ExchangeError, ReplyError};
+use crate::exchange::realms::MAX_REFERRALS;
 use crate::exchange::{Exchange, Request, Step};
 use crate::net::locate::KdcList;
 use crate::net::system;
@@ -22,8 +23,8 @@ pub(super) struct Kdcs {
     deadlines: Deadlines,
 }
 
-/// Most rounds of one exchange with one KDC. Three are needed at worst: asked, proved, proved with another clock.
-const MAX_ROUNDS: usize = 4;
+/// Most rounds of one exchange, which ends by itself before: two with each realm, of which two chains are followed at most.
+const MAX_ROUNDS: usize = 4 * (MAX_REFERRALS + 2);
 
 /// A caller that gives up after at least this long does so because of the KDC, not of its own accord.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::error::{CredentialError, ErrorCode, ExchangeError, NtStatus, ReplyError, RequestError};
+use crate::error::{
+    CredentialError, ErrorCode, ExchangeError, KdcRefusal, NtStatus, ReferralError, ReplyError, RequestError,
+};
 use crate::net::transport::{Endpoint, TransportError};
 use crate::principal::Realm;
 use crate::time::ClockOffset;
@@ -59,10 +61,12 @@ pub enum ClientError {
         realm: Realm,
     },
     /// The KDC refused. Its answer is not authenticated.
-    #[error("kdc refused at {stage}: {code}{}", status.map_or_else(String::new, |status| format!(", {status}")))]
+    #[error("kdc of {realm} refused at {stage}: {code}{}", status.map_or_else(String::new, |status| format!(", {status}")))]
     KdcRefused {
         /// In which exchange.
         stage: Stage,
+        /// Whose KDC it is.
+        realm: Realm,
         /// The Kerberos error.
         code: ErrorCode,
         /// The Windows status, where the KDC sent one.
@@ -85,13 +89,13 @@ pub enum ClientError {
     /// A reply failed a check. A security event: never retried, not with another KDC either.
     #[error("reply refused: {0}")]
     ReplyRefused(ReplyError),
-    /// The KDC refers to a realm that is not configured.
-    #[error("kdc refers to realm {realm} at {stage}, which is not configured")]
+    /// The KDC refers to another realm, and that is not followed.
+    #[error("at {stage} {referral}")]
     Referral {
         /// In which exchange.
         stage: Stage,
-        /// Where it refers to.
-        realm: Realm,
+        /// Where it refers to, and why that is not followed.
+        referral: ReferralError,
     },
     /// Our own keys or password do not serve.
     #[error("own credential does not serve: {0}")]
@@ -105,13 +109,13 @@ impl ClientError {
     /// The error of an exchange that ended.
     pub(super) fn new(stage: Stage, error: ExchangeError) -> Self {
         match error {
-            ExchangeError::Kdc(refusal) => {
-                Self::KdcRefused { stage, code: refusal.code, status: refusal.status }
+            ExchangeError::Kdc(KdcRefusal { realm, code, status, text: _ }) => {
+                Self::KdcRefused { stage, realm, code, status }
             }
             ExchangeError::Reply(error) => Self::ReplyRefused(error),
             ExchangeError::ClockSkew { offset, local } => Self::ClockSkew { offset, local },
             ExchangeError::ClaimedSkew { offset } => Self::ClaimedSkew { offset },
-            ExchangeError::Referral { realm } => Self::Referral { stage, realm },
+            ExchangeError::Referral(referral) => Self::Referral { stage, referral },
             ExchangeError::Credential(error) => Self::Credential(error),
             ExchangeError::Request(error) => Self::Request(error),
         }
@@ -212,9 +216,13 @@ mod tests {
     fn a_refusal_names_stage_code_and_status() {
         let error = ClientError::KdcRefused {
             stage: Stage::S4u2Proxy,
+            realm: Realm::new("CORP.EXAMPLE").unwrap(),
             code: ErrorCode::KDC_ERR_BADOPTION,
             status: Some(NtStatus::STATUS_NO_MATCH),
         };
-        assert_eq!(error.to_string(), "kdc refused at s4u2proxy: KDC_ERR_BADOPTION (13), STATUS_NO_MATCH");
+        assert_eq!(
+            error.to_string(),
+            "kdc of CORP.EXAMPLE refused at s4u2proxy: KDC_ERR_BADOPTION (13), STATUS_NO_MATCH"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::across::CrossRealmTickets;
 use super::error::ClientError;
 use crate::exchange::Clock;
 use crate::exchange::as_exchange::Authenticated;
@@ -28,6 +29,8 @@ pub(super) struct OwnTicket {
     pub(super) kdc: Endpoint,
     /// When to replace it, by the KDC's clock.
     pub(super) due: SystemTime,
+    /// What was got with it for other realms.
+    pub(super) cross_realm: CrossRealmTickets,
 }
 
 /// Holds the ticket and lets only one task at a time obtain another.
@@ -88,7 +91,7 @@ impl OwnTicket {
             );
         }
         let due = end.checked_sub(renew_before.min(most)).unwrap_or(start);
-        Self { authenticated, kdc, due }
+        Self { authenticated, kdc, due, cross_realm: CrossRealmTickets::default() }
     }
 
     /// What exchanges with this ticket know of the KDC's clock.

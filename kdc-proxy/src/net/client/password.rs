@@ -12,8 +12,9 @@ use crate::error::{ExchangeError, KpasswdError, KpasswdRefusal};
 use crate::exchange::Clock;
 use crate::exchange::as_exchange::AsAsk;
 use crate::exchange::kpasswd::{Change, Form, PasswordChange, PasswordTicket, PasswordTicketExchange};
+use crate::exchange::realms::TrustedRealms;
 use crate::exchange::secret::Trials;
-use crate::exchange::tgs_exchange::{TgsAsk, TgsExchange};
+use crate::exchange::tgs_exchange::{Obtained, TgsAsk, TgsExchange};
 use crate::key::Key;
 use crate::net::locate::KdcAddress;
 use crate::net::system;
@@ -167,10 +168,11 @@ impl Client {
                 etypes: self.settings.etypes(),
                 lifetime: LIFETIME,
                 clock: own.clock(self.settings.max_clock_offset),
+                trusted: TrustedRealms::default(),
             };
             TgsExchange::start(ask, now, rng)
         });
-        let (ticket, _) = exchange.await?;
+        let (Obtained { ticket, .. }, _) = exchange.await?;
         let version = own.authenticated.long_term_keys.version_in(&ticket);
         version.map_err(|error| ClientError::ReplyRefused(error.into()))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::exchange::realms::{TrustedRealm, TrustedRealms};
 use crate::exchange::secret::{LongTermKeys, Secret};
 use crate::key::EtypeList;
 use crate::keytab::Keytab;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub s4u2self_name: PrincipalName,
     /// The KDCs of every realm that may be asked, nearest first; those of [`Self::realm`] must be among them.
     pub kdcs: BTreeMap<Realm, Vec<Endpoint>>,
+    /// The other realms whose users are served and whose services are reached.
+    pub trusted: TrustedRealms,
     /// Longest time to connect to one KDC.
     pub connect_timeout: Duration,
     /// Longest time for a request and its reply with one KDC.
@@ -62,6 +65,9 @@ pub enum SettingsError {
     /// No KDC of a realm is configured.
     #[error("no kdc of realm {0} is configured")]
     NoKdcs(Realm),
+    /// A realm is trusted twice, or is our own.
+    #[error("realm {0} is there twice")]
+    RealmTwice(Realm),
     /// A timeout of zero.
     #[error("a timeout is zero")]
     ZeroTimeout,
@@ -110,6 +116,16 @@ impl Settings {
             std::iter::once((&self.realm, own)).chain(self.kdcs.iter().map(|(r, k)| (r, k.as_slice())));
         if let Some((realm, _)) = lists.find(|(_, kdcs)| kdcs.is_empty()) {
             return Err(SettingsError::NoKdcs(realm.clone()));
+        }
+        let mut known = vec![&self.realm];
+        for TrustedRealm { realm, .. } in self.trusted.iter() {
+            if known.iter().any(|known| known.eq_ignoring_case(realm)) {
+                return Err(SettingsError::RealmTwice(realm.clone()));
+            }
+            if !self.kdcs.contains_key(realm) {
+                return Err(SettingsError::NoKdcs(realm.clone()));
+            }
+            known.push(realm);
         }
         if self.connect_timeout.is_zero() || self.exchange_timeout.is_zero() {
             return Err(SettingsError::ZeroTimeout);

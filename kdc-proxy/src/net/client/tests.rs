@@ -1,3 +1,4 @@
+mod across;
 mod credential;
 mod failover;
 mod forged_kdc;
@@ -60,6 +61,7 @@ fn settings(kdcs: Vec<Endpoint>) -> Settings {
         service: name("svc-broker"),
         s4u2self_name: name("HTTP/broker.corp.example"),
         kdcs: [(realm(), kdcs)].into(),
+        trusted: crate::exchange::realms::TrustedRealms::default(),
         connect_timeout: Duration::from_secs(2),
         exchange_timeout: Duration::from_secs(10),
         allow_rc4: false,

@@ -1,13 +1,12 @@
 //! The ticket of a Windows Server 2022 KDC as evidence: what is known of it, and every way in which it must not pass.
 
 use super::*;
+use crate::exchange::realms::TrustedRealms;
 use crate::keytab::Keytab;
 use crate::message::kdc_rep::KdcRep;
-use crate::message::pac::PacError;
 use crate::message::types::{EncryptedData, Kvno, Ticket, encode};
-use crate::principal::{PrincipalName, Realm};
+use crate::principal::Realm;
 use crate::ticket::TicketTimes;
-use crate::time::KerberosTime;
 use crate::vectors::{self, keys};
 
 const SESSION_KEY: &str = "dde6e8d1cc641fe1fc3ceeddf3b1b60ac41fcf06e363c6295d91d5ec01a8f1a2";
@@ -19,6 +18,11 @@ fn time(text: &str) -> KerberosTime {
 fn user(name: &str) -> Principal {
     let realm = Realm::new("W2022-L7.BASE").unwrap();
     Principal::new(PrincipalName::principal(name).unwrap(), realm)
+}
+
+fn at_home() -> Path {
+    let realm = Realm::new("W2022-L7.BASE").unwrap();
+    Path::outward(&realm, &realm, TrustedRealms::default())
 }
 
 fn service_keys() -> LongTermKeys {
@@ -60,7 +64,7 @@ type Change = fn(&mut Opened);
 fn refusal(change: impl FnOnce(&mut Opened)) -> EvidenceError {
     let mut opened = reply();
     change(&mut opened);
-    evidence(opened, &user("administrator"), &service_keys()).unwrap_err()
+    evidence(opened, &user("administrator"), &service_keys(), &at_home()).unwrap_err()
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn the_ticket_of_a_2022_kdc_is_evidence_of_its_user() {
         .decrypt(KeyUsage::TICKET, &opened.ticket.enc_part.cipher)
         .unwrap();
     assert_eq!(plain.len(), 1179);
-    let (ticket, pac) = evidence(opened, &user("administrator"), &service_keys()).unwrap();
+    let (ticket, pac) = evidence(opened, &user("administrator"), &service_keys(), &at_home()).unwrap();
     assert_eq!(ticket.client(), &user("administrator"));
     assert_eq!(ticket.flags().bits(), 0x00a5_0000);
     assert_eq!(ticket.bytes(), vectors::bytes(vectors::TKT_2022));
@@ -86,28 +90,31 @@ fn a_keytab_opens_it_with_the_key_of_its_version_or_of_another_one() {
         let own = user("w2022-118$");
         keytab.push(own.clone(), kvno, 0, vectors::key(Etype::Aes256, keys::SERVICE_2022));
         let keys = LongTermKeys::from_keytab(std::sync::Arc::new(keytab), vec![own]);
-        assert!(evidence(reply(), &user("Administrator"), &keys).is_ok(), "{kvno}");
+        assert!(evidence(reply(), &user("Administrator"), &keys, &at_home()).is_ok(), "{kvno}");
     }
 }
 
 #[test]
 fn it_is_no_evidence_of_anybody_else() {
     for other in ["guest", "administrator2", "w2022-118$"] {
-        let refused = evidence(reply(), &user(other), &service_keys()).unwrap_err();
+        let refused = evidence(reply(), &user(other), &service_keys(), &at_home()).unwrap_err();
         assert_eq!(refused, EvidenceError::TicketUser, "{other}");
     }
     let abroad = Principal::new(user("administrator").name().clone(), Realm::new("OTHER.BASE").unwrap());
-    assert_eq!(evidence(reply(), &abroad, &service_keys()).unwrap_err(), EvidenceError::TicketUser);
+    assert_eq!(
+        evidence(reply(), &abroad, &service_keys(), &at_home()).unwrap_err(),
+        EvidenceError::TicketUser
+    );
 }
 
 #[test]
 fn another_key_does_not_open_it() {
     let krbtgt = vectors::key(Etype::Aes256, keys::KRBTGT_2022);
     let keys = LongTermKeys::from_keys(vec![krbtgt]);
-    let refused = evidence(reply(), &user("administrator"), &keys).unwrap_err();
+    let refused = evidence(reply(), &user("administrator"), &keys, &at_home()).unwrap_err();
     assert_eq!(refused, EvidenceError::TicketDecryption);
     let rc4 = LongTermKeys::from_keys(vec![vectors::key(Etype::Rc4, keys::MEMBER_RC4)]);
-    let refused = evidence(reply(), &user("administrator"), &rc4).unwrap_err();
+    let refused = evidence(reply(), &user("administrator"), &rc4, &at_home()).unwrap_err();
     assert_eq!(refused, EvidenceError::NoKey(18));
 }
 

@@ -8,9 +8,13 @@ use crate::ticket::{TicketFlags, TicketGrantingTicket, TicketTimes};
 use crate::time::{ClockOffset, KerberosTime};
 use std::cell::Cell;
 
+fn realm() -> Realm {
+    Realm::new("CORP.EXAMPLE").unwrap()
+}
+
 /// A ticket that started and ends so many seconds from now, to be replaced a minute before its end.
 fn ticket(starts: i64, ends: i64) -> OwnTicket {
-    let realm = Realm::new("CORP.EXAMPLE").unwrap();
+    let realm = realm();
     let now = i64::from(KerberosTime::from_system(system::now()).unwrap().unix_seconds());
     let time = |offset| KerberosTime::from_unix_seconds(u32::try_from(now + offset).unwrap());
     let times = TicketTimes {
@@ -41,7 +45,7 @@ fn fresh() -> OwnTicket {
 
 fn refusal() -> ClientError {
     let code = ErrorCode::KDC_ERR_CLIENT_REVOKED;
-    ClientError::KdcRefused { stage: Stage::As, code, status: None }
+    ClientError::KdcRefused { stage: Stage::As, realm: realm(), code, status: None }
 }
 
 /// A holder with this ticket.
@@ -163,7 +167,12 @@ async fn a_refused_ticket_is_replaced_once_however_many_complain() {
 }
 
 fn wrong_key() -> ClientError {
-    ClientError::KdcRefused { stage: Stage::As, code: ErrorCode::KDC_ERR_PREAUTH_FAILED, status: None }
+    ClientError::KdcRefused {
+        stage: Stage::As,
+        realm: realm(),
+        code: ErrorCode::KDC_ERR_PREAUTH_FAILED,
+        status: None,
+    }
 }
 
 #[tokio::test(start_paused = true)]

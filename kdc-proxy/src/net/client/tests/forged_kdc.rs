@@ -61,6 +61,7 @@ use std::sync::LazyLock;
 use super::loopback::{AS_REQ, Answer, Port, TGS_REQ, framed};
 use super::*;
 use crate::error::ReplyError;
+use crate::exchange::realms::TrustedRealms;
 use crate::exchange::tgs_exchange::{TgsAsk, TgsExchange};
 use crate::message::kdc_rep::{EncKdcRepPart, KdcRep};
 use crate::message::types::{EncTicketPart, Ticket, decode, encode, encoded};
@@ -143,10 +144,11 @@ impl Scene {
                 etypes: self.client.settings.etypes(),
                 lifetime: HOUR,
                 clock: own.clock(self.client.settings.max_clock_offset),
+                trusted: TrustedRealms::default(),
             };
             TgsExchange::start(ask, now, rng)
         });
-        Ok(exchange.await?.0)
+        Ok(exchange.await?.0.ticket)
     }
 
     async fn ticket(&self) -> Result<Arc<ServiceTicket>, ClientError> {

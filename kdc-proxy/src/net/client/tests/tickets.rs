@@ -157,7 +157,7 @@ async fn a_kdc_that_refuses_every_ticket_is_asked_twice_and_no_more() {
         }
     }));
     let error = client.s4u2self(&user("user1")).await.unwrap_err();
-    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, code, status: None });
+    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, realm: realm(), code, status: None });
     assert_eq!((port.count(AS_REQ), port.count(TGS_REQ)), (4, 2));
 }
 
@@ -231,7 +231,7 @@ async fn a_refused_delegation_keeps_code_and_status() {
     let evidence = client.s4u2self(&user("user1")).await.unwrap();
     let desk2 = name("TERMSRV/desk2.corp.example");
     let error = client.s4u2proxy(&evidence, &desk2, HOUR).await.unwrap_err();
-    let ClientError::KdcRefused { stage, code, status } = error else { panic!("{error}") };
+    let ClientError::KdcRefused { stage, code, status, .. } = error else { panic!("{error}") };
     assert_eq!((stage, code), (Stage::S4u2Proxy, ErrorCode::KDC_ERR_BADOPTION));
     assert!(status.is_some_and(|status: NtStatus| status.name().is_some()), "{status:?}");
     // A refusal of delegation says nothing about our own tickets.
@@ -244,7 +244,7 @@ async fn an_unknown_user_is_refused_by_the_kdc() {
     let error = client(vec![port.address.clone()]).s4u2self(&user("nobody")).await.unwrap_err();
     let code = ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN;
     let status = Some(NtStatus::STATUS_NO_SUCH_USER);
-    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, code, status });
+    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, realm: realm(), code, status });
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ fn errors(change: impl Fn(&mut KrbError) + Send + 'static) -> impl Lie {
 }
 
 fn kdc_refused(stage: Stage, code: ErrorCode) -> ClientError {
-    ClientError::KdcRefused { stage, code, status: None }
+    ClientError::KdcRefused { stage, realm: realm(), code, status: None }
 }
 
 /// Of no forged error is anything kept: each of these ends the exchange after the one request, and the next is

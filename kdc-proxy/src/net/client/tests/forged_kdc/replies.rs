@@ -1,6 +1,7 @@
 //! Lies that can be told at every stage: the checks that all replies have in common.
 
 use super::*;
+use crate::error::ReferralError;
 use crate::key::KeyUsage;
 use crate::message::types::KerberosString;
 use crate::ticket::TicketFlags;
@@ -258,6 +259,9 @@ async fn a_referral_to_a_realm_that_is_not_configured_is_not_followed_at_any_sta
     let realm = Realm::new("OTHER.EXAMPLE").unwrap();
     for stage in [Stage::Tgs, Stage::S4u2Self, Stage::S4u2Proxy] {
         let error = refused(stage, renamed("krbtgt/OTHER.EXAMPLE")).await;
-        assert_eq!(error, ClientError::Referral { stage, realm: realm.clone() });
+        assert_eq!(
+            error,
+            ClientError::Referral { stage, referral: ReferralError::NotConfigured { realm: realm.clone() } }
+        );
     }
 }
