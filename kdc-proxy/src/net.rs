@@ -1,6 +1,7 @@
 //! Sockets, the system's clock and its randomness: everything of this crate that does I/O. Behind the feature `net`.
 
 pub mod client;
+mod kdc_list;
 pub mod locate;
 mod system;
 mod tcp;

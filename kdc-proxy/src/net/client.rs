@@ -5,12 +5,14 @@
 //! whole of a login with a timeout; here every round with a KDC has its own.
 
 mod across;
+mod course;
 mod credential;
 mod drive;
 mod error;
 mod own_ticket;
 mod password;
 mod settings;
+mod tend;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,6 +21,7 @@ pub use credential::{CredentialSource, Renewal, ReplaceError};
 pub use error::{Attempt, AttemptFailure, ClientError, Stage};
 pub use password::{ChangeError, KPASSWD_PORT, UnknownCause};
 pub use settings::{Credential, Settings, SettingsError};
+pub use tend::{KdcState, KdcStatus};
 
 use drive::Kdcs;
 use own_ticket::{OwnTicket, OwnTicketHolder};
@@ -29,6 +32,7 @@ use crate::exchange::as_exchange::{AsAsk, AsExchange};
 use crate::exchange::s4u2proxy::{Delegated, S4u2Proxy, S4u2ProxyAsk};
 use crate::exchange::s4u2self::{Evidence, S4u2Self, S4u2SelfAsk};
 use crate::exchange::secret::{Secret, Trials};
+use crate::net::locate::Preference;
 use crate::net::transport::{Deadlines, Endpoint};
 use crate::principal::{Principal, PrincipalName};
 use crate::ticket::ServiceTicket;
@@ -108,19 +112,33 @@ impl Client {
     ///
     /// [`ClientError`]; of the KDC's refusals those about stale tickets only after a new ticket-granting ticket.
     pub async fn s4u2self(&self, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
-        self.with_newest_credential(|| self.evidence(user)).await
+        self.s4u2self_near(user, &Preference::NONE).await
     }
 
-    async fn evidence(&self, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
+    /// As [`Self::s4u2self`], asking the preferred domain controller first, and in any case before a refusal that may
+    /// come of a change which has not reached another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::s4u2self`].
+    pub async fn s4u2self_near(
+        &self,
+        user: &Principal,
+        near: &Preference,
+    ) -> Result<Arc<Evidence>, ClientError> {
+        self.with_newest_credential(|| self.evidence(user, near)).await
+    }
+
+    async fn evidence(&self, user: &Principal, near: &Preference) -> Result<Arc<Evidence>, ClientError> {
         let own = self.own_ticket().await?;
         let cached = self.cache().evidence(user, own.kdc_time());
         if let Some(evidence) = cached.filter(|evidence| !own.sees_the_end_of(evidence.ticket())) {
             return Ok(evidence);
         }
-        match self.ask_evidence(&own, user).await {
+        match self.ask_evidence(&own, user, near).await {
             Err(error) if error.is_about_stale_tickets() => {
                 let own = self.replace(&own, &error).await?;
-                self.ask_evidence(&own, user).await
+                self.ask_evidence(&own, user, near).await
             }
             outcome => outcome,
         }
@@ -141,7 +159,22 @@ impl Client {
         spn: &PrincipalName,
         lifetime: Duration,
     ) -> Result<Arc<ServiceTicket>, ClientError> {
-        self.with_newest_credential(|| self.delegated(evidence, spn, lifetime)).await
+        self.s4u2proxy_near(evidence, spn, lifetime, &Preference::NONE).await
+    }
+
+    /// As [`Self::s4u2proxy`], asking the preferred domain controller as [`Self::s4u2self_near`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::s4u2proxy`].
+    pub async fn s4u2proxy_near(
+        &self,
+        evidence: &Evidence,
+        spn: &PrincipalName,
+        lifetime: Duration,
+        near: &Preference,
+    ) -> Result<Arc<ServiceTicket>, ClientError> {
+        self.with_newest_credential(|| self.delegated(evidence, spn, lifetime, near)).await
     }
 
     async fn delegated(
@@ -149,12 +182,13 @@ impl Client {
         evidence: &Evidence,
         spn: &PrincipalName,
         lifetime: Duration,
+        near: &Preference,
     ) -> Result<Arc<ServiceTicket>, ClientError> {
         let own = self.own_ticket().await?;
         let anew: Arc<Evidence>;
         let evidence = if own.sees_the_end_of(evidence.ticket()) || self.credential.outdates(evidence) {
             tracing::debug!(user = %evidence.user(), "evidence has ended or outlived our key; obtaining it anew");
-            anew = self.same_evidence(evidence).await?;
+            anew = self.same_evidence(evidence, near).await?;
             &anew
         } else {
             evidence
@@ -165,19 +199,23 @@ impl Client {
         if let Some(ticket) = cached {
             return Ok(ticket);
         }
-        match self.ask_ticket(&own, evidence, &key).await {
+        match self.ask_ticket(&own, evidence, &key, near).await {
             Err(error) if error.is_about_stale_tickets() => {
                 let own = self.replace(&own, &error).await?;
-                let fresh = self.same_evidence(evidence).await?;
-                self.ask_ticket(&own, &fresh, &key).await
+                let fresh = self.same_evidence(evidence, near).await?;
+                self.ask_ticket(&own, &fresh, &key, near).await
             }
             outcome => outcome,
         }
     }
 
     /// Fresh evidence that says what `judged` says.
-    async fn same_evidence(&self, judged: &Evidence) -> Result<Arc<Evidence>, ClientError> {
-        let fresh = self.evidence(judged.user()).await?;
+    async fn same_evidence(
+        &self,
+        judged: &Evidence,
+        near: &Preference,
+    ) -> Result<Arc<Evidence>, ClientError> {
+        let fresh = self.evidence(judged.user(), near).await?;
         if says_the_same(judged, &fresh) {
             return Ok(fresh);
         }
@@ -229,9 +267,14 @@ impl Client {
         Ok(own)
     }
 
-    async fn ask_evidence(&self, own: &OwnTicket, user: &Principal) -> Result<Arc<Evidence>, ClientError> {
+    async fn ask_evidence(
+        &self,
+        own: &OwnTicket,
+        user: &Principal,
+        near: &Preference,
+    ) -> Result<Arc<Evidence>, ClientError> {
         let tgt = self.tgt_for(own, user.realm()).await?;
-        let exchange = self.kdcs.run(Stage::S4u2Self, |now, rng| {
+        let exchange = self.kdcs.run_near(Stage::S4u2Self, near, |now, rng| {
             let ask = S4u2SelfAsk {
                 tgt: tgt.clone(),
                 user: user.clone(),
@@ -254,8 +297,9 @@ impl Client {
         own: &OwnTicket,
         evidence: &Evidence,
         key: &ServiceKey,
+        near: &Preference,
     ) -> Result<Arc<ServiceTicket>, ClientError> {
-        let exchange = self.kdcs.run(Stage::S4u2Proxy, |now, rng| {
+        let exchange = self.kdcs.run_near(Stage::S4u2Proxy, near, |now, rng| {
             let ask = S4u2ProxyAsk {
                 tgt: own.authenticated.tgt.clone(),
                 server: key.service.clone(),

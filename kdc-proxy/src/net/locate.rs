@@ -1,14 +1,11 @@
-//! Where the KDCs are, and which of them to ask first.
+//! Where the KDCs are, and which of them one login prefers.
 //!
-//! The list is configured: DNS is not authenticated, and the order is the operator's choice of nearness. A KDC that
-//! failed moves to the end of the line for a while, and returns by itself.
+//! The lists come from outside, from a configuration or from discovery, nearest first. Who stands behind an address is
+//! proven by keys, so that neither names nor addresses need be trusted.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::transport::Endpoint;
 
@@ -17,15 +14,25 @@ const KERBEROS_PORT: u16 = 88;
 /// Longest DNS name.
 const MAX_HOST_LENGTH: usize = 253;
 
-/// How long a KDC stays at the end of the line after its first failure, and at most.
-const FIRST_PENALTY: Duration = Duration::from_secs(10);
-const MAX_PENALTY: Duration = Duration::from_secs(300);
-
 /// A KDC by host name or IP address, and port.
+///
+/// The text form is `host`, `host:port` or, to dial a fixed address, `host=address:port`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct KdcAddress {
     host: String,
     port: u16,
+    /// Dialled in place of what the name resolves to, where there are any.
+    addresses: Vec<IpAddr>,
+}
+
+/// The domain controller that one login prefers, because the other steps of that login were done there: what has just
+/// been changed in one copy of the directory need not have reached the others.
+///
+/// It is known by its host name and, where it is dialled at fixed addresses, by these.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Preference {
+    host: Option<String>,
+    addresses: Vec<IpAddr>,
 }
 
 /// Why a KDC address was refused.
@@ -38,6 +45,9 @@ pub enum KdcAddressError {
     /// Not a number from 1 to 65535.
     #[error("port is not a number from 1 to 65535")]
     Port,
+    /// What follows the equals sign is not an IP address with a port.
+    #[error("fixed address is not an ip address with a port")]
+    FixedAddress,
 }
 
 impl KdcAddress {
@@ -55,7 +65,19 @@ impl KdcAddress {
         if port == 0 {
             return Err(KdcAddressError::Port);
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { host: host.to_owned(), port, addresses: Vec::new() })
+    }
+
+    /// The same KDC, dialled at these addresses whatever its name resolves to; with none of them, by its name.
+    #[must_use]
+    pub fn at(self, addresses: Vec<IpAddr>) -> Self {
+        Self { addresses, ..self }
+    }
+
+    /// Another service of the same host, at this port.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        Self { port, ..self.clone() }
     }
 
     /// Host name, IPv4 or IPv6 address without brackets.
@@ -69,13 +91,62 @@ impl KdcAddress {
     pub const fn port(&self) -> u16 {
         self.port
     }
+
+    /// Where to dial; resolves the name unless the addresses are fixed.
+    pub(super) async fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
+        if self.addresses.is_empty() {
+            return tokio::net::lookup_host((self.host.as_str(), self.port)).await.map(Iterator::collect);
+        }
+        Ok(self.addresses.iter().map(|address| SocketAddr::new(*address, self.port)).collect())
+    }
+
+    /// Whether both are the same KDC, wherever it is dialled.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.port == other.port && same_host(&self.host, &other.host)
+    }
+}
+
+impl Preference {
+    /// No domain controller is preferred.
+    pub const NONE: Self = Self { host: None, addresses: Vec::new() };
+
+    /// The domain controller of this host name, dialled at these addresses where they are fixed.
+    #[must_use]
+    pub fn new(host: &str, addresses: Vec<IpAddr>) -> Self {
+        Self { host: Some(host.to_owned()), addresses }
+    }
+
+    /// Whether the KDC runs on the preferred domain controller.
+    pub(super) fn is_for(&self, endpoint: &Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Tcp(kdc) => self.runs(kdc),
+        }
+    }
+
+    fn runs(&self, kdc: &KdcAddress) -> bool {
+        let literal = kdc.host.parse().ok();
+        let mut dialled = kdc.addresses.iter().chain(&literal);
+        self.host.as_ref().is_some_and(|host| same_host(host, &kdc.host))
+            || dialled.any(|address| self.addresses.contains(address))
+    }
+}
+
+/// Compares host names as DNS does.
+fn same_host(one: &str, other: &str) -> bool {
+    let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    bare(one) == bare(other)
 }
 
 impl FromStr for KdcAddress {
     type Err = KdcAddressError;
 
-    /// Reads `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; the port is 88 if none is given.
+    /// Reads `host`, `host:port`, `host=address:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; the port is 88 if none is
+    /// given.
     fn from_str(text: &str) -> Result<Self, KdcAddressError> {
+        if let Some((host, address)) = text.split_once('=') {
+            let address: SocketAddr = address.parse().map_err(|_| KdcAddressError::FixedAddress)?;
+            return Ok(Self::new(host, address.port())?.at(vec![address.ip()]));
+        }
         if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or(KdcAddressError::Host)?;
             host.parse::<Ipv6Addr>().map_err(|_| KdcAddressError::Host)?;
@@ -110,68 +181,12 @@ impl fmt::Display for KdcAddress {
     }
 }
 
-/// The configured KDCs with what was learned about them.
-#[derive(Debug)]
-pub(crate) struct KdcList {
-    kdcs: Vec<Kdc>,
-}
-
-#[derive(Debug)]
-struct Kdc {
-    endpoint: Endpoint,
-    failures: u32,
-    penalised_until: Option<Instant>,
-}
-
-impl KdcList {
-    pub(crate) fn new(endpoints: Vec<Endpoint>) -> Self {
-        let kdcs = endpoints
-            .into_iter()
-            .map(|endpoint| Kdc { endpoint, failures: 0, penalised_until: None })
-            .collect();
-        Self { kdcs }
-    }
-
-    /// All KDCs in the order to try them: the configured order, those that failed lately at the end.
-    pub(crate) fn in_order(&self, now: Instant) -> Vec<Endpoint> {
-        let (late, ready): (Vec<&Kdc>, Vec<&Kdc>) =
-            self.kdcs.iter().partition(|kdc| kdc.penalised_until.is_some_and(|until| now < until));
-        ready.into_iter().chain(late).map(|kdc| kdc.endpoint.clone()).collect()
-    }
-
-    /// The KDC gave no usable answer.
-    pub(crate) fn failed(&mut self, endpoint: &Endpoint, now: Instant) {
-        for kdc in self.kdcs.iter_mut().filter(|kdc| kdc.endpoint == *endpoint) {
-            let penalty = FIRST_PENALTY.saturating_mul(1 << kdc.failures.min(8)).min(MAX_PENALTY);
-            kdc.failures = kdc.failures.saturating_add(1);
-            kdc.penalised_until = now.checked_add(penalty);
-        }
-    }
-
-    /// The KDC answered.
-    pub(crate) fn answered(&mut self, endpoint: &Endpoint) {
-        for kdc in self.kdcs.iter_mut().filter(|kdc| kdc.endpoint == *endpoint) {
-            kdc.failures = 0;
-            kdc.penalised_until = None;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn kdc(text: &str) -> KdcAddress {
         text.parse().unwrap()
-    }
-
-    fn endpoint(text: &str) -> Endpoint {
-        text.parse().unwrap()
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the tests need some instant to count from")]
-    fn now() -> Instant {
-        Instant::now()
     }
 
     #[test]
@@ -206,38 +221,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_failed_kdc_goes_to_the_end_of_the_line_and_comes_back() {
-        let (one, two) = (endpoint("dc1"), endpoint("dc2"));
-        let mut list = KdcList::new(vec![one.clone(), two.clone()]);
-        let start = now();
-        assert_eq!(list.in_order(start), [one.clone(), two.clone()]);
-        list.failed(&one, start);
-        assert_eq!(list.in_order(start), [two.clone(), one.clone()]);
-        assert_eq!(list.in_order(start + FIRST_PENALTY), [one, two]);
+    #[tokio::test]
+    async fn a_fixed_address_is_dialled_and_the_name_stays() {
+        let fixed = kdc("dc1.corp.example=[::1]:1088");
+        assert_eq!((fixed.host(), fixed.port()), ("dc1.corp.example", 1088));
+        assert_eq!(fixed.resolve().await.unwrap(), ["[::1]:1088".parse::<SocketAddr>().unwrap()]);
+        assert_eq!("dc1=dc2:88".parse::<KdcAddress>(), Err(KdcAddressError::FixedAddress));
+        assert_eq!("=10.0.0.1:88".parse::<KdcAddress>(), Err(KdcAddressError::Host));
     }
 
     #[test]
-    fn repeated_failures_last_longer_up_to_a_limit_and_an_answer_forgives_them() {
-        let (one, two) = (endpoint("dc1"), endpoint("dc2"));
-        let mut list = KdcList::new(vec![one.clone(), two.clone()]);
-        let start = now();
-        for _ in 0..40 {
-            list.failed(&one, start);
+    fn a_preference_knows_its_kdc_by_name_and_by_address() {
+        let preference = Preference::new("DC1.corp.example.", vec!["10.0.0.1".parse().unwrap()]);
+        for (text, preferred) in [
+            ("dc1.corp.example", true),
+            ("dc1.corp.example=10.0.0.2:88", true),
+            ("10.0.0.1:88", true),
+            ("other.corp.example=10.0.0.1:88", true),
+            ("dc2.corp.example", false),
+            ("10.0.0.2", false),
+            ("dc2.corp.example=10.0.0.2:88", false),
+        ] {
+            assert_eq!(preference.is_for(&text.parse().unwrap()), preferred, "{text}");
+            assert!(!Preference::NONE.is_for(&text.parse().unwrap()), "{text}");
         }
-        assert_eq!(list.in_order(start + MAX_PENALTY - Duration::from_secs(1))[0], two);
-        assert_eq!(list.in_order(start + MAX_PENALTY)[0], one);
-        list.answered(&one);
-        assert_eq!(list.in_order(start)[0], one);
-    }
-
-    #[test]
-    fn when_all_have_failed_all_are_still_tried() {
-        let (one, two) = (endpoint("dc1"), endpoint("dc2"));
-        let mut list = KdcList::new(vec![one.clone(), two.clone()]);
-        let start = now();
-        list.failed(&one, start);
-        list.failed(&two, start);
-        assert_eq!(list.in_order(start), [one, two]);
     }
 }

@@ -38,11 +38,9 @@ pub(super) async fn exchange(
 /// Tries the addresses of the host one after another, each for its share of `within`, so that one that swallows
 /// packets leaves time for the next.
 pub(super) async fn connect(kdc: &KdcAddress, within: Duration) -> Result<TcpStream, TransportError> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((kdc.host(), kdc.port()))
-        .await
-        .map_err(|error| TransportError::Resolve(error.kind()))?
-        .take(MAX_ADDRESSES)
-        .collect();
+    let mut addresses: Vec<SocketAddr> =
+        kdc.resolve().await.map_err(|error| TransportError::Resolve(error.kind()))?;
+    addresses.truncate(MAX_ADDRESSES);
     let share = within / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut last = TransportError::Resolve(io::ErrorKind::NotFound);
     for address in addresses {

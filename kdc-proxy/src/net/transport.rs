@@ -74,6 +74,15 @@ pub async fn exchange(
     }
 }
 
+impl Endpoint {
+    /// Whether both are the same KDC, wherever it is dialled.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(other)) => one.is_same(other),
+        }
+    }
+}
+
 impl From<KdcAddress> for Endpoint {
     fn from(kdc: KdcAddress) -> Self {
         Self::Tcp(kdc)

@@ -42,6 +42,9 @@ pub enum AttemptFailure {
     /// KDC_ERR_SVC_UNAVAILABLE: a service the KDC needs is not there.
     #[error("kdc says that a service it needs is unavailable")]
     ServiceUnavailable,
+    /// Something answered that is no KDC.
+    #[error("reply is not a kdc's")]
+    NotAKdc,
 }
 
 /// Why there is no ticket.
@@ -51,7 +54,7 @@ pub enum ClientError {
     /// No KDC of the list gave an answer: the network's or the KDCs' fault.
     #[error("no kdc answered: {}", Attempts(.attempts))]
     KdcUnavailable {
-        /// One for each KDC, in the order they were tried.
+        /// One for each KDC that was tried, three at most, in the order in which they failed.
         attempts: Vec<Attempt>,
     },
     /// No KDC of the realm is known, so that nobody was asked.
@@ -136,6 +139,15 @@ impl ClientError {
     /// Whether no KDC could be asked: the same may succeed later.
     pub(super) const fn is_unavailable(&self) -> bool {
         matches!(self, Self::KdcUnavailable { .. } | Self::NoKdc { .. })
+    }
+
+    /// Whether a KDC may refuse because a change of the directory has not reached it.
+    pub(super) fn may_be_about_replication(&self) -> bool {
+        let Self::KdcRefused { stage: Stage::S4u2Self | Stage::S4u2Proxy, code, .. } = self else {
+            return false;
+        };
+        let unknown = [ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN];
+        unknown.contains(code) || self.is_about_stale_tickets()
     }
 
     /// Whether the KDC did not accept our key, which it counts like a wrong password.

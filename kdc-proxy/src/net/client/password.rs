@@ -16,7 +16,6 @@ use crate::exchange::realms::TrustedRealms;
 use crate::exchange::secret::Trials;
 use crate::exchange::tgs_exchange::{Obtained, TgsAsk, TgsExchange};
 use crate::key::Key;
-use crate::net::locate::KdcAddress;
 use crate::net::system;
 use crate::net::tcp;
 use crate::net::transport::{Endpoint, TransportError};
@@ -98,8 +97,7 @@ impl Client {
         let (ticket, kdc) = self.password_ticket().await.map_err(ChangeError::NoTicket)?;
         let Endpoint::Tcp(address) = &kdc;
         let not_reached = |error| ChangeError::NotReached { kdc: kdc.clone(), port, error };
-        let server = KdcAddress::new(address.host(), port)
-            .map_err(|_| not_reached(TransportError::Resolve(std::io::ErrorKind::InvalidInput)))?;
+        let server = address.with_port(port);
         let connecting =
             timeout(self.settings.connect_timeout, tcp::connect(&server, self.settings.connect_timeout));
         let stream = connecting.await.unwrap_or(Err(TransportError::ConnectTimeout)).map_err(not_reached)?;

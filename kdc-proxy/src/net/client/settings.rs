@@ -23,7 +23,8 @@ pub struct Settings {
     pub service: PrincipalName,
     /// The service's own SPN, to which S4U2Self asks for tickets.
     pub s4u2self_name: PrincipalName,
-    /// The KDCs of every realm that may be asked, nearest first; those of [`Self::realm`] must be among them.
+    /// The KDCs of every realm that may be asked, nearest first; [`Self::realm`] must be among the realms. A realm whose
+    /// list is empty has none until [`Client::set_kdcs`](super::Client::set_kdcs) names them.
     pub kdcs: BTreeMap<Realm, Vec<Endpoint>>,
     /// The other realms whose users are served and whose services are reached.
     pub trusted: TrustedRealms,
@@ -111,11 +112,8 @@ impl Settings {
 
     /// Checks what can be checked without a KDC.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let own = self.kdcs.get(&self.realm).map_or(&[][..], Vec::as_slice);
-        let mut lists =
-            std::iter::once((&self.realm, own)).chain(self.kdcs.iter().map(|(r, k)| (r, k.as_slice())));
-        if let Some((realm, _)) = lists.find(|(_, kdcs)| kdcs.is_empty()) {
-            return Err(SettingsError::NoKdcs(realm.clone()));
+        if !self.kdcs.contains_key(&self.realm) {
+            return Err(SettingsError::NoKdcs(self.realm.clone()));
         }
         let mut known = vec![&self.realm];
         for TrustedRealm { realm, .. } in self.trusted.iter() {

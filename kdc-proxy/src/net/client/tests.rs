@@ -3,8 +3,11 @@ mod credential;
 mod failover;
 mod forged_kdc;
 mod loopback;
+mod outage;
+mod preference;
 mod tickets;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -91,8 +94,9 @@ fn keytab(principal: &str, etype: Etype) -> Credential {
 }
 
 #[test]
-fn a_client_without_a_kdc_is_not_made() {
-    assert_eq!(Client::new(settings(Vec::new()), password()).unwrap_err(), SettingsError::NoKdcs(realm()));
+fn a_client_whose_realm_is_not_among_the_realms_is_not_made() {
+    let settings = Settings { kdcs: BTreeMap::new(), ..settings(Vec::new()) };
+    assert_eq!(Client::new(settings, password()).unwrap_err(), SettingsError::NoKdcs(realm()));
 }
 
 #[test]

@@ -30,16 +30,6 @@ async fn behind_a_frozen_kdc_the_second_answers_and_the_frozen_one_is_not_asked_
 }
 
 #[tokio::test]
-async fn a_kdc_that_hangs_longer_than_callers_wait_is_not_asked_first_for_ever() {
-    let (first, second) = (Port::frozen().await, shared().port().await);
-    let client = client(vec![first.address.clone(), second.address.clone()]);
-    let patience = Duration::from_millis(1200);
-    assert!(tokio::time::timeout(patience, client.service_tgt()).await.is_err());
-    let status = tokio::time::timeout(patience, client.service_tgt()).await.expect("in time").unwrap();
-    assert_eq!(status.kdc, second.address);
-}
-
-#[tokio::test]
 async fn when_no_kdc_answers_each_is_named_with_its_failure() {
     let frozen = Port::frozen().await;
     let closed = Port::closed().await;
@@ -49,8 +39,9 @@ async fn when_no_kdc_answers_each_is_named_with_its_failure() {
     assert_eq!(
         attempts,
         [
-            Attempt { kdc: frozen.address.clone(), failure: TransportError::ExchangeTimeout.into() },
+            // Asked beside the frozen one, and the first to fail.
             Attempt { kdc: closed, failure: refused.into() },
+            Attempt { kdc: frozen.address.clone(), failure: TransportError::ExchangeTimeout.into() },
         ]
     );
 }

@@ -1,6 +1,7 @@
 //! KDCs on loopback: one in memory behind any number of ports, and some that are broken.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,19 @@ pub(super) struct Port {
     /// The first octet of every request that came.
     requests: Arc<Mutex<Vec<u8>>>,
     task: JoinHandle<()>,
+}
+
+/// A port whose host is stopped: the kernel takes connections and requests, and nobody ever reads them.
+pub(super) struct Stopped {
+    pub(super) address: Endpoint,
+    _listener: TcpListener,
+}
+
+impl Stopped {
+    pub(super) async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { address: endpoint(&listener), _listener: listener }
+    }
 }
 
 /// The KDC in memory, shared by its ports.
@@ -56,8 +70,12 @@ impl SharedKdc {
     /// Opens a port at which this KDC answers.
     pub(super) async fn port(&self) -> Port {
         let kdc = self.clone();
-        Port::open(move |request| framed(&kdc.lock().answer(request, system::now(), &mut system::random())))
-            .await
+        Port::open(move |request| kdc.framed(request)).await
+    }
+
+    /// The KDC's answer as TCP carries it.
+    pub(super) fn framed(&self, request: &[u8]) -> Vec<u8> {
+        framed(&self.lock().answer(request, system::now(), &mut system::random()))
     }
 }
 
@@ -66,14 +84,22 @@ impl Port {
     pub(super) async fn open<A: Into<Answer> + Send + 'static>(
         answer: impl Fn(&[u8]) -> A + Clone + Send + 'static,
     ) -> Self {
+        Self::slow(Duration::ZERO, answer).await
+    }
+
+    /// The same, each answer so much later.
+    pub(super) async fn slow<A: Into<Answer> + Send + 'static>(
+        delay: Duration,
+        answer: impl Fn(&[u8]) -> A + Clone + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap().into();
+        let address = endpoint(&listener);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, answer.clone(), Arc::clone(&log)));
+                tokio::spawn(serve(stream, delay, answer.clone(), Arc::clone(&log)));
             }
         });
         Self { address, requests, task }
@@ -87,7 +113,7 @@ impl Port {
     /// The address of a port that is closed.
     pub(super) async fn closed() -> Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap().into()
+        endpoint(&listener)
     }
 
     /// How many requests with this first octet came.
@@ -104,6 +130,7 @@ impl Drop for Port {
 
 async fn serve<A: Into<Answer>>(
     mut stream: TcpStream,
+    delay: Duration,
     answer: impl Fn(&[u8]) -> A,
     log: Arc<Mutex<Vec<u8>>>,
 ) {
@@ -112,11 +139,15 @@ async fn serve<A: Into<Answer>>(
     stream.read_exact(&mut request).await.unwrap();
     log.lock().unwrap().push(request[0]);
     let Answer { octets, closes } = answer(&request).into();
-    // A client that has read enough may be gone already.
+    tokio::time::sleep(delay).await;
+    // A client that has read enough, or has turned to another KDC, may be gone already.
     let written = stream.write_all(&octets).await;
-    if !closes {
-        written.unwrap();
+    if !closes && written.is_ok() {
         // Nothing more is sent; wait until the client has closed.
         assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
     }
+}
+
+fn endpoint(listener: &TcpListener) -> Endpoint {
+    KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap().into()
 }
