@@ -172,7 +172,7 @@ impl Issuer {
     /// Adds the names that the administrator needs to a refusal.
     fn explain(&self, error: ClientError, plan: &Plan, service: Option<&PrincipalName>) -> TicketError {
         match error {
-            ClientError::KdcRefused { stage, realm: _, code, status } => TicketError::Kdc(KdcRefusal {
+            ClientError::KdcRefused { stage, code, status, .. } => TicketError::Kdc(KdcRefusal {
                 stage,
                 code,
                 status,

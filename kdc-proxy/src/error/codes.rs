@@ -37,6 +37,8 @@ macro_rules! named {
 }
 
 named! { ErrorCode, i32,
+    /// The client's account has expired.
+    KDC_ERR_NAME_EXP = 1;
     /// Client not in the database.
     KDC_ERR_C_PRINCIPAL_UNKNOWN = 6;
     /// Server not in the database.

@@ -1,12 +1,13 @@
 //! Our own long-term secret: with it we authenticate, and with it we open the tickets made for us.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::error::{CredentialError, EvidenceError};
 use crate::key::{Etype, EtypeList, Key, KeyUsage};
-use crate::keytab::Keytab;
+use crate::keytab::{Entry, Keytab};
 use crate::message::padata::EtypeInfo2Entry;
 use crate::message::types::{Ticket, decode};
 use crate::principal::Principal;
@@ -125,6 +126,17 @@ impl LongTermKeys {
         &self.derived
     }
 
+    /// The versions of the keytab's keys, each once, the newest first; none where there is no keytab.
+    fn versions(&self) -> Option<Vec<u32>> {
+        let (keytab, names) = self.keytab.as_ref()?;
+        let is_ours = |principal: &Principal| names.iter().any(|name| name.eq_ignoring_case(principal));
+        let ours = keytab.entries().iter().filter(|entry| is_ours(entry.principal()));
+        let mut versions: Vec<u32> = ours.map(Entry::kvno).collect();
+        versions.sort_unstable_by_key(|version| Reverse(*version));
+        versions.dedup();
+        Some(versions)
+    }
+
     fn names(&self) -> impl Iterator<Item = (&Keytab, &Principal)> {
         self.keytab.iter().flat_map(|(keytab, principals)| {
             principals.iter().map(move |principal| (keytab.as_ref(), principal))
@@ -137,6 +149,15 @@ impl LongTermKeys {
 }
 
 impl Secret {
+    /// The key versions of a keytab, each once, the newest first; `None` for a password.
+    pub fn key_versions(&self) -> Option<Vec<u32>> {
+        match self {
+            Self::Keys(keys) => keys.versions(),
+            Self::Password(_) => None,
+            Self::Changing { present, .. } => present.key_versions(),
+        }
+    }
+
     /// The types of `allowed` that this secret has a key for.
     pub(super) fn etypes(&self, allowed: EtypeList) -> Vec<Etype> {
         let has = |etype: &Etype| match self {

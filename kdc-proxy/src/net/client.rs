@@ -104,6 +104,26 @@ impl Client {
         self.own.current().map(|own| own.authenticated.clock_offset)
     }
 
+    /// The key versions that the keytab has for our account, each once, the newest first; `None` for a password, whose
+    /// versions nobody counts here.
+    #[must_use]
+    pub fn key_versions(&self) -> Option<Vec<u32>> {
+        self.credential.secret().key_versions()
+    }
+
+    /// Drops our own ticket-granting ticket if it is not forwardable, with all that rests on it: no evidence that can be
+    /// delegated comes from it, and the account may have been mended since.
+    pub fn forget_unforwardable_ticket(&self) {
+        self.own.forget_if(|own| {
+            let forwardable = crate::ticket::TicketFlags::FORWARDABLE;
+            let is_of_no_use = !own.authenticated.tgt.ticket().flags().contains(forwardable);
+            if is_of_no_use {
+                self.cache().clear();
+            }
+            is_of_no_use
+        });
+    }
+
     /// Evidence for `user` by S4U2Self: a ticket to ourselves, opened with our own key, its PAC verified.
     ///
     /// A result younger than [`Settings::s4u_cache`] is used again.

@@ -122,6 +122,11 @@ impl Account {
         self
     }
 
+    /// Sets or takes away "sensitive and cannot be delegated".
+    pub const fn set_sensitive(&mut self, is_sensitive: bool) {
+        self.is_sensitive = is_sensitive;
+    }
+
     /// TRUSTED_TO_AUTH_FOR_DELEGATION: tickets from S4U2Self are forwardable.
     #[must_use]
     pub const fn trusted_to_authenticate_for_delegation(mut self) -> Self {

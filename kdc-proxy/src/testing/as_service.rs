@@ -53,7 +53,7 @@ impl Kdc {
         let starttime = KerberosTime::from_system(kdc_time).map_err(|_| Malformed)?;
         let flags = TicketFlags::INITIAL
             .union(TicketFlags::PRE_AUTHENT)
-            .union(forwardable(body.kdc_options.0 & options::FORWARDABLE != 0));
+            .union(forwardable(body.kdc_options.0 & options::FORWARDABLE != 0 && !account.is_sensitive));
         let confirmation = WireChecksum::from(reply_key.checksum(KeyUsage::AS_REQ_CHECKSUM, request));
         let realm = self.realm.clone();
         let client = PrincipalName::principal(account.name()).map_err(|_| Malformed)?;

@@ -64,7 +64,7 @@ pub enum ClientError {
         realm: Realm,
     },
     /// The KDC refused. Its answer is not authenticated.
-    #[error("kdc of {realm} refused at {stage}: {code}{}", status.map_or_else(String::new, |status| format!(", {status}")))]
+    #[error("kdc of {realm} refused at {stage}: {code}{}", Besides { status: *status, text: text.as_deref() })]
     KdcRefused {
         /// In which exchange.
         stage: Stage,
@@ -74,6 +74,8 @@ pub enum ClientError {
         code: ErrorCode,
         /// The Windows status, where the KDC sent one.
         status: Option<NtStatus>,
+        /// Its words (`e-text`), without control characters, at most 200 of them.
+        text: Option<String>,
     },
     /// A verified reply proves that the clocks differ by more than is allowed.
     #[error("kdc's clock differs by {offset}: ours showed {}, the kdc's {}", Time(*.local), Time(.offset.apply(*.local)))]
@@ -112,8 +114,8 @@ impl ClientError {
     /// The error of an exchange that ended.
     pub(super) fn new(stage: Stage, error: ExchangeError) -> Self {
         match error {
-            ExchangeError::Kdc(KdcRefusal { realm, code, status, text: _ }) => {
-                Self::KdcRefused { stage, realm, code, status }
+            ExchangeError::Kdc(KdcRefusal { realm, code, status, text }) => {
+                Self::KdcRefused { stage, realm, code, status, text }
             }
             ExchangeError::Reply(error) => Self::ReplyRefused(error),
             ExchangeError::ClockSkew { offset, local } => Self::ClockSkew { offset, local },
@@ -164,6 +166,21 @@ impl fmt::Display for Stage {
             Self::S4u2Self => "s4u2self",
             Self::S4u2Proxy => "s4u2proxy",
         })
+    }
+}
+
+/// Writes what a KDC says beside its code.
+struct Besides<'a> {
+    status: Option<NtStatus>,
+    text: Option<&'a str>,
+}
+
+impl fmt::Display for Besides<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(status) = self.status {
+            write!(f, ", {status}")?;
+        }
+        self.text.map_or(Ok(()), |text| write!(f, ", {text:?}"))
     }
 }
 
@@ -231,10 +248,11 @@ mod tests {
             realm: Realm::new("CORP.EXAMPLE").unwrap(),
             code: ErrorCode::KDC_ERR_BADOPTION,
             status: Some(NtStatus::STATUS_NO_MATCH),
+            text: Some("no \"match\"".to_owned()),
         };
         assert_eq!(
             error.to_string(),
-            "kdc of CORP.EXAMPLE refused at s4u2proxy: KDC_ERR_BADOPTION (13), STATUS_NO_MATCH"
+            r#"kdc of CORP.EXAMPLE refused at s4u2proxy: KDC_ERR_BADOPTION (13), STATUS_NO_MATCH, "no \"match\"""#
         );
     }
 }

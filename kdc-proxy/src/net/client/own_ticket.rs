@@ -136,6 +136,14 @@ impl OwnTicketHolder {
         self.lock().key_pause.is_some()
     }
 
+    /// Drops the ticket if it is of the kind told, so that the next caller obtains another.
+    pub(super) fn forget_if(&self, is_of_no_use: impl FnOnce(&OwnTicket) -> bool) {
+        let mut state = self.lock();
+        if state.ticket.as_deref().is_some_and(is_of_no_use) {
+            state.ticket = None;
+        }
+    }
+
     /// A usable ticket; `obtain` is called if there is none or it is due.
     ///
     /// Of many concurrent callers one calls `obtain`; the others take what it got, its error included. While a ticket

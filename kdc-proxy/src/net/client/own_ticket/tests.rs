@@ -45,7 +45,7 @@ fn fresh() -> OwnTicket {
 
 fn refusal() -> ClientError {
     let code = ErrorCode::KDC_ERR_CLIENT_REVOKED;
-    ClientError::KdcRefused { stage: Stage::As, realm: realm(), code, status: None }
+    ClientError::KdcRefused { stage: Stage::As, realm: realm(), code, status: None, text: None }
 }
 
 /// A holder with this ticket.
@@ -172,6 +172,7 @@ fn wrong_key() -> ClientError {
         realm: realm(),
         code: ErrorCode::KDC_ERR_PREAUTH_FAILED,
         status: None,
+        text: None,
     }
 }
 
@@ -212,4 +213,15 @@ async fn any_other_failure_without_a_ticket_is_tried_again_at_once() {
     let holder = OwnTicketHolder::default();
     holder.get(|| async { Err(refusal()) }).await.unwrap_err();
     holder.get(|| async { Ok(fresh()) }).await.expect("tried again");
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_forgotten_is_obtained_anew_and_another_stays() {
+    let holder = holding(fresh()).await;
+    holder.forget_if(|_| false);
+    let kept = holder.get(never).await.unwrap();
+    holder.forget_if(|own| own.authenticated.tgt.ticket().bytes() == kept.authenticated.tgt.ticket().bytes());
+    assert!(holder.current().is_none());
+    let next = holder.get(|| async { Ok(fresh()) }).await.unwrap();
+    assert!(!Arc::ptr_eq(&kept, &next));
 }

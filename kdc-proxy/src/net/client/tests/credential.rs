@@ -261,3 +261,36 @@ async fn without_a_ticket_nothing_is_asked() {
     let error = client.change_password(&password, Form::Change, KPASSWD_PORT).await.unwrap_err();
     assert!(matches!(error, ChangeError::NoTicket(_)), "{error}");
 }
+
+#[tokio::test]
+async fn the_versions_of_a_keytab_are_told_and_a_password_has_none() {
+    let mut keytab = Keytab::default();
+    for (principal, kvno) in [("svc-broker", 3), ("SVC-BROKER", 4), ("svc-broker", 4), ("other", 9)] {
+        keytab.push(user(principal), kvno, 0, Key::new(Etype::Aes256, &[7; 32]).unwrap());
+    }
+    let nobody = settings(vec!["127.0.0.1:1".parse().unwrap()]);
+    let client = Client::new(nobody.clone(), Credential::Keytab(keytab)).unwrap();
+    assert_eq!(client.key_versions(), Some(vec![4, 3]));
+    assert_eq!(Client::new(nobody, of(PASSWORD)).unwrap().key_versions(), None);
+}
+
+#[tokio::test]
+async fn a_ticket_of_our_own_that_is_not_forwardable_can_be_forgotten() {
+    let kdc = shared();
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]);
+    kdc.lock().account_mut("svc-broker").unwrap().set_sensitive(true);
+    let evidence = client.s4u2self(&user("user1")).await.unwrap();
+    assert!(!evidence.is_forwardable());
+    kdc.lock().account_mut("svc-broker").unwrap().set_sensitive(false);
+    let stale = client.s4u2self(&user("user1")).await.unwrap();
+    assert!(!stale.is_forwardable(), "the ticket-granting ticket is still the old one");
+    client.forget_unforwardable_ticket();
+    let before = port.count(AS_REQ);
+    let evidence = client.s4u2self(&user("user1")).await.unwrap();
+    assert!(evidence.is_forwardable() && port.count(AS_REQ) > before);
+    let before = port.count(AS_REQ);
+    client.forget_unforwardable_ticket();
+    client.s4u2self(&user("user1")).await.unwrap();
+    assert_eq!(port.count(AS_REQ), before, "a ticket that is of use is kept");
+}

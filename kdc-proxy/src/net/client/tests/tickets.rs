@@ -157,7 +157,10 @@ async fn a_kdc_that_refuses_every_ticket_is_asked_twice_and_no_more() {
         }
     }));
     let error = client.s4u2self(&user("user1")).await.unwrap_err();
-    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, realm: realm(), code, status: None });
+    assert_eq!(
+        error,
+        ClientError::KdcRefused { stage: Stage::S4u2Self, realm: realm(), code, status: None, text: None }
+    );
     assert_eq!((port.count(AS_REQ), port.count(TGS_REQ)), (4, 2));
 }
 
@@ -244,7 +247,10 @@ async fn an_unknown_user_is_refused_by_the_kdc() {
     let error = client(vec![port.address.clone()]).s4u2self(&user("nobody")).await.unwrap_err();
     let code = ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN;
     let status = Some(NtStatus::STATUS_NO_SUCH_USER);
-    assert_eq!(error, ClientError::KdcRefused { stage: Stage::S4u2Self, realm: realm(), code, status });
+    assert_eq!(
+        error,
+        ClientError::KdcRefused { stage: Stage::S4u2Self, realm: realm(), code, status, text: None }
+    );
 }
 
 #[tokio::test]
