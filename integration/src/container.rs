@@ -5,6 +5,7 @@
 //! process that outlives a killed run ([`run`]), and, should that be killed too, by the next run.
 
 pub mod engine;
+pub mod frozen;
 pub mod image;
 pub mod network;
 pub mod run;
@@ -168,7 +169,15 @@ impl Container {
         self.engine.run(&["stop", "--time", "1", &self.name]).map(drop)
     }
 
-    /// Starts it again after [`Container::stop`].
+    /// Ends its processes at once, without a word to anyone.
+    ///
+    /// # Errors
+    /// Where the engine cannot.
+    pub fn kill(&self) -> Result<(), ContainerError> {
+        self.engine.run(&["kill", &self.name]).map(drop)
+    }
+
+    /// Starts it again after [`Container::stop`] or [`Container::kill`].
     ///
     /// # Errors
     /// Where the engine cannot.

@@ -13,6 +13,7 @@ use crate::{container::Container, wait};
 pub struct Lab {
     // Containers before their network: fields are dropped in order.
     controller: DomainController,
+    second: Option<DomainController>,
     network: Network,
     pki: Pki,
 }
@@ -34,7 +35,27 @@ impl Lab {
         let network = Network::create(name)?;
         let pki = Pki::new(wait::now())?;
         let controller = domain.start(&network, &pki)?;
-        Ok(Self { controller, network, pki })
+        Ok(Self { controller, second: None, network, pki })
+    }
+
+    /// A lab of one's own with the tests' domain on two controllers, `dc1` and `dc2`: each holds all of the directory, takes over the
+    /// other's changes within some seconds, and is named by both in DNS.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn with_two_controllers(name: &str) -> Result<Self, DomainError> {
+        Self::with_domain_on_two_controllers(name, Domain::of_the_tests())
+    }
+
+    /// Like [`Lab::with_two_controllers`], with another domain.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn with_domain_on_two_controllers(name: &str, domain: Domain) -> Result<Self, DomainError> {
+        let network = Network::create(name)?;
+        let pki = Pki::new(wait::now())?;
+        let [controller, second] = domain.start_pair(&network, &pki)?;
+        Ok(Self { controller, second: Some(second), network, pki })
     }
 
     /// The lab that the tests of this process share; they only read. It lives while someone uses it.
@@ -53,10 +74,16 @@ impl Lab {
         Ok(lab)
     }
 
-    /// The domain controller.
+    /// The domain controller, the first where there are two.
     #[must_use]
     pub fn controller(&self) -> &DomainController {
         &self.controller
+    }
+
+    /// All controllers of the domain.
+    #[must_use]
+    pub fn controllers(&self) -> Vec<&DomainController> {
+        [&self.controller].into_iter().chain(&self.second).collect()
     }
 
     /// The network that all of the lab's containers are on.
@@ -77,9 +104,12 @@ impl Lab {
     /// Where it cannot be built or started.
     pub fn client(&self, name: &str) -> Result<Container, DomainError> {
         let image = ImageSource::named("client").build()?;
-        let container = ContainerSpec::new(name, &image, &self.network, self.network.next_address())
-            .hostname(&format!("{name}.corp.example"))
-            .host(&self.controller.name(), self.controller.address())
+        let spec = ContainerSpec::new(name, &image, &self.network, self.network.next_address())
+            .hostname(&format!("{name}.corp.example"));
+        let container = self
+            .controllers()
+            .iter()
+            .fold(spec, |spec, controller| spec.host(controller.name(), controller.address()))
             .host(BROKER_NAME, self.network.host_address())
             .file("/etc/krb5.conf", self.controller.krb5_conf(), 0o644)
             .file("/etc/ssl/lab/machine-ca.pem", self.pki.machine_root_pem(), 0o644)

@@ -8,6 +8,8 @@ mod bench;
 #[cfg(test)]
 mod containers;
 #[cfg(test)]
+mod controllers;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod directory_scripts;

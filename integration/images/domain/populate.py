@@ -1,5 +1,6 @@
 """Fills the freshly provisioned local directory from domain.json, and writes what the tests need to know of it:
-/lab/facts.json (security identifiers by account) and /lab/keytabs/ACCOUNT.keytab."""
+/lab/facts.json (security identifiers by account) and /lab/keytabs/ACCOUNT.keytab. argv: domain.json, and "forced-names" for a
+directory that was replicated from such a one and lacks only what replication cannot know of."""
 
 import json
 import os
@@ -145,6 +146,9 @@ class Domain:
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         domain = Domain(json.load(file))
+    if sys.argv[2:] == ["forced-names"]:
+        domain.force_names()
+        return
     domain.fill()
     with open("/lab/facts.json", "w", encoding="utf-8") as file:
         json.dump(domain.facts(), file)

@@ -1,4 +1,5 @@
-"""Gives the frozen domain controller another address: in its DNS records, before it starts. argv: OLD NEW"""
+"""Gives the controllers of a frozen domain other addresses: in this one's DNS records, before it starts. argv: OLD NEW, each as
+"dc1=10.1.2.10 dc2=10.1.2.11"."""
 
 import os
 import sys
@@ -11,16 +12,21 @@ from samba.param import LoadParm
 from samba.samdb import SamDB
 
 
-def moved(octets, old, new):
+def addresses(text):
+    return dict(pair.split("=") for pair in text.split())
+
+
+def moved(octets, new):
     record = ndr_unpack(dnsp.DnssrvRpcRecord, octets)
-    if record.wType == dnsp.DNS_TYPE_A and record.data == old:
-        record.data = new
+    if record.wType == dnsp.DNS_TYPE_A and record.data in new:
+        record.data = new[record.data]
         return ndr_pack(record)
     return octets
 
 
 def main():
-    old, new = sys.argv[1:3]
+    old, new = map(addresses, sys.argv[1:3])
+    new = {address: new[name] for name, address in old.items()}
     lp = LoadParm()
     lp.load_default()
     db = SamDB(url="/var/lib/samba/private/sam.ldb", session_info=system_session(), lp=lp)
@@ -28,7 +34,7 @@ def main():
         base = f"DC={zones},{db.domain_dn()}"
         for node in db.search(base, ldb.SCOPE_SUBTREE, "(&(objectClass=dnsNode)(dnsRecord=*))", attrs=["dnsRecord"]):
             before = [bytes(value) for value in node["dnsRecord"]]
-            after = [moved(value, old, new) for value in before]
+            after = [moved(value, new) for value in before]
             if after != before:
                 message = ldb.Message(node.dn)
                 message["dnsRecord"] = ldb.MessageElement(after, ldb.FLAG_MOD_REPLACE, "dnsRecord")

@@ -16,8 +16,8 @@ use crate::pki::Credential;
 #[must_use]
 pub struct Configuration<'a> {
     lab: &'a Lab,
-    kdc: SocketAddr,
-    ldap: SocketAddr,
+    kdcs: Vec<SocketAddr>,
+    ldap: Vec<(String, SocketAddr)>,
     code_lifetime: String,
     accept_weak_mapping: bool,
     revocation: Revocation<'a>,
@@ -44,7 +44,7 @@ struct Rule {
 impl<'a> Configuration<'a> {
     /// The lab's: the members of `Desktop Users` may open desktops on `desk1`, `desk2` and `desk3`; gateways `gw1` and `gw2`.
     pub fn new(lab: &'a Lab) -> Self {
-        let address = lab.controller().address();
+        let controllers = lab.controllers();
         let rule = Rule {
             id: "desktop-users".to_owned(),
             group: "Desktop Users".to_owned(),
@@ -53,8 +53,11 @@ impl<'a> Configuration<'a> {
         };
         Self {
             lab,
-            kdc: (address, 88).into(),
-            ldap: (address, 636).into(),
+            kdcs: controllers.iter().map(|controller| (controller.address(), 88).into()).collect(),
+            ldap: controllers
+                .iter()
+                .map(|controller| (controller.name().to_owned(), (controller.address(), 636).into()))
+                .collect(),
             code_lifetime: "60s".to_owned(),
             accept_weak_mapping: false,
             revocation: Revocation::Lists { revoked: Vec::new(), until: None },
@@ -66,13 +69,13 @@ impl<'a> Configuration<'a> {
 
     /// Asks for tickets at another address.
     pub fn kdc(mut self, address: SocketAddr) -> Self {
-        self.kdc = address;
+        self.kdcs = vec![address];
         self
     }
 
     /// Asks for accounts at another address; the certificate must still be the domain controller's.
     pub fn ldap(mut self, address: SocketAddr) -> Self {
-        self.ldap = address;
+        self.ldap = vec![(self.lab.controller().name().to_owned(), address)];
         self
     }
 
@@ -170,9 +173,9 @@ impl<'a> Configuration<'a> {
         let folder = folder.display();
         let domain = self.lab.controller().domain();
         let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
-        let (controller, weak, code_lifetime) =
-            (self.lab.controller().name(), self.accept_weak_mapping, &self.code_lifetime);
-        let (ldap, kdc) = (self.ldap, self.kdc);
+        let (weak, code_lifetime) = (self.accept_weak_mapping, &self.code_lifetime);
+        let servers: Vec<String> = self.ldap.iter().map(|(name, at)| format!("{name}={at}")).collect();
+        let kdcs: Vec<String> = self.kdcs.iter().map(SocketAddr::to_string).collect();
         let mut text = format!(
             r#"[frontend]
 listen = ["{card}"]
@@ -190,7 +193,7 @@ roots = "{folder}/roots.pem"
 intermediates = "{folder}/intermediates.pem"
 
 [directory]
-servers = ["{controller}={ldap}"]
+servers = {servers:?}
 base_dn = "{base}"
 ca = "{folder}/machine-ca.pem"
 bind_name = "svc-broker@{dns}"
@@ -202,7 +205,7 @@ realm = "{realm}"
 service = "svc-broker"
 spn = "HTTP/{BROKER_NAME}"
 keytab = "credential:keytab"
-kdcs = ["{kdc}"]
+kdcs = {kdcs:?}
 
 [handoff]
 code_lifetime = "{code_lifetime}"

@@ -34,6 +34,11 @@ pub struct ImageSource {
 }
 
 impl Image {
+    /// The image of a reference.
+    pub(super) fn of(reference: String) -> Self {
+        Self { reference }
+    }
+
     /// The name the engine knows it by.
     #[must_use]
     pub fn reference(&self) -> &str {
@@ -104,10 +109,7 @@ impl ImageSource {
         }
         arguments.push(context.display().to_string());
         engine.run_within(&arguments, BUILD_LIMIT)?;
-        // What it took the place of is kept for a while, for work on another branch. Should this fail, disk space is lost.
-        let name = format!("label=kerbridge.image={}", self.name);
-        let old = ["image", "prune", "--all", "--force", "--filter", &name, "--filter", SUPERSEDED];
-        engine.attempt(&old, b"", BUILD_LIMIT).map(drop)
+        prune(engine, &self.name)
     }
 
     /// The build's context in a folder of its own.
@@ -142,7 +144,15 @@ impl ImageSource {
     }
 }
 
-fn exists(engine: &Engine, reference: &str) -> Result<bool, ContainerError> {
+/// Removes what an image of this name took the place of. It is kept for a while, for work on another branch; should this fail,
+/// disk space is lost.
+pub(super) fn prune(engine: &Engine, name: &str) -> Result<(), ContainerError> {
+    let name = format!("label=kerbridge.image={name}");
+    let old = ["image", "prune", "--all", "--force", "--filter", &name, "--filter", SUPERSEDED];
+    engine.attempt(&old, b"", BUILD_LIMIT).map(drop)
+}
+
+pub(super) fn exists(engine: &Engine, reference: &str) -> Result<bool, ContainerError> {
     Ok(engine.attempt(&["image", "inspect", reference], b"", Duration::from_secs(30))?.succeeded())
 }
 
@@ -157,7 +167,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ContainerError> {
     Ok(found)
 }
 
-fn lock(name: &str) -> Result<File, ContainerError> {
+pub(super) fn lock(name: &str) -> Result<File, ContainerError> {
     let path = std::env::temp_dir().join(format!("kerbridge-image-{name}.lock"));
     let file = File::create(&path).map_err(at(&path))?;
     file.lock().map_err(at(&path))?;

@@ -92,12 +92,15 @@ impl ContainerSpec {
     pub fn start(self) -> Result<Container, ContainerError> {
         let (engine, run) = (Engine::get()?, Run::current()?);
         // Unique in this run: two tests may each want a host of the same name, but not at the same address.
-        let [.., host] = self.address.octets();
+        let [first, second, third, host] = self.address.octets();
         let name = format!("{}-{}-{host}", self.network, self.name);
         let mut arguments: Vec<String> =
             ["create", "--name", &name, "--network", &self.network, "--ip", &self.address.to_string()]
                 .map(str::to_owned)
                 .into();
+        // The same one after every start: a new one is not heard of by those who spoke with the old one for up to half a minute.
+        let link = format!("02:42:{first:02x}:{second:02x}:{third:02x}:{host:02x}");
+        arguments.extend(["--mac-address".to_owned(), link]);
         // Removal and stopping need not wait for a process that takes no notice.
         arguments.extend(["--stop-timeout".to_owned(), "1".to_owned()]);
         arguments.extend(run.labels());

@@ -54,6 +54,11 @@ impl Domain {
         Self { realm: "CORP.EXAMPLE", netbios: "CORP", groups: Vec::new(), accounts: Vec::new() }
     }
 
+    /// The empty domain `BETA.EXAMPLE`, a forest of its own.
+    pub fn beta() -> Self {
+        Self { realm: "BETA.EXAMPLE", netbios: "BETA", groups: Vec::new(), accounts: Vec::new() }
+    }
+
     /// The domain of the end-to-end tests: `svc-broker` may delegate to `desk1` by its own list, to `desk2` because `desk2`
     /// says so, and not to `desk3`; the people each have one thing about them.
     pub fn of_the_tests() -> Self {
@@ -108,7 +113,7 @@ impl Domain {
         self
     }
 
-    /// Begins a person's account; its user principal name is `NAME@corp.example`, its password `NAME-Passw0rd`.
+    /// Begins a person's account; its user principal name is `NAME@` the domain's name, its password `NAME-Passw0rd`.
     pub fn user(self, name: &str) -> Self {
         self.account(name, Kind::User)
     }
@@ -197,10 +202,15 @@ impl Domain {
         labels.join(",")
     }
 
-    /// The DNS name of its domain controller.
+    /// The DNS name of its first domain controller.
     #[must_use]
     pub fn controller_name(&self) -> String {
-        format!("dc1.{}", self.dns_name())
+        self.controller_name_of(1)
+    }
+
+    /// The DNS name of the controller `dc1`, `dc2` and so on.
+    pub(super) fn controller_name_of(&self, number: u8) -> String {
+        format!("dc{number}.{}", self.dns_name())
     }
 
     /// The password of an account; none where there is no such account.
@@ -214,6 +224,8 @@ impl Domain {
         let accounts: Vec<Value> = self.accounts.iter().map(Account::to_json).collect();
         json!({
             "realm": self.realm,
+            "dns_name": self.dns_name(),
+            "base_dn": self.base_dn(),
             "netbios": self.netbios,
             "administrator_password": "administrator-Passw0rd",
             "groups": self.groups,
