@@ -96,7 +96,7 @@ pub fn kdc_proxy_reply(bytes: &[u8]) -> bool {
     assert_eq!(decode_reply(&again).as_ref(), Ok(&message));
     let name = crate::principal::PrincipalName::principal("a").expect("a name");
     let requests = [
-        Content::AsReq { client: name, server: None, armored: false },
+        Content::AsReq { client: name, server: None, armored: false, proving: false },
         Content::TgsReq { realm: "R".parse().expect("a realm"), server: None, ticket: Vec::new() },
         ticket(),
     ];

@@ -3,6 +3,7 @@
 pub mod client;
 mod kdc_list;
 pub mod locate;
+pub mod relay;
 mod system;
 mod tcp;
 pub mod transport;

@@ -327,9 +327,11 @@ impl fmt::Display for Principal {
     }
 }
 
+/// Whether two texts are the same name to Active Directory, which does not tell upper from lower case.
+///
 /// Two characters are the same letter only when both their lower and their upper forms agree: the Kelvin sign is
 /// not a `k`, although its lower form is.
-fn text_eq_ignoring_case(a: &str, b: &str) -> bool {
+pub fn text_eq_ignoring_case(a: &str, b: &str) -> bool {
     let (mut left, mut right) = (a.chars(), b.chars());
     loop {
         match (left.next(), right.next()) {

@@ -18,6 +18,7 @@ pub(crate) mod kind {
     pub(crate) const S4U_X509_USER: i32 = 130;
     pub(crate) const FX_FAST: i32 = 136;
     pub(crate) const REQ_ENC_PA_REP: i32 = 149;
+    pub(crate) const AS_FRESHNESS: i32 = 150;
     pub(crate) const PAC_OPTIONS: i32 = 167;
 }
 

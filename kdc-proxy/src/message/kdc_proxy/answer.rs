@@ -6,7 +6,7 @@ use crate::message::kdc_rep::{AsRep, KdcRep, TgsRep};
 use crate::message::krb_error::KrbError;
 use crate::message::padata::{EtypeInfo2Entry, kind};
 use crate::message::types::{PaData, Ticket, decode, principal};
-use crate::principal::Principal;
+use crate::principal::{Principal, PrincipalName};
 
 /// First octets of the messages: their application tags.
 const AP_REP: u8 = 0x6f;
@@ -19,6 +19,8 @@ pub enum KdcAnswer {
     Ticket {
         /// Whose ticket it is.
         client: Principal,
+        /// What it is for.
+        server: PrincipalName,
         /// The cipher of the ticket: tells tickets apart, however they are encoded.
         ticket: Vec<u8>,
         /// The salts of the client's password, where they are given.
@@ -81,6 +83,7 @@ fn ticket(reply: &KdcRep, msg_type: i32) -> Result<KdcAnswer, ProxyReplyError> {
     let ticket: Ticket = decode(reply.ticket.as_bytes())?;
     Ok(KdcAnswer::Ticket {
         client: principal(&reply.cname, &reply.crealm).map_err(|_| ProxyReplyError::Answer)?,
+        server: PrincipalName::try_from(&ticket.sname).map_err(|_| ProxyReplyError::Answer)?,
         ticket: ticket.enc_part.cipher.to_vec(),
         salts: reply.padata.as_deref().map(salts).unwrap_or_default(),
     })

@@ -16,6 +16,9 @@ const TGS_REQ: u8 = 0x6c;
 const AP_REQ: u8 = 0x6e;
 const KRB_PRIV: u8 = 0x75;
 
+/// Pre-authentication data that asks for something and proves nothing.
+const NO_PROOFS: [i32; 4] = [kind::PAC_REQUEST, kind::REQ_ENC_PA_REP, kind::AS_FRESHNESS, kind::PAC_OPTIONS];
+
 /// A message that may be forwarded. Nothing in it is proven.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
@@ -27,6 +30,8 @@ pub enum Content {
         server: Option<PrincipalName>,
         /// The true request is encrypted inside (PA-FX-FAST of RFC 6113), and the KDC will not look at this one.
         armored: bool,
+        /// It holds what may be a proof of the client's password, which the KDC counts when it is wrong.
+        proving: bool,
     },
     /// TGS-REQ. Its client is in the ticket, encrypted.
     TgsReq {
@@ -112,11 +117,12 @@ fn as_req(message: &[u8], target_domain: &Realm) -> Result<Content, ProxyRequest
         return Err(ProxyRequestError::RealmDiffers);
     }
     let client = body.cname.as_ref().ok_or(ProxyRequestError::Content)?;
-    let mut padata = request.padata.iter().flatten();
+    let kinds = || request.padata.iter().flatten().map(|element| element.padata_type);
     Ok(Content::AsReq {
         client: PrincipalName::try_from(client)?,
         server: server(&body)?,
-        armored: padata.any(|element| element.padata_type == kind::FX_FAST),
+        armored: kinds().any(|kind| kind == kind::FX_FAST),
+        proving: kinds().any(|kind| !NO_PROOFS.contains(&kind)),
     })
 }
 

@@ -55,10 +55,11 @@ fn the_published_requests_are_read_and_written_alike() {
 #[test]
 fn a_request_says_who_wants_what() {
     let client = |sample| ProxyRequest::parse(&bytes(sample)).unwrap().content().clone();
-    let Content::AsReq { client: name, server, armored } = client(vectors::KKDCP_AS[0]) else {
+    let Content::AsReq { client: name, server, armored, proving } = client(vectors::KKDCP_AS[0]) else {
         panic!("an as-req")
     };
-    assert_eq!((name.to_string().as_str(), armored), ("admin", false));
+    assert_eq!((name.to_string().as_str(), armored, proving), ("admin", false, false));
+    assert!(matches!(client(vectors::KKDCP_AS[1]), Content::AsReq { proving: true, .. }));
     assert_eq!(server.unwrap().to_string(), "krbtgt/FREEIPA.LOCAL");
     let Content::TgsReq { realm, server, ticket } = client(vectors::KKDCP_TGS) else { panic!("a tgs-req") };
     assert_eq!(realm.as_str(), "FREEIPA.LOCAL");
@@ -78,11 +79,13 @@ fn the_ticket_of_a_reply_is_known_again_in_the_request_that_rests_on_it() {
     let KdcAnswer::Error { code, salts: found } = answer else { panic!("asks for a proof") };
     assert_eq!(code, crate::error::ErrorCode::KDC_ERR_PREAUTH_REQUIRED);
     assert!(!found.is_empty() && found.iter().all(|salt| salt.eq_ignore_ascii_case(&salts[0])), "{found:?}");
-    let KdcAnswer::Ticket { client, ticket, .. } = KdcAnswer::read(&rounds[1].1, &contents[1]).unwrap()
+    let KdcAnswer::Ticket { client, server, ticket, .. } =
+        KdcAnswer::read(&rounds[1].1, &contents[1]).unwrap()
     else {
         panic!("a ticket")
     };
     assert_eq!(client.to_string().to_lowercase(), "svc-broker@corp.example");
+    assert!(server.is_krbtgt());
     for content in &contents[2..] {
         assert_eq!(content.ticket(), Some(ticket.as_slice()));
     }
