@@ -11,6 +11,7 @@ use ldap_map::certificate::CertificateFacts;
 use ldap_map::mapping::{MappingError, Strength, candidates, confirm, confirm_weak};
 use ldap_map::net::directory::{Directory, DirectoryError};
 use ldap_map::schema::Attribute;
+use ldap_map::sid::Sid;
 
 use crate::identity::ValidatedIdentity;
 
@@ -27,6 +28,7 @@ pub struct Settings {
 pub struct DirectoryAccount {
     account: Account,
     strength: Strength,
+    domain_sid: Sid,
 }
 
 impl DirectoryAccount {
@@ -34,6 +36,12 @@ impl DirectoryAccount {
     #[must_use]
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// The SID of the account's domain: the configured one, or the one that the directory told first.
+    #[must_use]
+    pub const fn domain_sid(&self) -> &Sid {
+        &self.domain_sid
     }
 
     /// How strongly the card maps to the account.
@@ -65,7 +73,7 @@ pub enum ResolveError {
         /// The account's name.
         sam_account_name: String,
         /// The SID a strong card would carry.
-        object_sid: ldap_map::sid::Sid,
+        object_sid: Sid,
     },
 }
 
@@ -98,12 +106,14 @@ pub async fn resolve(
 ) -> Result<DirectoryAccount, ResolveError> {
     let upn = candidates(identity.facts())?;
     let account = directory.account_by_upn(&upn).await?;
-    judge(account, settings, identity.facts(), now)
+    let domain_sid = directory.domain_sid().await?;
+    judge(account, domain_sid, settings, identity.facts(), now)
 }
 
 /// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
 fn judge(
     account: Account,
+    domain_sid: Sid,
     settings: &Settings,
     facts: &CertificateFacts,
     now: SystemTime,
@@ -118,7 +128,7 @@ fn judge(
             return Err(ResolveError::WeakMapping { sam_account_name, object_sid });
         }
     }
-    Ok(DirectoryAccount { account, strength })
+    Ok(DirectoryAccount { account, strength, domain_sid })
 }
 
 #[cfg(test)]
@@ -132,7 +142,14 @@ pub(crate) mod testing {
         let settings = Settings { accept_weak_mapping: true };
         let identity = crate::identity::testing::identity();
         let now = crate::identity::testing::now();
-        judge(person.account(), &settings, identity.facts(), now).expect("an account that may be used")
+        let account = person.account();
+        let domain_sid = account.object_sid.domain().expect("an account of a domain");
+        judge(account, domain_sid, &settings, identity.facts(), now).expect("an account that may be used")
+    }
+
+    /// The same in a domain that is known to have another SID.
+    pub(crate) fn account_in(domain_sid: Sid, person: &Person) -> DirectoryAccount {
+        DirectoryAccount { domain_sid, ..account(person) }
     }
 }
 
@@ -174,7 +191,8 @@ mod tests {
         accept_weak_mapping: bool,
         sid: Option<&str>,
     ) -> Result<DirectoryAccount, ResolveError> {
-        judge(person.account(), &Settings { accept_weak_mapping }, &facts(sid), now())
+        let domain_sid = DOMAIN_SID.parse().expect("a SID");
+        judge(person.account(), domain_sid, &Settings { accept_weak_mapping }, &facts(sid), now())
     }
 
     #[test]

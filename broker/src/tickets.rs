@@ -128,14 +128,32 @@ impl Issuer {
         let plan = Plan::new(account.account(), grant, &self.settings.realm)?;
         let evidence =
             self.client.s4u2self(&plan.subject).await.map_err(|error| self.explain(error, &plan, None))?;
-        let object_sid = &account.account().object_sid;
-        binding::check(object_sid, &Vouched::by(&evidence))?;
-        let membership = membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?;
-        if !evidence.is_forwardable() {
-            return Err(TicketError::NotForwardable { account: self.settings.account.joined() });
-        }
+        let judged = self.judge(account, grant, &evidence);
+        let membership = judged.inspect_err(|error| {
+            // Evidence that was refused is not used again: the next login asks the domain controllers anew.
+            self.client.forget(evidence.user());
+            tell(error, account, &plan, &evidence);
+        })?;
         let first = self.ask(&plan, &evidence, 0, at_most).await?;
-        Ok(DelegatedTicket { sid: object_sid.to_string(), membership, plan, evidence, first })
+        let sid = account.account().object_sid.to_string();
+        Ok(DelegatedTicket { sid, membership, plan, evidence, first })
+    }
+
+    /// Holds the evidence against what the directory says of the account and of its groups.
+    fn judge(
+        &self,
+        account: &DirectoryAccount,
+        grant: &Grant,
+        evidence: &Evidence,
+    ) -> Result<Membership, TicketError> {
+        let object_sid = &account.account().object_sid;
+        binding::check(object_sid, account.domain_sid(), &Vouched::by(evidence))?;
+        let membership = membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?;
+        if evidence.is_forwardable() {
+            Ok(membership)
+        } else {
+            Err(TicketError::NotForwardable { account: self.settings.account.joined() })
+        }
     }
 
     /// Asks for the ticket to the `place`-th granted service of a login.
@@ -184,6 +202,26 @@ impl Issuer {
             other => TicketError::Client(other),
         }
     }
+}
+
+/// Tells of evidence that contradicts the directory, in an event of its own: somebody forges, or renames accounts at this
+/// moment. The refusal itself is told where the login ends.
+fn tell(error: &TicketError, account: &DirectoryAccount, plan: &Plan, evidence: &Evidence) {
+    let event = match error {
+        TicketError::Mismatch(_) => "account_mismatch",
+        TicketError::Membership(_) => "membership_mismatch",
+        _ => return,
+    };
+    tracing::error!(
+        security_event = true,
+        event,
+        user = %plan.subject,
+        object_sid = %account.account().object_sid,
+        domain_sid = %account.domain_sid(),
+        pac_user_sid = %evidence.pac().user_sid(),
+        pac_domain_sid = %evidence.pac().domain_sid(),
+        "directory and domain controller contradict each other about an account"
+    );
 }
 
 #[cfg(test)]

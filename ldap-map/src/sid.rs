@@ -50,6 +50,19 @@ impl Sid {
         Self::from_parts(self.authority(), domain).ok()
     }
 
+    /// Reads the text form of a domain's SID: `S-1-5-21-` and three numbers.
+    ///
+    /// # Errors
+    /// [`SidError`]; [`SidError::NotADomain`] for the SID of anything else, an account of a domain among them.
+    pub fn parse_domain(text: &str) -> Result<Self, SidError> {
+        let sid: Self = text.parse()?;
+        let numbers: Vec<u32> = sid.sub_authorities().collect();
+        match numbers.as_slice() {
+            [21, _, _, _] if sid.authority() == 5 => Ok(sid),
+            _ => Err(SidError::NotADomain),
+        }
+    }
+
     /// The SID of another account of the same domain: this one with its last sub-authority replaced.
     #[must_use]
     pub fn sibling(&self, rid: u32) -> Self {
@@ -127,6 +140,9 @@ pub enum SidError {
     /// Not the text form `S-1-...` in its canonical spelling.
     #[error("the text is not a SID in its canonical form")]
     Text,
+    /// A SID, but not that of a domain.
+    #[error("the SID is not that of a domain, S-1-5-21- and three numbers")]
+    NotADomain,
 }
 
 fn check_count(count: usize) -> Result<(), SidError> {
@@ -171,6 +187,16 @@ mod tests {
         assert_eq!(512, sid(TEXT).rid());
         assert_eq!(Some(sid("S-1-5-21-1004336348-1177238915-682003330")), sid(TEXT).domain());
         assert_eq!(sid("S-1-5-21-1004336348-1177238915-682003330-525"), sid(TEXT).sibling(525));
+    }
+
+    #[test]
+    fn the_sid_of_a_domain_is_told_from_others() {
+        let domain = "S-1-5-21-1004336348-1177238915-682003330";
+        assert_eq!(Ok(sid(domain)), Sid::parse_domain(domain));
+        for other in [TEXT, "S-1-5-32", "S-1-5-21-1-2", "S-1-5-32-1-2-3", "S-1-18-21-1-2-3", "S-1-5-18"] {
+            assert_eq!(Err(SidError::NotADomain), Sid::parse_domain(other), "{other}");
+        }
+        assert_eq!(Err(SidError::Text), Sid::parse_domain("corp.example"));
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Loader<'_> {
         let validator = self.identity(&raw.identity);
         let cards = self.cards(raw.frontend, validator.as_ref(), &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
-        let directory = self.directory(&raw.directory);
+        let directory = self.directory(&raw.directory, raw.kerberos.domain_sid.clone());
         let policy = self.policy(&raw.rules, gateways);
         let kerberos = self.kerberos(&raw.kerberos, &raw.handoff, &raw.rules);
         let status = raw.health.as_ref().map(|health| self.status(health));

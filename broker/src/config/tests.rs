@@ -49,6 +49,23 @@ fn every_problem_is_reported_at_once_with_its_line() {
 }
 
 #[test]
+fn the_sid_of_the_domain_may_be_given_and_must_be_one() {
+    let written = Written::new();
+    let with = |sid: &str| {
+        let realm = "realm = \"CORP.EXAMPLE\"\n";
+        written.configuration(&COMPLETE.replace(realm, &format!("{realm}domain_sid = \"{sid}\"\n")));
+    };
+    with("S-1-5-21-1004336348-1177238915-682003330");
+    assert!(written.loaded().is_ok());
+    for wrong in ["S-1-5-32-544", "S-1-5-21-1004336348-1177238915-682003330-1103", "CORP"] {
+        with(wrong);
+        let problems = written.problems();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].contains(", kerberos.domain_sid: the "), "{problems:#?}");
+    }
+}
+
+#[test]
 fn an_empty_file_lacks_every_table_and_says_how_it_looks() {
     let written = Written::new();
     written.configuration("# nothing\n");

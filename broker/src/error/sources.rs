@@ -1,6 +1,7 @@
 //! Each step's error becomes a refusal: the code is chosen here, the text stays the error's own.
 
 use kdc_proxy::error::{EvidenceError, ReplyError, RequestError};
+use kdc_proxy::message::pac::PacError;
 use kdc_proxy::net::client::{ClientError, Stage};
 use ldap_map::account::NotUsable;
 use ldap_map::mapping::MappingError;
@@ -133,7 +134,9 @@ const fn directory_code(error: &DirectoryError) -> Code {
         DirectoryError::Attribute(_) => Code::AccountInvalid,
         DirectoryError::BindRefused { .. }
         | DirectoryError::SearchRefused { .. }
-        | DirectoryError::WrongDomain { .. } => Code::DirectoryRefused,
+        | DirectoryError::WrongDomain { .. }
+        | DirectoryError::WrongDomainSid { .. }
+        | DirectoryError::DomainObject(_) => Code::DirectoryRefused,
         // Busy, Unavailable, and whatever else keeps the directory from answering.
         _ => Code::DirectoryUnavailable,
     }
@@ -188,6 +191,18 @@ const fn meaning_code(meaning: Meaning) -> Code {
     }
 }
 
+/// Whether the ticket is the KDC's, opened with our own key, and speaks of somebody else than was asked for. What stands
+/// outside of it is nobody's word.
+const fn is_of_somebody_else(error: &EvidenceError) -> bool {
+    matches!(
+        error,
+        EvidenceError::TicketUser
+            | EvidenceError::Pac(
+                PacError::ClientName | PacError::ClientTime | PacError::UpnSid | PacError::RequestorSid
+            )
+    )
+}
+
 fn client_code(error: &ClientError) -> Code {
     match error {
         ClientError::KdcUnavailable { .. } | ClientError::NoKdc { .. } => Code::KdcUnavailable,
@@ -197,6 +212,9 @@ fn client_code(error: &ClientError) -> Code {
         ))
         | ClientError::Credential(_) => Code::BrokerCredentialRefused,
         ClientError::ReplyRefused(ReplyError::Evidence(EvidenceError::NotSupported)) => Code::KdcRefused,
+        ClientError::ReplyRefused(ReplyError::Evidence(error)) if is_of_somebody_else(error) => {
+            Code::AccountMismatch
+        }
         ClientError::ReplyRefused(_) => Code::KdcUntrusted,
         ClientError::Referral { stage: Stage::S4u2Self, .. } => Code::AccountUnknown,
         ClientError::Referral { stage: Stage::S4u2Proxy, .. } => Code::DelegationRefused,

@@ -34,6 +34,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0009-metrics-by-the-official-client.md")]
     pub mod d0009_metrics_by_the_official_client {}
+
+    #[doc = include_str!("decisions/0010-domain-sid-pinned-or-learned.md")]
+    pub mod d0010_domain_sid_pinned_or_learned {}
 }
 
 #[cfg(test)]

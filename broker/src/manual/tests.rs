@@ -53,3 +53,12 @@ fn every_decision_is_part_of_the_manual() {
         assert!(manual.contains(&format!("decisions/{name}")), "{name} is not in the manual");
     }
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test may block")]
+fn every_security_event_is_explained_to_the_administrator() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    for code in crate::error::Code::ALL.iter().filter(|code| code.is_security_event()) {
+        assert!(readme.contains(&format!("`{code}`")), "README.md does not explain {code}");
+    }
+}

@@ -44,12 +44,15 @@ pub enum Mismatch {
         account: Sid,
     },
     /// The domain's SID is another.
-    #[error("the PAC's domain is {vouched}, but objectSid of the account is {account}")]
+    #[error(
+        "the PAC's domain is {vouched}, but the domain is {domain} (kerberos.domain_sid, or objectSid of the domain's own \
+         object as the directory told it first)"
+    )]
     Domain {
         /// In the PAC; hexadecimal where it is no SID.
         vouched: String,
-        /// In the directory.
-        account: Sid,
+        /// As configured or learned.
+        domain: Sid,
     },
 }
 
@@ -89,16 +92,15 @@ pub(super) enum Unbound {
     Account(AccountRefused),
 }
 
-/// Holds the evidence against the account's `objectSid`: all must agree.
-pub(super) fn check(object_sid: &Sid, vouched: &Vouched) -> Result<(), Unbound> {
+/// Holds the evidence against the account's `objectSid` and the domain's own SID: all must agree.
+pub(super) fn check(object_sid: &Sid, domain_sid: &Sid, vouched: &Vouched) -> Result<(), Unbound> {
     if vouched.user_sid != object_sid.as_bytes() {
         let vouched = text(&vouched.user_sid);
         return Err(Unbound::Mismatch(Mismatch::User { vouched, account: object_sid.clone() }));
     }
-    let domain = object_sid.domain();
-    if domain.as_ref().map(Sid::as_bytes) != Some(vouched.domain_sid.as_slice()) {
+    if vouched.domain_sid != domain_sid.as_bytes() {
         let vouched = text(&vouched.domain_sid);
-        return Err(Unbound::Mismatch(Mismatch::Domain { vouched, account: object_sid.clone() }));
+        return Err(Unbound::Mismatch(Mismatch::Domain { vouched, domain: domain_sid.clone() }));
     }
     control(vouched.control).map_err(Unbound::Account)?;
     let protected = object_sid.sibling(PROTECTED_USERS);
@@ -142,6 +144,7 @@ fn text(sid: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const DOMAIN: &str = "S-1-5-21-1-2-3";
     const ALICE: &str = "S-1-5-21-1-2-3-1103";
     const NORMAL: u32 = 0x10;
 
@@ -160,6 +163,10 @@ mod tests {
             group_sids: vec![octets("S-1-5-21-1-2-3-513"), octets("S-1-18-2")],
             control: bits,
         }
+    }
+
+    fn check(object_sid: &Sid, vouched: &Vouched) -> Result<(), Unbound> {
+        super::check(object_sid, &sid(DOMAIN), vouched)
     }
 
     #[test]
@@ -194,6 +201,23 @@ mod tests {
     fn another_domain_is_a_mismatch() {
         let vouched = Vouched { domain_sid: octets("S-1-5-21-1-2-4"), ..alice(NORMAL) };
         assert!(matches!(check(&sid(ALICE), &vouched), Err(Unbound::Mismatch(Mismatch::Domain { .. }))));
+    }
+
+    #[test]
+    fn evidence_from_another_domain_than_the_configured_one_is_a_mismatch_even_where_the_directory_agrees() {
+        let configured = sid("S-1-5-21-7-8-9");
+        let refused = super::check(&sid(ALICE), &configured, &alice(NORMAL));
+        let mismatch = Mismatch::Domain { vouched: DOMAIN.to_owned(), domain: configured };
+        assert_eq!(refused, Err(Unbound::Mismatch(mismatch)));
+    }
+
+    #[test]
+    fn an_account_outside_of_the_domain_is_a_mismatch_whatever_domain_its_pac_names() {
+        let stranger = Vouched { user_sid: octets("S-1-5-21-7-8-9-1103"), ..alice(NORMAL) };
+        assert!(matches!(
+            check(&sid("S-1-5-21-7-8-9-1103"), &Vouched { domain_sid: octets("S-1-5-21-7-8-9"), ..stranger }),
+            Err(Unbound::Mismatch(Mismatch::Domain { .. }))
+        ));
     }
 
     #[test]

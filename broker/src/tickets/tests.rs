@@ -1,6 +1,8 @@
 //! The issuer against a KDC in memory, over a loopback connection.
 
+use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kdc_proxy::net::client::{Credential, Settings as ClientSettings};
 use kdc_proxy::testing::{Account, Kdc};
@@ -14,7 +16,8 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::clock;
-use crate::directory::testing::account;
+use crate::directory::testing::{account, account_in};
+use crate::error::{Refusal, Step};
 use crate::policy::testing::{grant, grant_by};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -42,9 +45,12 @@ fn alice() -> Account {
 
 /// What the directory says of alice, with the SID that the KDC in memory gives the relative identifier.
 fn person(rid: u32) -> DirectoryAccount {
+    account(&alice_of_the_directory(rid))
+}
+
+fn alice_of_the_directory(rid: u32) -> Person {
     let domain = "S-1-5-21-1111-2222-3333";
-    let person = Person::new("alice").sid(&format!("{domain}-{rid}")).member_of(&[&format!("{domain}-513")]);
-    account(&person)
+    Person::new("alice").sid(&format!("{domain}-{rid}")).member_of(&[&format!("{domain}-513")])
 }
 
 fn desktop() -> Grant {
@@ -54,11 +60,18 @@ fn desktop() -> Grant {
 /// An issuer whose KDC answers as long as this lives.
 struct Bench {
     issuer: Issuer,
+    /// How many requests the KDC got.
+    requests: Arc<AtomicUsize>,
     _kdc: JoinSet<()>,
 }
 
 impl Bench {
     async fn new(broker: Account, alice: Account) -> Self {
+        Self::keeping(Duration::ZERO, broker, alice).await
+    }
+
+    /// An issuer that uses evidence again for so long.
+    async fn keeping(s4u_cache: Duration, broker: Account, alice: Account) -> Self {
         let desk = ["TERMSRV", "HTTP", "host"]
             .iter()
             .fold(Account::new("DESK1$", 1300, "unsafe-desk"), |desk, class| {
@@ -69,7 +82,8 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = listener.local_addr().expect("a bound port").to_string();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, Arc::new(Mutex::new((kdc, rng)))));
+        let requests = Arc::new(AtomicUsize::new(0));
+        task.spawn(serve(listener, Arc::new(Mutex::new((kdc, rng))), Arc::clone(&requests)));
         let settings = ClientSettings {
             realm: realm(),
             service: PrincipalName::principal("svc-broker").expect("a name"),
@@ -81,7 +95,7 @@ impl Bench {
             allow_rc4: false,
             renew_before: Duration::from_secs(60),
             max_clock_offset: Duration::from_secs(300),
-            s4u_cache: Duration::ZERO,
+            s4u_cache,
         };
         let own = Settings {
             realm: realm(),
@@ -91,7 +105,7 @@ impl Bench {
         };
         let password = Credential::Password(Zeroizing::new("unsafe-broker".to_owned()));
         let client = Client::new(settings, password).expect("sound settings");
-        Self { issuer: Issuer::new(Arc::new(client), own), _kdc: task }
+        Self { issuer: Issuer::new(Arc::new(client), own), requests, _kdc: task }
     }
 
     async fn issue(&self) -> Result<DelegatedTicket, TicketError> {
@@ -100,13 +114,14 @@ impl Bench {
 }
 
 /// One request and its reply a connection, each after its length (RFC 4120 section 7.2.2).
-async fn serve(listener: TcpListener, kdc: Arc<Mutex<(Kdc, ChaCha20Rng)>>) {
+async fn serve(listener: TcpListener, kdc: Arc<Mutex<(Kdc, ChaCha20Rng)>>, requests: Arc<AtomicUsize>) {
     while let Ok((stream, _)) = listener.accept().await {
+        requests.fetch_add(1, Ordering::Relaxed);
         answer(stream, &kdc).await.expect("the client asks and waits");
     }
 }
 
-async fn answer(mut stream: TcpStream, kdc: &Mutex<(Kdc, ChaCha20Rng)>) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, kdc: &Mutex<(Kdc, ChaCha20Rng)>) -> io::Result<()> {
     let mut request = vec![0; usize::try_from(stream.read_u32().await?).expect("a small request")];
     stream.read_exact(&mut request).await?;
     let reply = {
@@ -159,6 +174,130 @@ async fn evidence_about_another_sid_is_a_mismatch() {
     let bench = Bench::new(broker(), alice()).await;
     let refused = bench.issuer.issue(&person(1104), &desktop(), HOUR).await.expect_err("the SIDs differ");
     assert!(matches!(refused, TicketError::Mismatch(Mismatch::User { .. })), "{refused}");
+}
+
+/// What is written into the log while it lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || log.clone());
+        tracing::subscriber::set_default(lines.finish())
+    }
+
+    /// The lines that are marked as security events.
+    fn security_events(&self) -> Vec<serde_json::Value> {
+        let octets = self.0.lock().expect("no test panics while writing").clone();
+        let text = String::from_utf8(octets).expect("a log is text");
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+            .filter(|line: &serde_json::Value| line["security_event"] == true)
+            .collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no test panics while writing").extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Two requests of the AS exchange, one of S4U2Self: what one login costs that ends with its evidence.
+const UP_TO_EVIDENCE: usize = 3;
+
+#[tokio::test]
+async fn a_mismatch_is_a_security_event_of_its_own_and_is_not_retried() {
+    let bench = Bench::new(broker(), alice()).await;
+    let log = Log::default();
+    let captured = log.capture();
+    let refused = bench.issuer.issue(&person(1104), &desktop(), HOUR).await.expect_err("the SIDs differ");
+    drop(captured);
+    assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE);
+    let events = log.security_events();
+    let [event] = events.as_slice() else { panic!("one event: {events:?}") };
+    assert_eq!(event["event"], "account_mismatch");
+    assert_eq!(event["user"], "alice@CORP.EXAMPLE");
+    assert_eq!(event["object_sid"], "S-1-5-21-1111-2222-3333-1104");
+    assert_eq!(event["pac_user_sid"], "S-1-5-21-1111-2222-3333-1103");
+    let refusal = Refusal::from_ticket(refused, Step::Issue);
+    assert_eq!(refusal.code(), "account_mismatch");
+    assert!(refusal.logged_code().is_security_event());
+}
+
+#[tokio::test]
+async fn evidence_from_another_domain_than_the_known_one_is_a_security_event() {
+    let bench = Bench::new(broker(), alice()).await;
+    let log = Log::default();
+    let captured = log.capture();
+    let elsewhere = account_in("S-1-5-21-7-8-9".parse().expect("a SID"), &alice_of_the_directory(1103));
+    let refused = bench.issuer.issue(&elsewhere, &desktop(), HOUR).await.expect_err("another domain");
+    drop(captured);
+    assert!(matches!(refused, TicketError::Mismatch(Mismatch::Domain { .. })), "{refused}");
+    assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE);
+    let events = log.security_events();
+    assert_eq!((events.len(), events[0]["event"].as_str()), (1, Some("account_mismatch")));
+    assert_eq!(events[0]["domain_sid"], "S-1-5-21-7-8-9");
+    assert_eq!(events[0]["pac_domain_sid"], "S-1-5-21-1111-2222-3333");
+}
+
+#[tokio::test]
+async fn groups_that_the_pac_does_not_confirm_are_a_security_event_and_not_asked_for_again() {
+    let bench = Bench::new(broker(), alice()).await;
+    let grant = grant_by("S-1-5-21-1111-2222-3333-2001", "desk1.corp.example", &["TERMSRV"]);
+    let log = Log::default();
+    let captured = log.capture();
+    let refused = bench.issuer.issue(&person(1103), &grant, HOUR).await.expect_err("no such group");
+    drop(captured);
+    assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE);
+    assert_eq!(log.security_events()[0]["event"], "membership_mismatch");
+    assert_eq!(Refusal::from_ticket(refused, Step::Issue).code(), "membership_mismatch");
+}
+
+#[tokio::test]
+async fn refused_evidence_is_not_used_for_the_next_login() {
+    let bench = Bench::keeping(HOUR, broker(), alice()).await;
+    bench.issuer.issue(&person(1104), &desktop(), HOUR).await.expect_err("the SIDs differ");
+    bench.issue().await.expect("everything is set up");
+    // S4U2Self anew and S4U2Proxy, under the ticket-granting ticket of the first login.
+    assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE + 2);
+    bench.issue().await.expect("everything is set up");
+    assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE + 2, "good evidence is used again");
+}
+
+#[tokio::test]
+async fn what_the_pac_says_of_an_account_keeps_it_out_whatever_the_directory_says() {
+    let cases: [(Account, &str); 8] = [
+        (alice().control_bits(0x80), "account_not_a_person"),
+        (alice().control_bits(0x100), "account_not_a_person"),
+        (alice().control_bits(0x40), "account_not_a_person"),
+        (alice().control_bits(0x10 | 0x80), "account_not_a_person"),
+        (alice().control_bits(0), "account_not_a_person"),
+        (alice().control_bits(0x11), "account_disabled"),
+        (alice().control_bits(0x4010), "account_not_delegable"),
+        (alice().member_of(&[525]), "account_protected"),
+    ];
+    for (account, code) in cases {
+        let bench = Bench::new(broker(), account).await;
+        let refused = bench.issue().await.expect_err(code);
+        assert!(matches!(refused, TicketError::Account(_)), "{code}: {refused}");
+        assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE, "{code}");
+        assert_eq!(Refusal::from_ticket(refused, Step::Issue).code(), code);
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_the_pac_permits() {
+    let bench = Bench::new(broker(), alice().member_of(&[2001])).await;
+    let grant = grant_by("S-1-5-21-1111-2222-3333-2001", "desk1.corp.example", &["TERMSRV"]);
+    let ticket = bench.issuer.issue(&person(1103), &grant, HOUR).await.expect("the PAC names the group");
+    assert_eq!(ticket.membership(), "member of S-1-5-21-1111-2222-3333-2001 by directory and PAC");
 }
 
 #[tokio::test]

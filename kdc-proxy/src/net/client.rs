@@ -229,6 +229,11 @@ impl Client {
         }
     }
 
+    /// Forgets the evidence of `user`, as the KDC wrote the name, and every ticket made from it: the next call asks anew.
+    pub fn forget(&self, user: &Principal) {
+        self.cache().forget(user);
+    }
+
     /// Fresh evidence that says what `judged` says.
     async fn same_evidence(
         &self,

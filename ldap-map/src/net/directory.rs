@@ -4,6 +4,7 @@
 //! connection that it used is given up.
 
 mod delegation;
+mod domain_sid;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::CertificateDer;
 
+use self::domain_sid::DomainSid;
 use super::clock;
 use super::error::Fault;
 use super::group_names::GroupNames;
@@ -63,6 +65,7 @@ pub struct Directory {
     domain: Dn,
     dns_domain: String,
     group_names: GroupNames,
+    domain_sid: DomainSid,
 }
 
 /// A directory that answers.
@@ -113,6 +116,7 @@ impl Directory {
             domain,
             dns_domain,
             group_names: GroupNames::default(),
+            domain_sid: DomainSid::default(),
         })
     }
 
@@ -138,7 +142,7 @@ impl Directory {
         self.pool.forget_refusal();
     }
 
-    /// Whether some server answers, holds the configured domain and knows the base.
+    /// Whether some server answers, holds the configured domain, which has the SID it should, and knows the base.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -275,6 +279,7 @@ impl Directory {
         }
         let time = root.optional_text(Attribute::CURRENT_TIME).map_err(DirectoryError::from)?;
         let server_time = time.and_then(|time| from_generalized_time(time).ok());
+        self.read_domain_sid(connection).await?;
         let attributes = [Attribute::OBJECT_CLASS];
         let found =
             self.search(connection, self.base.as_str(), Scope::Base, &everything, &attributes, 1).await?;

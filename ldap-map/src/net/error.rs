@@ -7,6 +7,7 @@ use super::bind::BindRefusal;
 use crate::dn::Dn;
 use crate::entry::AttributeError;
 use crate::message::response::{MessageError, ResultCode};
+use crate::sid::Sid;
 
 /// Why there is no account, or no healthy directory.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,6 +49,19 @@ pub enum DirectoryError {
         /// The server's own.
         found: String,
     },
+    /// The domain has another SID than the one expected, or than another server said.
+    #[error("the server {server} says that objectSid of its domain is {found}, but {expected} is expected")]
+    WrongDomainSid {
+        /// The server's name.
+        server: String,
+        /// What was configured, or said before.
+        expected: Sid,
+        /// What the server says.
+        found: Sid,
+    },
+    /// The SID of the domain's own object cannot be read.
+    #[error("the domain's own object cannot be read: {0}")]
+    DomainObject(AttributeError),
     /// All connections were in use for as long as a login may wait.
     #[error("all connections to the directory are in use")]
     Busy,

@@ -315,6 +315,84 @@ async fn a_base_that_is_not_in_the_domain_is_told_by_the_check() {
     );
 }
 
+/// The directory, but for the domain's own object.
+fn domain_of(attributes: Person) -> impl Fn(&Asked) -> Vec<Answer> {
+    let ordinary = ordinary();
+    move |asked| match asked {
+        Asked::Search { base, scope: 0, .. } if base == "DC=corp,DC=example" => {
+            vec![Answer::Entry(attributes.clone()), Answer::Done(0)]
+        }
+        _ => ordinary(asked),
+    }
+}
+
+fn domain() -> Person {
+    Person::empty("DC=corp,DC=example")
+}
+
+#[tokio::test]
+async fn the_sid_of_the_domain_is_read_once() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let directory = open(settings(&ca, &[&server]));
+    for _ in 0..3 {
+        assert_eq!(DOMAIN_SID, directory.domain_sid().await.unwrap().to_string());
+    }
+    let searches = server.asked().iter().filter(|asked| matches!(asked, Asked::Search { .. })).count();
+    assert_eq!(1, searches);
+}
+
+#[tokio::test]
+async fn a_domain_of_another_sid_than_expected_is_refused_at_every_contact() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, ordinary()).await;
+    let other: Sid = "S-1-5-21-1-2-3".parse().unwrap();
+    let directory = open(settings(&ca, &[&server])).expecting(other.clone());
+    for error in [
+        directory.domain_sid().await.unwrap_err(),
+        directory.domain_sid().await.unwrap_err(),
+        directory.check().await.unwrap_err(),
+    ] {
+        let DirectoryError::WrongDomainSid { expected, found, .. } = error else { panic!("{error}") };
+        assert_eq!((other.clone(), DOMAIN_SID), (expected, found.to_string().as_str()));
+    }
+    let right = open(settings(&ca, &[&server])).expecting(DOMAIN_SID.parse().unwrap());
+    assert_eq!(DOMAIN_SID, right.domain_sid().await.unwrap().to_string());
+    right.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_says_another_sid_than_the_one_before_is_told_by_the_check() {
+    let ca = Ca::new();
+    let answers = std::sync::atomic::AtomicUsize::new(0);
+    let (first, then) = (domain().sid(DOMAIN_SID), domain().sid("S-1-5-21-1-2-3"));
+    let (first, then) = (domain_of(first), domain_of(then));
+    let script = move |asked: &Asked| {
+        let of_domain = matches!(asked, Asked::Search { base, scope: 0, .. } if base == "DC=corp,DC=example");
+        let before = answers.fetch_add(usize::from(of_domain), std::sync::atomic::Ordering::Relaxed);
+        if before == 0 { first(asked) } else { then(asked) }
+    };
+    let server = Server::start(&ca, NAME, script).await;
+    let directory = open(settings(&ca, &[&server]));
+    assert_eq!(DOMAIN_SID, directory.domain_sid().await.unwrap().to_string());
+    let error = directory.check().await.unwrap_err();
+    assert!(matches!(error, DirectoryError::WrongDomainSid { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_hidden_sid_of_the_domain_is_refused_unless_one_is_expected() {
+    let ca = Ca::new();
+    let server = Server::start(&ca, NAME, domain_of(domain())).await;
+    let error = open(settings(&ca, &[&server])).domain_sid().await.unwrap_err();
+    assert!(matches!(error, DirectoryError::DomainObject(_)), "{error}");
+    let pinned = open(settings(&ca, &[&server])).expecting(DOMAIN_SID.parse().unwrap());
+    assert_eq!(DOMAIN_SID, pinned.domain_sid().await.unwrap().to_string());
+
+    let server = Server::start(&ca, NAME, domain_of(domain().with("objectSid", &["no sid"]))).await;
+    let pinned = open(settings(&ca, &[&server])).expecting(DOMAIN_SID.parse().unwrap());
+    assert!(matches!(pinned.domain_sid().await, Err(DirectoryError::DomainObject(_))));
+}
+
 #[test]
 fn lookups_can_move_between_threads() {
     fn moves<T: Future + Send>(future: T) -> T {

@@ -3,23 +3,32 @@
 use ldap_map::{
     dn::Dn,
     net::directory::{Bind, Directory, LdapServer, Settings, SettingsError},
+    sid::Sid,
 };
 
 use super::Loader;
 use crate::config::{
+    document::Located,
     problem::{Fault, Place},
     raw,
 };
 
 impl Loader<'_> {
-    /// Makes the client of the directory. It has connected to no server yet.
-    pub(super) fn directory(&self, raw: &raw::Directory) -> Option<Directory> {
+    /// Makes the client of the directory, whose domain must have `domain_sid` where that is given. It has connected to no
+    /// server yet.
+    pub(super) fn directory(
+        &self,
+        raw: &raw::Directory,
+        domain_sid: Option<Located<String>>,
+    ) -> Option<Directory> {
         let servers = raw.servers.clone().map(|servers| {
             let parse = |server| self.parsed(Some(server), |text| text.parse::<LdapServer>());
             let servers: Vec<_> = servers.into_iter().map(parse).collect();
             servers.into_iter().collect::<Option<Vec<_>>>()
         });
         let base_dn = self.parsed(raw.base_dn.clone(), |text| text.parse::<Dn>());
+        let is_pinned = domain_sid.is_some();
+        let domain_sid = self.parsed(domain_sid, Sid::parse_domain);
         let roots = self.certificates(raw.ca.as_ref());
         let bind = self.bind(raw);
         let settings = Settings {
@@ -32,6 +41,7 @@ impl Loader<'_> {
             operation_timeout: raw.operation_timeout.as_ref()?.value,
         };
         match Directory::new(settings) {
+            Ok(directory) if is_pinned => Some(directory.expecting(domain_sid?)),
             Ok(directory) => Some(directory),
             Err(error) => {
                 self.problems.note(place_of(&error, raw), Fault::step(error));

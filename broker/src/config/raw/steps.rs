@@ -110,6 +110,7 @@ impl Directory {
 pub(in crate::config) struct Kerberos {
     pub(in crate::config) place: Place,
     pub(in crate::config) realm: Option<Located<String>>,
+    pub(in crate::config) domain_sid: Option<Located<String>>,
     pub(in crate::config) service: Option<Located<String>>,
     pub(in crate::config) spn: Option<Located<String>>,
     pub(in crate::config) keytab: Option<Located<SecretSource>>,
@@ -131,6 +132,7 @@ impl Kerberos {
         let read = Self {
             place: section.place(),
             realm: section.required("realm"),
+            domain_sid: section.optional("domain_sid"),
             service: section.required("service"),
             spn: section.required("spn"),
             keytab: section.optional("keytab"),

@@ -68,6 +68,44 @@ fn a_mismatch_of_sids_is_a_security_event_of_its_own() {
 }
 
 #[test]
+fn a_ticket_that_speaks_of_somebody_else_is_a_mismatch_and_any_other_failed_check_an_untrusted_answer() {
+    let code = |error: EvidenceError| client(ClientError::ReplyRefused(error.into()));
+    for error in [
+        EvidenceError::TicketUser,
+        EvidenceError::Pac(PacError::ClientName),
+        EvidenceError::Pac(PacError::ClientTime),
+        EvidenceError::Pac(PacError::UpnSid),
+        EvidenceError::Pac(PacError::RequestorSid),
+    ] {
+        assert_eq!(code(error), Code::AccountMismatch, "{error}");
+    }
+    for error in [
+        // Not protected by any key: anybody can have changed it.
+        EvidenceError::ReplyUser,
+        EvidenceError::TicketDecryption,
+        EvidenceError::SessionKey,
+        EvidenceError::PacMissing,
+        EvidenceError::Pac(PacError::ServerSignature),
+    ] {
+        assert_eq!(code(error), Code::KdcUntrusted, "{error}");
+        assert!(code(error).is_security_event());
+    }
+}
+
+#[test]
+fn a_domain_of_another_sid_is_the_directorys_refusal_and_names_both() {
+    let (expected, found) = ("S-1-5-21-1-2-3", "S-1-5-21-7-8-9");
+    let error = DirectoryError::WrongDomainSid {
+        server: "dc1.corp.example".to_owned(),
+        expected: expected.parse().expect("a SID"),
+        found: found.parse().expect("a SID"),
+    };
+    let refusal = Refusal::from(ResolveError::Directory(error));
+    assert_eq!(refusal.code(), "directory_refused");
+    assert!(refusal.detail().contains(expected) && refusal.detail().contains(found), "{}", refusal.detail());
+}
+
+#[test]
 fn groups_that_the_pac_does_not_confirm_are_a_security_event_of_their_own() {
     let groups = vec!["S-1-5-21-1-2-3-2001".parse().expect("a SID")];
     let refusal = ticket(TicketError::Membership(NotVouched { rule: "desktop-users".to_owned(), groups }));

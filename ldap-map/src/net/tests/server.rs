@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::message::response::Message;
 use crate::net::server::LdapServer;
 use crate::sid::Sid;
-use crate::testing::Person;
+use crate::testing::{DOMAIN_SID, Person};
 use crate::tlv::{ENUMERATED, INTEGER, OCTET_STRING, Reader, Rules, SEQUENCE, SET, element};
 
 /// What a client asked.
@@ -148,7 +148,9 @@ pub(super) fn directory(
         ],
         Asked::Search { base, scope: 0, .. } => match people.iter().find(|person| person.dn == *base) {
             Some(person) => vec![Answer::Entry(person.clone()), Answer::Done(0)],
-            None if base == "DC=corp,DC=example" => vec![Answer::Entry(Person::empty(base)), Answer::Done(0)],
+            None if base == "DC=corp,DC=example" => {
+                vec![Answer::Entry(Person::empty(base).sid(DOMAIN_SID)), Answer::Done(0)]
+            }
             None => vec![Answer::Done(32)],
         },
         Asked::Search { size_limit, .. } if asked.mentions("userPrincipalName") => {
