@@ -107,12 +107,12 @@ impl App {
 
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::new());
-        let interface = grpc::routes(Arc::clone(&desk), gateway_api.request_timeout).await;
+        let interface = grpc::routes(Arc::clone(&desk), gateway_api.calls, drain.clone()).await;
         let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
         if let Some(listener) = status_listener {
             listener.serve(&status::router(monitor.report(), Arc::clone(&metrics)), &drain, &tasks);
         }
-        let backstop = gateway_api.request_timeout.saturating_add(BACKSTOP);
+        let backstop = gateway_api.calls.deadline.saturating_add(BACKSTOP);
         gateway_listener.serve(&admit(interface.router, known, backstop), &drain, &tasks);
         card_listener.serve(&web::router(Arc::new(Portal { line: current }), cards.logins), &drain, &tasks);
         tasks.spawn(monitor.run(drain.clone()));

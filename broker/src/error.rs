@@ -34,6 +34,8 @@ pub enum Step {
     Redeem,
     /// A gateway's `IssueTicket`.
     IssueTicket,
+    /// A gateway's `InitSecurityContext`.
+    InitSecurityContext,
     /// A gateway's `EndSession`.
     EndSession,
 }
@@ -51,6 +53,7 @@ impl Step {
             Self::HandOff => "hand_off",
             Self::Redeem => "redeem",
             Self::IssueTicket => "issue_ticket",
+            Self::InitSecurityContext => "init_security_context",
             Self::EndSession => "end_session",
         }
     }
@@ -83,6 +86,12 @@ impl Refusal {
     /// A refusal with the error that explains it to the administrator.
     pub fn because(code: Code, step: Step, cause: impl Error + Send + Sync + 'static) -> Self {
         Self { code, step, cause: Some(Box::new(cause)) }
+    }
+
+    /// The same refusal, at the step that asked for what was refused.
+    #[must_use]
+    pub fn at(self, step: Step) -> Self {
+        Self { step, ..self }
     }
 
     /// The code the caller sees, `snake_case`.

@@ -1,9 +1,12 @@
 //! Handing a login over to its gateway: the one-time code, the session behind it, and the forms of credential.
 //!
+//! A gateway that is to hold no key gets no credential at all: [`SecurityContext`] plays the initiator for it.
+//!
 //! No I/O but for the further tickets that [`Further`] asks for. Nothing is stored outside of memory: a restart ends every
 //! session, and its person logs in again.
 
 mod code;
+mod context;
 mod desk;
 mod error;
 pub mod forms;
@@ -14,6 +17,7 @@ mod store;
 pub(crate) mod testing;
 
 pub use self::code::{MalformedToken, Token};
+pub use self::context::{Answer, ContextRequest, Counts, SecurityContext, SecurityContextError};
 pub use self::desk::{Call, Desk, Further, Handoff, Opening, Settings};
 pub use self::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 pub use self::login::Login;

@@ -12,6 +12,20 @@ const DEFINITION: &str = "kerbridge/v1/gateway.proto";
 const GENERATED: &str = "src/frontend/grpc/generated";
 const DESCRIPTOR: &str = "descriptor.bin";
 
+/// Messages that carry secrets, and those of them that are wiped.
+const SECRET: [&str; 8] = [
+    "Session",
+    "IssueTicketRequest",
+    "EndSessionRequest",
+    "StartContext",
+    "ContextToken",
+    "ContextEstablished",
+    "UnwrapRequest",
+    "Wrapped",
+];
+const SECRET_AND_WIPED: [&str; 6] =
+    ["RedeemRequest", "Ticket", "WrapRequest", "Unwrapped", "GetMicRequest", "VerifyMicRequest"];
+
 #[test]
 fn generated_code_matches_the_interface_definition() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
@@ -57,16 +71,19 @@ fn generate(out: &Path) {
     let set = protox::compile([DEFINITION], ["proto"]).expect("the definition compiles");
     std::fs::write(out.join(DESCRIPTOR), set.encode_to_vec()).expect("the scratch directory is writable");
     let wiped = "#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]";
-    tonic_prost_build::configure()
+    let mut builder = tonic_prost_build::configure()
         .build_client(true)
         .build_server(true)
         .build_transport(false)
-        .emit_rerun_if_changed(false)
-        // Messages that carry secrets print only their kind, and wipe what is secret.
-        .skip_debug(["kerbridge.v1.RedeemRequest", "kerbridge.v1.Session", "kerbridge.v1.Ticket"])
-        .skip_debug(["kerbridge.v1.IssueTicketRequest", "kerbridge.v1.EndSessionRequest"])
-        .message_attribute("kerbridge.v1.RedeemRequest", wiped)
-        .message_attribute("kerbridge.v1.Ticket", wiped)
+        .emit_rerun_if_changed(false);
+    // Messages that carry secrets print only their kind, and wipe what is secret.
+    for message in SECRET.iter().chain(&SECRET_AND_WIPED) {
+        builder = builder.skip_debug([format!("kerbridge.v1.{message}")]);
+    }
+    for message in SECRET_AND_WIPED {
+        builder = builder.message_attribute(format!("kerbridge.v1.{message}"), wiped);
+    }
+    builder
         .field_attribute("kerbridge.v1.Ticket.form", "#[zeroize(skip)]")
         .field_attribute("kerbridge.v1.Ticket.expires_at", "#[zeroize(skip)]")
         .out_dir(out)

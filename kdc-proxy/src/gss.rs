@@ -27,6 +27,10 @@ mod message;
 mod mic;
 mod negotiate;
 mod sequence;
+#[cfg(any(test, fuzzing, feature = "__testing"))]
+mod still;
+#[cfg(any(test, feature = "__testing"))]
+pub mod testing;
 mod wrap;
 
 use std::time::SystemTime;

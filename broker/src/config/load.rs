@@ -191,6 +191,7 @@ fn fixed(raw: &Raw) -> String {
         &frontend.max_connections_per_address,
         &frontend.max_logins,
         &gateway_api.max_connections,
+        &gateway_api.max_contexts,
     );
     let times = (
         &frontend.handshake_timeout,
@@ -200,6 +201,7 @@ fn fixed(raw: &Raw) -> String {
         &frontend.drain_timeout,
         &gateway_api.handshake_timeout,
         &gateway_api.request_timeout,
+        &gateway_api.context_idle_timeout,
     );
     format!("{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {handoff:?} {log:?} {health:?}")
 }

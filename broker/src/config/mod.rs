@@ -35,7 +35,7 @@ pub use self::{
 };
 use crate::{
     directory,
-    frontend::{gateways::Gateways, listener, web},
+    frontend::{gateways::Gateways, grpc, listener, web},
     handoff,
     identity::Validator,
     logging::Format,
@@ -102,8 +102,8 @@ pub struct GatewayApi {
     pub tls: Arc<ServerConfig>,
     /// Bounds on connections.
     pub connections: listener::Limits,
-    /// Time for one request.
-    pub request_timeout: Duration,
+    /// Bounds on calls.
+    pub calls: grpc::Limits,
     /// Who may call.
     pub gateways: Arc<Gateways>,
 }

@@ -112,6 +112,8 @@ pub(super) struct GatewayApi {
     pub(super) handshake_timeout: Option<Located<Duration>>,
     pub(super) request_timeout: Option<Located<Duration>>,
     pub(super) max_connections: Option<Located<usize>>,
+    pub(super) max_contexts: Option<Located<usize>>,
+    pub(super) context_idle_timeout: Option<Located<Duration>>,
 }
 
 impl GatewayApi {
@@ -125,6 +127,8 @@ impl GatewayApi {
             handshake_timeout: section.within("handshake_timeout", seconds(10), SECOND..=MINUTE),
             request_timeout: section.within("request_timeout", seconds(15), SECOND..=5 * MINUTE),
             max_connections: section.within("max_connections", 256, 1..=1_000_000),
+            max_contexts: section.within("max_contexts", 256, 1..=100_000),
+            context_idle_timeout: section.within("context_idle_timeout", 10 * MINUTE, SECOND..=24 * HOUR),
         };
         section.close();
         read

@@ -1,6 +1,7 @@
 //! Each step's error becomes a refusal: the code is chosen here, the text stays the error's own.
 
-use kdc_proxy::error::{EvidenceError, ReplyError, RequestError};
+use kdc_proxy::error::{ErrorCode, EvidenceError, ReplyError, RequestError};
+use kdc_proxy::gss::{ContextError, MessageError};
 use kdc_proxy::message::pac::PacError;
 use kdc_proxy::net::client::{ClientError, Stage};
 use ldap_map::account::NotUsable;
@@ -9,7 +10,9 @@ use ldap_map::net::directory::DirectoryError;
 
 use super::{Code, Refusal, Step};
 use crate::directory::ResolveError;
-use crate::handoff::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
+use crate::handoff::{
+    EndsWith, HandOffError, IssueTicketError, RedeemError, SecurityContextError, SessionError,
+};
 use crate::identity::IdentityError;
 use crate::policy::Denial;
 use crate::tickets::{AccountRefused, Meaning, SubjectError, TicketError};
@@ -112,7 +115,52 @@ impl From<IssueTicketError<TicketError>> for Refusal {
             IssueTicketError::NotGranted => Self::because(Code::ServiceNotGranted, Step::IssueTicket, error),
             IssueTicketError::Ticket(error) => Self::from_ticket(error, Step::IssueTicket),
             IssueTicketError::Form(error) => Self::because(Code::Internal, Step::IssueTicket, error),
+            IssueTicketError::Context(error) => {
+                Self::from(SecurityContextError::from(error)).at(Step::IssueTicket)
+            }
         }
+    }
+}
+
+impl From<SecurityContextError> for Refusal {
+    fn from(error: SecurityContextError) -> Self {
+        let code = match &error {
+            SecurityContextError::NotEstablished | SecurityContextError::Established => Code::RequestInvalid,
+            SecurityContextError::Making(error) => making_code(error),
+            SecurityContextError::Message(error) => message_code(error),
+        };
+        Self::because(code, Step::InitSecurityContext, error)
+    }
+}
+
+fn making_code(error: &ContextError) -> Code {
+    match error {
+        ContextError::Etype(_) => Code::EncryptionUnsupported,
+        ContextError::Refused(ErrorCode::KRB_AP_ERR_SKEW) => Code::ClockSkew,
+        ContextError::Malformed
+        | ContextError::Refused(_)
+        | ContextError::Rejected
+        | ContextError::OtherMechanism => Code::ContextRefused,
+        ContextError::Proof(_)
+        | ContextError::Subkey(_)
+        | ContextError::NotProven
+        | ContextError::MechListMic => Code::ContextUntrusted,
+        ContextError::TooLong => Code::RequestInvalid,
+        _ => Code::Internal,
+    }
+}
+
+const fn message_code(error: &MessageError) -> Code {
+    match error {
+        MessageError::TooLong | MessageError::NotNegotiated(_) => Code::RequestInvalid,
+        MessageError::Malformed
+        | MessageError::Reflected
+        | MessageError::OtherKey
+        | MessageError::Integrity
+        | MessageError::Replayed
+        | MessageError::TooOld
+        | MessageError::OutOfOrder => Code::ContextUntrusted,
+        _ => Code::Internal,
     }
 }
 

@@ -214,9 +214,19 @@ table! {
     ServiceNotGranted "service_not_granted" Gateway 403 PermissionDenied
         "Your session does not include this service.";
 
+    /// The service does not accept the login, or does not speak the protocol.
+    ContextRefused "context_refused" Administrator 403 FailedPrecondition
+        "This desktop did not accept the login. Ask your administrator.";
+    /// The service did not prove itself, or one of its messages was changed, repeated, reflected or left out.
+    ContextUntrusted "context_untrusted" Network 503 PermissionDenied
+        "The connection to this desktop was disturbed. Start again, and tell your administrator.";
+
     /// A limit of this service is reached.
     Overloaded "overloaded" Service 503 ResourceExhausted
         "Too many people are logging in at the moment. Try again in a minute.";
+    /// The service is being ended.
+    ServiceEnding "service_ending" Service 503 Unavailable
+        "The login service is being restarted. Try again in a minute.";
     /// The login took longer than allowed.
     DeadlineExceeded "deadline_exceeded" Network 504 DeadlineExceeded
         "Logging in took too long. Try again.";
@@ -255,6 +265,7 @@ impl Code {
             Self::AccountMismatch
                 | Self::CodeUsed
                 | Self::CodeWrongGateway
+                | Self::ContextUntrusted
                 | Self::KdcUntrusted
                 | Self::MappingMismatch
                 | Self::MembershipMismatch

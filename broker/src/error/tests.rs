@@ -37,6 +37,9 @@ const PROMISED: &[&str] = &[
     "code_wrong_gateway",
     "session_unknown",
     "service_not_granted",
+    "context_refused",
+    "context_untrusted",
+    "service_ending",
     "internal",
 ];
 

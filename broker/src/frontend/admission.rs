@@ -15,7 +15,7 @@ use axum::{
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    gateways::{CertificateNames, GatewayIdentity, GatewayUnknown, Gateways},
+    gateways::{CertificateNames, GatewayIdentity, GatewayUnknown, Gateways, Standing},
     grpc::to_status,
     listener::Peer,
 };
@@ -34,18 +34,21 @@ struct Door {
 }
 
 impl Door {
-    fn identify(&self, request: &Request) -> Result<GatewayIdentity, GatewayUnknown> {
+    fn identify(&self, request: &Request) -> Result<(GatewayIdentity, Standing), GatewayUnknown> {
         let peer = request.extensions().get::<Peer>();
         let chain = peer.and_then(|peer| peer.certificates.as_deref());
         let own = chain.and_then(<[_]>::first).ok_or(GatewayUnknown::Malformed)?;
+        let certificate = CertificateNames::read(own)?;
         let gateways = Arc::clone(&self.gateways.borrow());
-        gateways.identify(&CertificateNames::read(own)?, crate::clock::now())
+        let gateway = gateways.identify(&certificate, crate::clock::now())?;
+        let standing = Standing::new(self.gateways.clone(), certificate, gateway.clone());
+        Ok((gateway, standing))
     }
 }
 
 async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let gateway = match door.identify(&request) {
-        Ok(gateway) => gateway,
+    let (gateway, standing) = match door.identify(&request) {
+        Ok(identified) => identified,
         Err(error) => {
             let peer = request.extensions().get::<Peer>().map(|peer| peer.address.to_string());
             tracing::warn!(peer, %error, "gateway refused");
@@ -54,6 +57,7 @@ async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Res
     };
     let name = gateway.name().to_owned();
     request.extensions_mut().insert(gateway);
+    request.extensions_mut().insert(standing);
     match timeout(door.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use rustls_pki_types::CertificateDer;
+use tokio::sync::watch;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 /// A configured gateway, proven by the certificate of the connection the request came in on.
@@ -23,6 +24,41 @@ impl GatewayIdentity {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
+    }
+}
+
+/// Whether a gateway still is what it was when its request came, for requests that last: a gateway that was taken out of the
+/// configuration, or whose certificate has ended, is not served further.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    gateways: watch::Receiver<Arc<Gateways>>,
+    certificate: CertificateNames,
+    name: GatewayIdentity,
+}
+
+impl Standing {
+    /// Of the gateway `name`, known by `certificate` among `gateways`.
+    #[must_use]
+    pub const fn new(
+        gateways: watch::Receiver<Arc<Gateways>>,
+        certificate: CertificateNames,
+        name: GatewayIdentity,
+    ) -> Self {
+        Self { gateways, certificate, name }
+    }
+
+    /// Asks again.
+    ///
+    /// # Errors
+    /// [`GatewayUnknown`].
+    pub fn check(&self, now: SystemTime) -> Result<(), GatewayUnknown> {
+        let known = Arc::clone(&self.gateways.borrow());
+        let found = known.identify(&self.certificate, now)?;
+        if found == self.name {
+            Ok(())
+        } else {
+            Err(GatewayUnknown::Ambiguous { one: self.name.clone(), other: found })
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! The gateways' interface, `kerbridge.v1.Gateway`, as defined in `broker/proto/kerbridge/v1/gateway.proto`.
 
+mod contexts;
+mod conversation;
 mod service;
 mod status;
 pub mod v1;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
@@ -20,8 +24,22 @@ pub use self::status::to_status;
 /// The interface definition with its comments, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("grpc/generated/descriptor.bin");
 
-/// Largest request: every one of them is a few short fields.
+/// Largest message of a gateway: the longest message of a security context, and its token.
+const MAX_MESSAGE: usize = kdc_proxy::gss::MAX_MESSAGE_LENGTH + MAX_REQUEST;
+
+/// Largest request outside of security contexts: every one of them is a few short fields.
 const MAX_REQUEST: usize = 16 * 1024;
+
+/// How long calls may take, and how many may last.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a call that asks a domain controller, and for each answer of a service while a security context is made.
+    pub deadline: Duration,
+    /// How many security contexts one gateway may have at once.
+    pub max_contexts: usize,
+    /// How long an established security context may wait for its next message.
+    pub context_idle_timeout: Duration,
+}
 
 /// The services on the gateways' port, and the switch of their health.
 pub struct Interface {
@@ -35,15 +53,15 @@ pub struct Interface {
 /// The name under which the health service reports on the interface.
 pub const SERVICE_NAME: &str = v1::gateway_server::SERVICE_NAME;
 
-/// Builds the services around a desk. A call that asks a domain controller is given `deadline`.
-pub async fn routes<F>(desk: Arc<Desk<F>>, deadline: Duration) -> Interface
+/// Builds the services around a desk. Security contexts end with `drain`.
+pub async fn routes<F>(desk: Arc<Desk<F>>, limits: Limits, drain: CancellationToken) -> Interface
 where
     F: Further + 'static,
     F::Error: Send,
     Refusal: From<IssueTicketError<F::Error>>,
 {
-    let gateway =
-        GatewayServer::new(GatewayService::new(desk, deadline)).max_decoding_message_size(MAX_REQUEST);
+    let service = GatewayService::new(desk, limits, drain);
+    let gateway = GatewayServer::new(service).max_decoding_message_size(MAX_MESSAGE);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, tonic_health::ServingStatus::Serving).await;
     let reflection = || {

@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use kdc_proxy::ticket::ServiceTicket;
 use rand_core::CryptoRng;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::code::Token;
+use super::context::{Answer, Basis, ContextRequest, SecurityContext};
 use super::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 use super::forms::{Credential, Form};
 use super::session::{Session, SessionFacts, Slot, Subject};
@@ -208,8 +210,41 @@ impl<F: Further> Desk<F> {
         clock: impl Fn() -> SystemTime + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<(Credential, SessionFacts), IssueTicketError<F::Error>> {
+        let Held { ticket, spn, facts, now, .. } = self.ticket(call, clock).await?;
+        let credential = form.make(&ticket, spn, self.source.kdc_time(now), rng)?;
+        Ok((credential, facts))
+    }
+
+    /// Begins a security context with one granted service: the first token to send to it, and the context that takes its
+    /// answer. The caller ends the context when its session ends, and at its own end.
+    ///
+    /// Asks a domain controller as [`Self::issue_ticket`] does.
+    ///
+    /// # Errors
+    /// [`IssueTicketError`].
+    pub async fn init_security_context(
+        &self,
+        call: &Call<'_>,
+        request: &ContextRequest,
+        clock: impl Fn() -> SystemTime + Send,
+        rng: &mut (impl CryptoRng + Send),
+    ) -> Result<(SecurityContext, Answer), IssueTicketError<F::Error>> {
+        let Held { ticket, spn, facts, session_end, now } = self.ticket(call, clock).await?;
+        let kdc_time = self.source.kdc_time(now);
+        let left = ticket.endtime().duration_since(kdc_time).unwrap_or_default();
+        let expires_at = facts.expires_at.min(now + left);
+        let basis = Basis { ticket: &ticket, spn, session: facts, expires_at, session_end };
+        Ok(SecurityContext::begin(basis, request, kdc_time, rng)?)
+    }
+
+    /// The ticket for one granted service of a session that is alive when it is there.
+    async fn ticket(
+        &self,
+        call: &Call<'_>,
+        clock: impl Fn() -> SystemTime + Send,
+    ) -> Result<Held, IssueTicketError<F::Error>> {
         let id = Token::parse(call.session_id).map_err(|_| SessionError::Malformed)?;
-        let session = self.store.session(&id, call.gateway, clock())?;
+        let (session, session_end) = self.store.session(&id, call.gateway, clock())?;
         let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
         let fresh = |now| {
             let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
@@ -219,8 +254,7 @@ impl<F: Further> Desk<F> {
         // The session may have ended while the domain controller was asked.
         let now = clock();
         self.store.session(&id, call.gateway, now)?;
-        let credential = form.make(&ticket, slot.spn().to_owned(), self.source.kdc_time(now), rng)?;
-        Ok((credential, session.facts.clone()))
+        Ok(Held { ticket, spn: slot.spn().to_owned(), facts: session.facts.clone(), session_end, now })
     }
 
     /// Ends a session and drops its secrets.
@@ -237,6 +271,16 @@ impl<F: Further> Desk<F> {
     pub fn sweep(&self, now: SystemTime) -> Census {
         self.store.sweep(now)
     }
+}
+
+/// A ticket of a session.
+struct Held {
+    ticket: Arc<ServiceTicket>,
+    spn: String,
+    facts: SessionFacts,
+    session_end: CancellationToken,
+    /// When the session was last seen alive.
+    now: SystemTime,
 }
 
 /// The end that comes first, and whose it is; of equal ends the first in the list.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use kdc_proxy::gss::ContextError;
 use thiserror::Error;
 
 use super::forms::FormError;
@@ -138,4 +139,7 @@ pub enum IssueTicketError<T> {
     /// The ticket cannot be put into the form.
     #[error(transparent)]
     Form(#[from] FormError),
+    /// No security context can be begun with the ticket.
+    #[error(transparent)]
+    Context(#[from] ContextError),
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use kdc_proxy::ccache::{CCache, CCacheError, Placeholder};
 use kdc_proxy::gss::{ChannelBindings, initial_token};
-use kdc_proxy::message::krb_cred::krb_cred;
+use kdc_proxy::key::{Etype, Key};
+use kdc_proxy::message::krb_cred::{encrypted_krb_cred, krb_cred};
 use kdc_proxy::ticket::ServiceTicket;
 use kdc_proxy::time::TimeError;
 use rand_core::CryptoRng;
@@ -31,8 +32,32 @@ pub enum Form {
         /// Adds the entry without which FreeRDP does not look for the ticket.
         freerdp_placeholder: bool,
     },
-    /// A KRB-CRED message in clear with the service ticket and its key.
-    KrbCred,
+    /// A KRB-CRED message with the service ticket and its key, in clear unless a key for it is given.
+    KrbCred(Option<CredKey>),
+}
+
+/// A key that a gateway shares with whoever reads its KRB-CRED messages. `Debug` shows its type only.
+#[derive(Clone, Debug)]
+pub struct CredKey(Key);
+
+/// The octets are no key of AES-256 or AES-128.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("the key for the krb-cred has neither 32 octets (AES-256) nor 16 (AES-128)")]
+pub struct MalformedCredKey;
+
+impl CredKey {
+    /// Takes the octets of an AES key.
+    ///
+    /// # Errors
+    /// [`MalformedCredKey`].
+    pub fn parse(octets: &[u8]) -> Result<Self, MalformedCredKey> {
+        let etype = match octets.len() {
+            32 => Etype::Aes256,
+            16 => Etype::Aes128,
+            _ => return Err(MalformedCredKey),
+        };
+        Key::new(etype, octets).map(Self).map_err(|_| MalformedCredKey)
+    }
 }
 
 /// The application data of a channel binding: a known prefix and a digest or exported value.
@@ -73,6 +98,10 @@ impl Binding {
             Ok(bindings) if sound => Ok(Self(bindings)),
             Ok(_) | Err(_) => Err(BindingError::Length),
         }
+    }
+
+    pub(super) const fn bindings(&self) -> &ChannelBindings {
+        &self.0
     }
 }
 
@@ -120,9 +149,9 @@ impl fmt::Debug for Credential {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FormError {
-    /// The initial token cannot be made.
-    #[error("the initial token cannot be made: {0}")]
-    Token(#[from] TimeError),
+    /// The time cannot be put into an initial token or a KRB-CRED.
+    #[error("the message cannot be made: {0}")]
+    Time(#[from] TimeError),
     /// The credential cache cannot be made.
     #[error("the credential cache cannot be made: {0}")]
     CCache(#[from] CCacheError),
@@ -140,8 +169,7 @@ impl Form {
         let end = ticket.endtime();
         let (form, octets, expires_at) = match self {
             Self::SpnegoToken(binding) => {
-                let bindings = binding.as_ref().map(|Binding(bindings)| bindings);
-                let token = initial_token(ticket, bindings, now, rng)?;
+                let token = initial_token(ticket, binding.as_ref().map(Binding::bindings), now, rng)?;
                 ("spnego_token", token, end.min(now + TOLERATED_SKEW))
             }
             Self::CCache { freerdp_placeholder } => {
@@ -149,7 +177,10 @@ impl Form {
                 let cache = CCache::for_service_tickets(ticket.client(), &[ticket], placeholder)?;
                 ("ccache", cache.to_bytes(), end)
             }
-            Self::KrbCred => ("krb_cred", krb_cred(&[ticket]), end),
+            Self::KrbCred(None) => ("krb_cred", krb_cred(&[ticket]), end),
+            Self::KrbCred(Some(CredKey(key))) => {
+                ("encrypted_krb_cred", encrypted_krb_cred(&[ticket], key, now, rng)?, end)
+            }
         };
         Ok(Credential { form, spn, octets, expires_at })
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use subtle::ConstantTimeEq as _;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::code::{Digest, Token};
 use super::error::{HandOffError, RedeemError, SessionError};
@@ -62,6 +63,8 @@ struct SessionEntry<S> {
     gateway: String,
     expires_at: SystemTime,
     session: Arc<S>,
+    /// Tells whoever works on the session for long that it is gone, however it went.
+    end: DropGuard,
 }
 
 /// A session to be, and its limits.
@@ -162,18 +165,19 @@ impl<S> Store<S> {
             gateway: gateway.to_owned(),
             expires_at,
             session: Arc::clone(&session),
+            end: CancellationToken::new().drop_guard(),
         };
         sessions.insert(id.locator(), live);
         Ok(session)
     }
 
-    /// The live session of that identifier.
+    /// The live session of that identifier, and what is cancelled as soon as it is no longer alive.
     pub(super) fn session(
         &self,
         id: &Token<16>,
         gateway: &str,
         now: SystemTime,
-    ) -> Result<Arc<S>, SessionError> {
+    ) -> Result<(Arc<S>, CancellationToken), SessionError> {
         self.tables().live(&id.digest(), gateway, now)
     }
 
@@ -181,7 +185,7 @@ impl<S> Store<S> {
     pub(super) fn end(&self, id: &Token<16>, gateway: &str, now: SystemTime) -> Result<Arc<S>, SessionError> {
         let digest = id.digest();
         let mut tables = self.tables();
-        let session = tables.live(&digest, gateway, now)?;
+        let (session, _) = tables.live(&digest, gateway, now)?;
         tables.sessions.remove(&digest.locator());
         Ok(session)
     }
@@ -200,7 +204,12 @@ impl<S> Store<S> {
 }
 
 impl<S> Tables<S> {
-    fn live(&mut self, id: &Digest, gateway: &str, now: SystemTime) -> Result<Arc<S>, SessionError> {
+    fn live(
+        &mut self,
+        id: &Digest,
+        gateway: &str,
+        now: SystemTime,
+    ) -> Result<(Arc<S>, CancellationToken), SessionError> {
         let entry = self
             .sessions
             .get(&id.locator())
@@ -216,7 +225,7 @@ impl<S> Tables<S> {
             self.sessions.remove(&id.locator());
             return Err(SessionError::Unknown);
         }
-        Ok(Arc::clone(&entry.session))
+        Ok((Arc::clone(&entry.session), entry.end.token().clone()))
     }
 
     fn sweep(&mut self, now: SystemTime) {

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use rand_core::{CryptoRng, RngCore};
-
 use super::context::{Context, MessageProtection};
 use super::flags::ContextFlags;
 use super::initiator::{Ask, Initiator, Mechanism, Progress};
 use super::message::{HEADER, Protection, SEALED, Side};
+use super::still::Still;
 use crate::key::{Etype, Key, KeyUsage};
 use crate::message::ap_rep::{ApRep, EncApRepPart};
 use crate::message::negotiation::NegTokenResp;
@@ -15,25 +14,6 @@ use crate::message::types::decode;
 use crate::principal::{Principal, Realm};
 use crate::ticket::{ServiceTicket, TicketFlags, TicketTimes};
 use crate::time::KerberosTime;
-
-/// The same octets again and again: what is tried must be what is tried again.
-struct Still;
-
-impl RngCore for Still {
-    fn next_u32(&mut self) -> u32 {
-        0x5a5a_5a5a
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        0x5a5a_5a5a_5a5a_5a5a
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        bytes.fill(0x5a);
-    }
-}
-
-impl CryptoRng for Still {}
 
 fn key() -> Key {
     Key::new(Etype::Aes128, &[7; 16]).expect("a key of the right length")

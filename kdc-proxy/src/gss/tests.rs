@@ -1,4 +1,3 @@
-mod acceptor;
 mod making;
 mod messages;
 

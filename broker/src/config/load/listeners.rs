@@ -14,7 +14,7 @@ use crate::{
     },
     frontend::{
         gateways::{GatewayCertificate, Gateways},
-        listener,
+        grpc, listener,
         tls::{self, ServerCertificate, TlsError, Version},
         web,
     },
@@ -87,7 +87,11 @@ impl Loader<'_> {
                 // Few clients, all of them ours; several may share the address of a proxy.
                 max_connections_per_address: max_connections,
             },
-            request_timeout,
+            calls: grpc::Limits {
+                deadline: request_timeout,
+                max_contexts: raw.max_contexts?.value,
+                context_idle_timeout: raw.context_idle_timeout?.value,
+            },
             gateways: Arc::new(gateways?),
         })
     }

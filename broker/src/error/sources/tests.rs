@@ -1,7 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use kdc_proxy::error::{CredentialError, ErrorCode, NtStatus, ReferralError};
+use kdc_proxy::error::{CredentialError, NtStatus, ReferralError};
 use kdc_proxy::principal::Realm;
 use kdc_proxy::time::ClockOffset;
 use ldap_map::account::NotAPerson;

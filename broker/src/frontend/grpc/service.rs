@@ -1,38 +1,48 @@
-//! The three calls of `kerbridge.v1.Gateway`: from messages to the desk and back.
+//! The calls of `kerbridge.v1.Gateway`: from messages to the desk and back.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use prost_types::Timestamp;
 use thiserror::Error;
-use tonic::{Request, Response, Status};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
+use zeroize::Zeroizing;
 
+use super::contexts::Contexts;
+use super::conversation::{Conversation, Item};
 use super::status::to_status;
-use super::v1;
 use super::v1::gateway_server::Gateway;
+use super::{Limits, MAX_REQUEST, v1};
 use crate::error::{Code, Refusal, Step};
-use crate::frontend::gateways::GatewayIdentity;
-use crate::handoff::forms::{Binding, BindingError, Form};
+use crate::frontend::gateways::{GatewayIdentity, Standing};
+use crate::handoff::forms::{Binding, BindingError, CredKey, Form, MalformedCredKey};
 use crate::handoff::{Call, Desk, Further, IssueTicketError, SessionFacts, Subject};
 use crate::{clock, entropy};
 
 /// Serves the calls from a desk.
 pub(super) struct GatewayService<F: Further> {
     desk: Arc<Desk<F>>,
-    deadline: Duration,
+    limits: Limits,
+    contexts: Arc<Contexts>,
+    drain: CancellationToken,
 }
 
 impl<F: Further> GatewayService<F> {
-    pub(super) const fn new(desk: Arc<Desk<F>>, deadline: Duration) -> Self {
-        Self { desk, deadline }
+    pub(super) fn new(desk: Arc<Desk<F>>, limits: Limits, drain: CancellationToken) -> Self {
+        Self { desk, limits, contexts: Contexts::new(limits.max_contexts), drain }
     }
 }
 
 /// A field of a request is not what the interface definition says.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 enum Malformed {
+    #[error("the request is longer than {MAX_REQUEST} octets")]
+    TooLong,
     #[error("{0} is empty")]
     Empty(&'static str),
     #[error("form is none of the known forms")]
@@ -41,8 +51,12 @@ enum Malformed {
     StrayBinding,
     #[error("freerdp_placeholder is only for FORM_CCACHE")]
     StrayPlaceholder,
+    #[error("krb_cred_key is only for FORM_KRB_CRED")]
+    StrayKey,
     #[error(transparent)]
     Binding(#[from] BindingError),
+    #[error(transparent)]
+    CredKey(#[from] MalformedCredKey),
 }
 
 #[tonic::async_trait]
@@ -56,7 +70,8 @@ where
         let gateway = caller(&request, Step::Redeem)?;
         let span = tracing::info_span!("redeem", gateway);
         let _entered = span.enter();
-        let code = &request.get_ref().code;
+        let request = bounded(request.into_inner(), Step::Redeem)?;
+        let code = &request.code;
         present("code", code).map_err(|error| refused(&malformed(error, Step::Redeem)))?;
         let redeemed = self.desk.redeem(code, &gateway, clock::now(), &mut entropy::system());
         let (id, facts) = redeemed.map_err(|error| refused(&error.into()))?;
@@ -70,8 +85,39 @@ where
     ) -> Result<Response<v1::Ticket>, Status> {
         let gateway = caller(&request, Step::IssueTicket)?;
         let span = tracing::info_span!("issue_ticket", gateway, login_id = tracing::field::Empty);
-        let issued = self.issue(&gateway, request.into_inner()).instrument(span.clone()).await;
+        let request = span.in_scope(|| bounded(request.into_inner(), Step::IssueTicket))?;
+        let issued = self.issue(&gateway, request).instrument(span.clone()).await;
         span.in_scope(|| issued.map(Response::new).map_err(|refusal| refused(&refusal)))
+    }
+
+    type InitSecurityContextStream = ReceiverStream<Item>;
+
+    async fn init_security_context(
+        &self,
+        request: Request<Streaming<v1::InitSecurityContextRequest>>,
+    ) -> Result<Response<Self::InitSecurityContextStream>, Status> {
+        let step = Step::InitSecurityContext;
+        let gateway = caller(&request, step)?;
+        let span = tracing::info_span!("init_security_context", gateway, login_id = tracing::field::Empty);
+        let refusing = span.clone();
+        let _entered = refusing.enter();
+        let standing = request.extensions().get::<Standing>().cloned();
+        let standing = standing.ok_or_else(|| refused(&Refusal::new(Code::GatewayUnknown, step)))?;
+        let place = self.contexts.enter(&gateway);
+        let place = place.map_err(|full| refused(&Refusal::because(Code::Overloaded, step, full)))?;
+        // One response at a time: the next request is read when the last one's response is on its way.
+        let (responses, stream) = mpsc::channel(1);
+        let conversation = Conversation {
+            desk: Arc::clone(&self.desk),
+            gateway,
+            standing,
+            limits: self.limits,
+            drain: self.drain.clone(),
+            responses,
+            place,
+        };
+        tokio::spawn(conversation.hold(request.into_inner()).instrument(span));
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn end_session(
@@ -81,7 +127,8 @@ where
         let gateway = caller(&request, Step::EndSession)?;
         let span = tracing::info_span!("end_session", gateway);
         let _entered = span.enter();
-        let id = &request.get_ref().session_id;
+        let request = bounded(request.into_inner(), Step::EndSession)?;
+        let id = &request.session_id;
         present("session_id", id).map_err(|error| refused(&malformed(error, Step::EndSession)))?;
         let ended = self.desk.end(id, &gateway, clock::now());
         let facts = ended.map_err(|error| refused(&Refusal::from_session(error, Step::EndSession)))?;
@@ -100,11 +147,13 @@ where
         let step = Step::IssueTicket;
         present("session_id", &request.session_id).map_err(|error| malformed(error, step))?;
         present("spn", &request.spn).map_err(|error| malformed(error, step))?;
-        let form = form(&request).map_err(|error| malformed(error, step))?;
+        let mut request = request;
+        let key = Zeroizing::new(std::mem::take(&mut request.krb_cred_key));
+        let form = form(&request, &key).map_err(|error| malformed(error, step))?;
         let mut rng = entropy::system();
         let call = Call { session_id: &request.session_id, gateway, spn: &request.spn };
         let asked = self.desk.issue_ticket(&call, form, clock::now, &mut rng);
-        let issued = tokio::time::timeout(self.deadline, asked).await;
+        let issued = tokio::time::timeout(self.limits.deadline, asked).await;
         let (credential, session) = issued.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))??;
         tracing::Span::current().record("login_id", session.login_id);
         tracing::info!(spn = credential.spn(), form = credential.form(), "credential issued");
@@ -125,6 +174,14 @@ fn caller<T>(request: &Request<T>, step: Step) -> Result<String, Status> {
         .ok_or_else(|| refused(&Refusal::new(Code::GatewayUnknown, step)))
 }
 
+/// The messages of security contexts may be longer than any other request.
+fn bounded<T: prost::Message>(request: T, step: Step) -> Result<T, Status> {
+    if request.encoded_len() > MAX_REQUEST {
+        return Err(refused(&malformed(Malformed::TooLong, step)));
+    }
+    Ok(request)
+}
+
 fn present(field: &'static str, value: &str) -> Result<(), Malformed> {
     if value.is_empty() { Err(Malformed::Empty(field)) } else { Ok(()) }
 }
@@ -139,7 +196,7 @@ fn refused(refusal: &Refusal) -> Status {
     to_status(refusal)
 }
 
-fn form(request: &v1::IssueTicketRequest) -> Result<Form, Malformed> {
+fn form(request: &v1::IssueTicketRequest, key: &[u8]) -> Result<Form, Malformed> {
     let form = v1::Form::try_from(request.form).map_err(|_| Malformed::Form)?;
     if form != v1::Form::SpnegoToken && !request.channel_bindings.is_empty() {
         return Err(Malformed::StrayBinding);
@@ -147,12 +204,16 @@ fn form(request: &v1::IssueTicketRequest) -> Result<Form, Malformed> {
     if form != v1::Form::Ccache && request.freerdp_placeholder {
         return Err(Malformed::StrayPlaceholder);
     }
+    if form != v1::Form::KrbCred && !key.is_empty() {
+        return Err(Malformed::StrayKey);
+    }
     match form {
         v1::Form::Unspecified => Err(Malformed::Form),
         v1::Form::SpnegoToken if request.channel_bindings.is_empty() => Ok(Form::SpnegoToken(None)),
         v1::Form::SpnegoToken => Ok(Form::SpnegoToken(Some(Binding::parse(&request.channel_bindings)?))),
         v1::Form::Ccache => Ok(Form::CCache { freerdp_placeholder: request.freerdp_placeholder }),
-        v1::Form::KrbCred => Ok(Form::KrbCred),
+        v1::Form::KrbCred if key.is_empty() => Ok(Form::KrbCred(None)),
+        v1::Form::KrbCred => Ok(Form::KrbCred(Some(CredKey::parse(key)?))),
     }
 }
 

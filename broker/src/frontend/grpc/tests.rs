@@ -15,8 +15,9 @@ use super::v1::gateway_client::GatewayClient;
 use super::v1::{EndSessionRequest, Form, IssueTicketRequest, RedeemRequest, Session};
 use super::*;
 use crate::error::{Code, Step};
-use crate::frontend::gateways::GatewayIdentity;
-use crate::handoff::testing::{HTTP, SETTINGS, Source, TERMSRV, Told, open};
+use crate::frontend::gateways::{CertificateNames, GatewayCertificate, GatewayIdentity, Gateways, Standing};
+use crate::handoff::testing::{HTTP, SETTINGS, Source, TERMSRV, Told, UNSAFE_KEY, open};
+use tokio::sync::watch;
 
 impl From<IssueTicketError<Told>> for Refusal {
     fn from(error: IssueTicketError<Told>) -> Self {
@@ -27,6 +28,7 @@ impl From<IssueTicketError<Told>> for Refusal {
                 Self::because(Code::DelegationRefused, Step::IssueTicket, error)
             }
             IssueTicketError::Form(error) => Self::because(Code::Internal, Step::IssueTicket, error),
+            IssueTicketError::Context(error) => Self::because(Code::Internal, Step::IssueTicket, error),
         }
     }
 }
@@ -35,33 +37,52 @@ fn now() -> SystemTime {
     crate::clock::now()
 }
 
+const LIMITS: Limits = Limits {
+    deadline: Duration::from_millis(200),
+    max_contexts: 2,
+    context_idle_timeout: Duration::from_millis(500),
+};
+
 /// The interface around a desk of its own, with one code for `gw1` waiting.
-struct Bench {
+pub(super) struct Bench {
     router: axum::Router,
     code: String,
+    certificate: CertificateNames,
+    pub(super) known: watch::Sender<Arc<Gateways>>,
+    pub(super) drain: CancellationToken,
 }
 
 impl Bench {
-    async fn new(source: Source) -> Self {
+    pub(super) async fn new(source: Source) -> Self {
         let desk = Arc::new(Desk::new(SETTINGS, Arc::new(source)));
         let code = open(&desk, now() + Duration::from_secs(900), now()).code().as_str().to_owned();
-        let router = routes(desk, Duration::from_millis(200)).await.router;
-        Self { router, code }
+        let drain = CancellationToken::new();
+        let router = routes(desk, LIMITS, drain.clone()).await.router;
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let names = vec!["gw1.corp.example".to_owned()];
+        let certificate = rcgen::CertificateParams::new(names).and_then(|asked| asked.self_signed(&key));
+        let certificate = CertificateNames::read(certificate.expect("a certificate").der());
+        let known = [(GatewayCertificate::DnsName("gw1.corp.example".into()), "gw1".into())];
+        let (known, _) = watch::channel(Arc::new(Gateways::new(known)));
+        Self { router, code, certificate: certificate.expect("its names"), known, drain }
     }
 
     /// The connection of a gateway, as the listener would mark it.
-    fn connection(
+    pub(super) fn connection(
         &self,
         gateway: &str,
     ) -> impl GrpcService<Body, ResponseBody = axum::body::Body> + Clone + use<> {
         let identity = GatewayIdentity::new(gateway);
+        let known = self.known.subscribe();
+        let standing = Standing::new(known, self.certificate.clone(), identity.clone());
         self.router.clone().map_request(move |mut request: HttpRequest<Body>| {
             request.extensions_mut().insert(identity.clone());
+            request.extensions_mut().insert(standing.clone());
             request
         })
     }
 
-    async fn redeem(&self, gateway: &str) -> Result<Session, Status> {
+    pub(super) async fn redeem(&self, gateway: &str) -> Result<Session, Status> {
         let request = RedeemRequest { code: self.code.clone() };
         GatewayClient::new(self.connection(gateway)).redeem(request).await.map(tonic::Response::into_inner)
     }
@@ -73,7 +94,7 @@ impl Bench {
             .map(tonic::Response::into_inner)
     }
 
-    async fn end(&self, gateway: &str, session: &Session) -> Result<(), Status> {
+    pub(super) async fn end(&self, gateway: &str, session: &Session) -> Result<(), Status> {
         let request = EndSessionRequest { session_id: session.session_id.clone() };
         GatewayClient::new(self.connection(gateway)).end_session(request).await.map(|_| ())
     }
@@ -88,7 +109,7 @@ fn asked(session: &Session, spn: &str, form: Form) -> IssueTicketRequest {
     }
 }
 
-fn reason(status: &Status) -> String {
+pub(super) fn reason(status: &Status) -> String {
     status.get_details_error_info().expect("every refusal carries error info").reason
 }
 
@@ -156,6 +177,9 @@ async fn malformed_requests_are_refused_by_field() {
         IssueTicketRequest { form: 99, ..good() },
         IssueTicketRequest { channel_bindings: binding(), ..good() },
         IssueTicketRequest { form: Form::KrbCred.into(), freerdp_placeholder: true, ..good() },
+        IssueTicketRequest { krb_cred_key: vec![1; 32], ..good() },
+        IssueTicketRequest { form: Form::KrbCred.into(), krb_cred_key: vec![1; 31], ..good() },
+        IssueTicketRequest { spn: "x".repeat(16 * 1024), ..good() },
         IssueTicketRequest { form: Form::SpnegoToken.into(), channel_bindings: b"x".to_vec(), ..good() },
     ];
     for request in malformed {
@@ -166,6 +190,18 @@ async fn malformed_requests_are_refused_by_field() {
     }
     let bound = IssueTicketRequest { form: Form::SpnegoToken.into(), channel_bindings: binding(), ..good() };
     bench.issue(bound).await.expect("a well-formed binding is taken");
+}
+
+#[tokio::test]
+async fn a_krb_cred_is_encrypted_where_a_key_is_given() {
+    let bench = Bench::new(Source::default()).await;
+    let session = bench.redeem("gw1").await.expect("the code is good");
+    for (key, shown) in [(Vec::new(), true), (vec![1; 32], false)] {
+        let request = IssueTicketRequest { krb_cred_key: key, ..asked(&session, HTTP, Form::KrbCred) };
+        let ticket = bench.issue(request).await.expect("the service is granted");
+        let session_key = ticket.ticket.windows(32).any(|octets| octets == UNSAFE_KEY);
+        assert_eq!((ticket.ticket[0], session_key), (0x76, shown));
+    }
 }
 
 #[tokio::test]

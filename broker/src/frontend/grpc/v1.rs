@@ -32,6 +32,15 @@ redacted! {
     IssueTicketRequest { spn, form, freerdp_placeholder }
     Ticket { form, spn, expires_at }
     EndSessionRequest {}
+    StartContext { spn, mechanism, flags }
+    ContextToken {}
+    ContextEstablished { flags, expires_at }
+    WrapRequest { protection }
+    Wrapped {}
+    UnwrapRequest {}
+    Unwrapped { protection }
+    GetMicRequest {}
+    VerifyMicRequest {}
 }
 
 #[cfg(test)]
@@ -55,5 +64,16 @@ mod tests {
         }
         let ticket = Ticket { form: 0, ticket: vec![0xA5; 4], spn: String::new(), expires_at: None };
         assert!(!format!("{ticket:?}").contains("165"));
+        let octets = vec![0xA5; 4];
+        let wrapped = WrapRequest { message: octets.clone(), protection: 1 };
+        let request =
+            InitSecurityContextRequest { step: Some(init_security_context_request::Step::Wrap(wrapped)) };
+        let opened = Unwrapped { message: octets, protection: 1 };
+        let response = InitSecurityContextResponse {
+            step: Some(init_security_context_response::Step::Unwrapped(opened)),
+        };
+        for text in [format!("{request:?}"), format!("{response:?}")] {
+            assert!(!text.contains("165") && text.contains("protection"), "{text}");
+        }
     }
 }

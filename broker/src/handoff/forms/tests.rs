@@ -32,10 +32,25 @@ fn the_placeholder_adds_an_entry_and_no_second_key() {
 
 #[test]
 fn a_krb_cred_holds_the_session_key() {
-    let made = make(&Form::KrbCred, 3600, 0);
+    let made = make(&Form::KrbCred(None), 3600, 0);
     assert_eq!(made.octets().first(), Some(&0x76), "[APPLICATION 22]");
     assert!(contains(made.octets(), &UNSAFE_KEY));
     assert_eq!(made.expires_at(), at(3600));
+}
+
+#[test]
+fn a_krb_cred_under_a_shared_key_shows_no_session_key() {
+    for (octets, count) in [(&[3; 32][..], 32), (&[3; 16], 16)] {
+        let key = CredKey::parse(octets).expect("an AES key");
+        assert!(!format!("{key:?}").contains("3, 3"));
+        let made = make(&Form::KrbCred(Some(key)), 3600, 0);
+        assert_eq!((made.octets().first(), made.form()), (Some(&0x76), "encrypted_krb_cred"), "{count}");
+        assert!(!contains(made.octets(), &UNSAFE_KEY));
+        assert_eq!(made.expires_at(), at(3600));
+    }
+    for length in [0, 15, 17, 24, 31, 33] {
+        assert_eq!(CredKey::parse(&vec![3; length]).err(), Some(MalformedCredKey), "{length}");
+    }
 }
 
 #[test]
@@ -79,7 +94,7 @@ fn other_channel_bindings_are_refused() {
 
 #[test]
 fn debug_of_a_credential_shows_no_octets() {
-    let made = make(&Form::KrbCred, 3600, 0);
+    let made = make(&Form::KrbCred(None), 3600, 0);
     assert_eq!(
         format!("{made:?}"),
         "Credential { form: \"krb_cred\", spn: \"TERMSRV/desk1.corp.example\", .. }"

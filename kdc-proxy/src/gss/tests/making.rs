@@ -1,9 +1,9 @@
 //! Contexts in the making: what of the acceptor is believed.
 
-use super::acceptor::{Acceptor, FIRST, answer, sealed};
 use super::*;
 use crate::error::{ApRepError, ErrorCode};
 use crate::gss::framing::{mech_types, open_kerberos_token};
+use crate::gss::testing::{Acceptor, FIRST};
 use crate::key::KeyError;
 use crate::message::ap_rep::EncApRepPart;
 use crate::message::negotiation::{NegState, NegTokenResp};
@@ -21,7 +21,7 @@ fn begun(mechanism: Mechanism, flags: ContextFlags) -> (Acceptor, Initiator) {
     let Progress::Continue { token, initiator } = start(mechanism, flags) else {
         panic!("an answer is due");
     };
-    (Acceptor::open(&token), *initiator)
+    (Acceptor::open(&token, &key()).unwrap(), *initiator)
 }
 
 fn established(progress: Result<Progress, ContextError>) -> (Option<Vec<u8>>, Context) {
@@ -49,8 +49,8 @@ fn mic_of(acceptor: &Acceptor) -> Vec<u8> {
 #[test]
 fn kerberos_is_established_by_the_acceptors_proof() {
     let (acceptor, initiator) = begun(Mechanism::Kerberos, MUTUAL);
-    assert_eq!(acceptor.flags, 0x36);
-    let (token, context) = established(initiator.step(&acceptor.reply()));
+    assert_eq!(acceptor.flags(), 0x36);
+    let (token, context) = established(initiator.step(&acceptor.ap_rep()));
     assert!(token.is_none());
     assert_eq!(context.flags().bits(), 0x36);
 }
@@ -65,10 +65,11 @@ fn kerberos_without_mutual_authentication_is_established_at_once() {
 #[test]
 fn spnego_is_established_by_the_proof_inside_it() {
     let (token, _) =
-        established(spnego(|acceptor| answer(NegState::AcceptCompleted, Some(acceptor.reply()))));
+        established(spnego(|acceptor| acceptor.answer(NegState::AcceptCompleted, Some(acceptor.ap_rep()))));
     assert!(token.is_none());
-    let (_, initiator) = begun(Mechanism::Spnego, ContextFlags::INTEGRITY);
-    let (token, _) = established(initiator.step(&answer(NegState::AcceptCompleted, None).to_bytes()));
+    let (acceptor, initiator) = begun(Mechanism::Spnego, ContextFlags::INTEGRITY);
+    let (token, _) =
+        established(initiator.step(&acceptor.answer(NegState::AcceptCompleted, None).to_bytes()));
     assert!(token.is_none());
 }
 
@@ -78,7 +79,7 @@ fn the_other_name_of_kerberos_is_taken_and_another_mechanism_is_not() {
         let contents = contents.to_vec();
         spnego(move |acceptor| NegTokenResp {
             supported_mech: Some(contents),
-            ..answer(NegState::AcceptCompleted, Some(acceptor.reply()))
+            ..acceptor.answer(NegState::AcceptCompleted, Some(acceptor.ap_rep()))
         })
     };
     established(named(&hex::decode("2a864882f712010202").unwrap()));
@@ -90,15 +91,15 @@ fn the_other_name_of_kerberos_is_taken_and_another_mechanism_is_not() {
 fn an_answer_that_proves_nothing_is_refused() {
     let (acceptor, initiator) = begun(Mechanism::Kerberos, MUTUAL);
     let other = EncApRepPart { cusec: acceptor.part().cusec ^ 1, ..acceptor.part() };
-    let error = refused(initiator.step(&sealed(&other, &key())));
+    let error = refused(initiator.step(&acceptor.sealed(&other, &key())));
     assert_eq!(error, ContextError::Proof(ApRepError::OtherRequest));
 
     let (acceptor, initiator) = begun(Mechanism::Kerberos, MUTUAL);
     let stranger = Key::new(Etype::Aes256, &[8; 32]).unwrap();
-    let error = refused(initiator.step(&sealed(&acceptor.part(), &stranger)));
+    let error = refused(initiator.step(&acceptor.sealed(&acceptor.part(), &stranger)));
     assert_eq!(error, ContextError::Proof(ApRepError::Decryption));
 
-    let nothing = |state| refused(spnego(|_| answer(state, None)));
+    let nothing = |state| refused(spnego(|acceptor| acceptor.answer(state, None)));
     assert_eq!(nothing(NegState::AcceptCompleted), ContextError::NotProven);
     assert_eq!(nothing(NegState::AcceptIncomplete), ContextError::NotProven);
 }
@@ -112,8 +113,8 @@ fn our_own_token_sent_back_is_refused() {
         assert_eq!(refused(initiator.step(&token)), ContextError::Malformed);
     }
     let own = |acceptor: &Acceptor| {
-        let token = kerberos_token(TokenId::ApReq, &acceptor.reply());
-        answer(NegState::AcceptCompleted, Some(token))
+        let token = kerberos_token(TokenId::ApReq, &acceptor.ap_rep());
+        acceptor.answer(NegState::AcceptCompleted, Some(token))
     };
     assert_eq!(refused(spnego(own)), ContextError::Malformed);
 }
@@ -125,17 +126,17 @@ fn a_refusal_of_the_acceptor_is_told_by_its_code() {
     let code = ErrorCode::new(60);
     let (_, initiator) = begun(Mechanism::Kerberos, MUTUAL);
     assert_eq!(refused(initiator.step(&token)), ContextError::Refused(code));
-    let inside = |state| refused(spnego(|_| answer(state, Some(token.clone()))));
+    let inside = |state| refused(spnego(|acceptor| acceptor.answer(state, Some(token.clone()))));
     assert_eq!(inside(NegState::Reject), ContextError::Refused(code));
     assert_eq!(inside(NegState::AcceptIncomplete), ContextError::Refused(code));
-    assert_eq!(refused(spnego(|_| answer(NegState::Reject, None))), ContextError::Rejected);
+    assert_eq!(refused(spnego(|acceptor| acceptor.answer(NegState::Reject, None))), ContextError::Rejected);
 }
 
 #[test]
 fn an_acceptors_subkey_of_rc4_and_a_session_key_of_rc4_are_refused() {
     let (mut acceptor, initiator) = begun(Mechanism::Kerberos, MUTUAL);
     acceptor.subkey = Some(Key::new(Etype::Rc4, &[9; 16]).unwrap());
-    assert_eq!(refused(initiator.step(&acceptor.reply())), ContextError::Etype(Etype::Rc4));
+    assert_eq!(refused(initiator.step(&acceptor.ap_rep())), ContextError::Etype(Etype::Rc4));
 
     let ticket = ticket_with(Key::new(Etype::Rc4, &[9; 16]).unwrap());
     let ask = Ask { ticket: &ticket, mechanism: Mechanism::Spnego, flags: MUTUAL, bindings: None };
@@ -144,7 +145,7 @@ fn an_acceptors_subkey_of_rc4_and_a_session_key_of_rc4_are_refused() {
     let (acceptor, initiator) = begun(Mechanism::Kerberos, MUTUAL);
     let mut part = acceptor.part();
     part.subkey.as_mut().unwrap().keytype = 3;
-    let error = refused(initiator.step(&sealed(&part, &key())));
+    let error = refused(initiator.step(&acceptor.sealed(&part, &key())));
     assert_eq!(error, ContextError::Subkey(KeyError::UnsupportedEtype(3)));
 }
 
@@ -153,7 +154,7 @@ fn an_acceptor_that_sends_its_mic_gets_ours() {
     let (acceptor, initiator) = begun(Mechanism::Spnego, MUTUAL);
     let theirs = NegTokenResp {
         mech_list_mic: Some(mic_of(&acceptor)),
-        ..answer(NegState::AcceptIncomplete, Some(acceptor.reply()))
+        ..acceptor.answer(NegState::AcceptIncomplete, Some(acceptor.ap_rep()))
     };
     let (token, _) = established(initiator.step(&theirs.to_bytes()));
     let ours = NegTokenResp::parse(&token.unwrap()).unwrap();
@@ -166,7 +167,7 @@ fn an_acceptor_that_sends_its_mic_gets_ours() {
 fn an_acceptor_that_asks_for_a_mic_has_to_answer_with_its_own() {
     let asked = || {
         let (acceptor, initiator) = begun(Mechanism::Spnego, MUTUAL);
-        let request = answer(NegState::RequestMic, Some(acceptor.reply())).to_bytes();
+        let request = acceptor.answer(NegState::RequestMic, Some(acceptor.ap_rep())).to_bytes();
         let Progress::Continue { token, initiator } = initiator.step(&request).unwrap() else {
             panic!("the acceptor's MIC is due");
         };
@@ -202,7 +203,7 @@ fn a_mic_over_other_mechanisms_is_refused() {
         let other = mic::make(&acceptor.protection(), b"\x30\x00", u64::from(FIRST));
         NegTokenResp {
             mech_list_mic: Some(other),
-            ..answer(NegState::AcceptIncomplete, Some(acceptor.reply()))
+            ..acceptor.answer(NegState::AcceptIncomplete, Some(acceptor.ap_rep()))
         }
     }));
     assert_eq!(error, ContextError::MechListMic);
@@ -211,11 +212,12 @@ fn a_mic_over_other_mechanisms_is_refused() {
 #[test]
 fn tokens_that_are_not_due_too_long_or_no_tokens_are_refused() {
     let stateless = |acceptor: &Acceptor| NegTokenResp {
-        response_token: Some(acceptor.reply()),
+        response_token: Some(acceptor.ap_rep()),
         ..NegTokenResp::default()
     };
     assert_eq!(refused(spnego(stateless)), ContextError::Malformed);
-    let unfinished = |acceptor: &Acceptor| answer(NegState::AcceptIncomplete, Some(acceptor.reply()));
+    let unfinished =
+        |acceptor: &Acceptor| acceptor.answer(NegState::AcceptIncomplete, Some(acceptor.ap_rep()));
     assert_eq!(refused(spnego(unfinished)), ContextError::Malformed);
     for mechanism in [Mechanism::Kerberos, Mechanism::Spnego] {
         for token in [&[][..], &[0x60], b"HTTP/1.1 401 Unauthorized"] {
@@ -231,8 +233,9 @@ fn tokens_that_are_not_due_too_long_or_no_tokens_are_refused() {
 fn debug_of_a_context_in_the_making_shows_no_key() {
     let (acceptor, initiator) = begun(Mechanism::Spnego, MUTUAL);
     let shown = format!("{initiator:?}");
-    let (_, context) =
-        established(initiator.step(&answer(NegState::AcceptCompleted, Some(acceptor.reply())).to_bytes()));
+    let (_, context) = established(
+        initiator.step(&acceptor.answer(NegState::AcceptCompleted, Some(acceptor.ap_rep())).to_bytes()),
+    );
     for shown in [shown, format!("{context:?}")] {
         assert!(shown.contains("mutual"), "{shown}");
         assert!(!shown.contains("7, 7") && !shown.contains("9, 9"), "{shown}");

@@ -1,8 +1,8 @@
 //! Per-message tokens: what of the acceptor's messages is believed.
 
-use super::acceptor::{Acceptor, FIRST};
 use super::*;
 use crate::gss::message::Protection;
+use crate::gss::testing::{Acceptor, FIRST};
 
 const ALL: ContextFlags =
     ContextFlags::MUTUAL.union(ContextFlags::SEQUENCE).union(ContextFlags::CONFIDENTIALITY);
@@ -15,9 +15,11 @@ fn pair(flags: ContextFlags, acceptors_subkey: bool) -> (Context, Protection, u6
     let Progress::Continue { token, initiator } = Initiator::start(&ask, now(), &mut rng(1)).unwrap() else {
         panic!("an answer is due");
     };
-    let acceptor = Acceptor::open(&token);
-    let acceptor = if acceptors_subkey { acceptor } else { acceptor.without_subkey() };
-    let Progress::Established { context, .. } = initiator.step(&acceptor.reply()).unwrap() else {
+    let mut acceptor = Acceptor::open(&token, &key()).unwrap();
+    if !acceptors_subkey {
+        acceptor.subkey = None;
+    }
+    let Progress::Established { context, .. } = initiator.step(&acceptor.ap_rep()).unwrap() else {
         panic!("the context is established");
     };
     (*context, acceptor.protection(), acceptor.initiators_first())

@@ -80,6 +80,11 @@ pub struct IssueTicketRequest {
     /// any key or ticket in it. FreeRDP refuses a cache that has no such entry although it never uses it.
     #[prost(bool, tag = "5")]
     pub freerdp_placeholder: bool,
+    /// Only with FORM_KRB_CRED, else it must be empty: the octets of a key that the gateway and the program which reads the message
+    /// share, 32 for aes256-cts-hmac-sha1-96, 16 for aes128-cts-hmac-sha1-96. The message's encrypted part is encrypted with it (key
+    /// usage 14). Empty: the encrypted part is in clear.
+    #[prost(bytes = "vec", tag = "6")]
+    pub krb_cred_key: ::prost::alloc::vec::Vec<u8>,
 }
 /// A credential for one service.
 #[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
@@ -114,6 +119,184 @@ pub struct EndSessionRequest {
 /// The session has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndSessionResponse {}
+/// One step of a security context: exactly one of these.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InitSecurityContextRequest {
+    /// What is asked.
+    #[prost(oneof = "init_security_context_request::Step", tags = "1, 2, 3, 4, 5, 6")]
+    pub step: ::core::option::Option<init_security_context_request::Step>,
+}
+/// Nested message and enum types in `InitSecurityContextRequest`.
+pub mod init_security_context_request {
+    /// What is asked.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        /// The first request, and only the first.
+        #[prost(message, tag = "1")]
+        Start(super::StartContext),
+        /// The service's answer to the last token, until the context is established.
+        #[prost(message, tag = "2")]
+        Token(super::ContextToken),
+        /// A message to the service, to be put into a token.
+        #[prost(message, tag = "3")]
+        Wrap(super::WrapRequest),
+        /// A token of the service with a message inside.
+        #[prost(message, tag = "4")]
+        Unwrap(super::UnwrapRequest),
+        /// A message to the service that travels beside its token.
+        #[prost(message, tag = "5")]
+        GetMic(super::GetMicRequest),
+        /// A message of the service and the token beside it.
+        #[prost(message, tag = "6")]
+        VerifyMic(super::VerifyMicRequest),
+    }
+}
+/// The answer to one request.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InitSecurityContextResponse {
+    /// What it holds.
+    #[prost(oneof = "init_security_context_response::Step", tags = "1, 2, 3, 4, 5, 6")]
+    pub step: ::core::option::Option<init_security_context_response::Step>,
+}
+/// Nested message and enum types in `InitSecurityContextResponse`.
+pub mod init_security_context_response {
+    /// What it holds.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Step {
+        /// To `start` and `token`: send this to the service and bring its answer as `token`.
+        #[prost(message, tag = "1")]
+        Token(super::ContextToken),
+        /// To `start` and `token`: the context stands.
+        #[prost(message, tag = "2")]
+        Established(super::ContextEstablished),
+        /// To `wrap`.
+        #[prost(message, tag = "3")]
+        Wrapped(super::Wrapped),
+        /// To `unwrap`.
+        #[prost(message, tag = "4")]
+        Unwrapped(super::Unwrapped),
+        /// To `get_mic`.
+        #[prost(message, tag = "5")]
+        Mic(super::Mic),
+        /// To `verify_mic`.
+        #[prost(message, tag = "6")]
+        MicVerified(super::MicVerified),
+    }
+}
+/// What the context is to be.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct StartContext {
+    /// The session_id of a redeemed session.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// One of the session's granted_spns; letters' case does not matter.
+    #[prost(string, tag = "2")]
+    pub spn: ::prost::alloc::string::String,
+    /// How the tokens are framed. MECHANISM_UNSPECIFIED is refused.
+    #[prost(enumeration = "Mechanism", tag = "3")]
+    pub mechanism: i32,
+    /// The services of the context. Replayed messages are always noticed; confidentiality comes with integrity.
+    #[prost(enumeration = "ContextFlag", repeated, tag = "4")]
+    pub flags: ::prost::alloc::vec::Vec<i32>,
+    /// The application data of the channel binding to the target, as in IssueTicketRequest. Empty: the context is not bound to a
+    /// channel.
+    #[prost(bytes = "vec", tag = "5")]
+    pub channel_bindings: ::prost::alloc::vec::Vec<u8>,
+}
+/// A token of a context in the making.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ContextToken {
+    /// Its octets, without any framing of the protocol that carries it. At most 131072.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+/// The context stands: messages may follow.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ContextEstablished {
+    /// Send this to the service before anything else, unless it is empty.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// The services of the context.
+    #[prost(enumeration = "ContextFlag", repeated, tag = "2")]
+    pub flags: ::prost::alloc::vec::Vec<i32>,
+    /// The moment the context and this stream end, UTC: the end of the ticket or of the session.
+    #[prost(message, optional, tag = "3")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// GSS_Wrap.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct WrapRequest {
+    /// The message in clear. At most 131072 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// How to protect it. PROTECTION_UNSPECIFIED is refused.
+    #[prost(enumeration = "Protection", tag = "2")]
+    pub protection: i32,
+}
+/// The wrapped message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Wrapped {
+    /// The token to send, at most 60 octets longer than the message.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+/// GSS_Unwrap.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct UnwrapRequest {
+    /// The service's token. At most 132096 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+/// The message that was inside.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Unwrapped {
+    /// The message in clear.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// How it was protected. Whoever expects secrecy refuses a message that was only protected against change.
+    #[prost(enumeration = "Protection", tag = "2")]
+    pub protection: i32,
+}
+/// GSS_GetMIC.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetMicRequest {
+    /// The message. At most 131072 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+}
+/// The token that travels beside the message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mic {
+    /// Its octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+/// GSS_VerifyMIC.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct VerifyMicRequest {
+    /// The message. At most 131072 octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// The service's token for it.
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+/// The token fits the message.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MicVerified {}
 /// The form of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -122,13 +305,16 @@ pub enum Form {
     Unspecified = 0,
     /// One initial SPNEGO token (RFC 4178) with a Kerberos AP-REQ in it: the value of "Authorization: Negotiate" after base64.
     /// It proves the person once, to one service, within the clock skew the service tolerates (usually five minutes), and
-    /// conveys no key. Delegation is never asked for. The safest form; use it where the service needs no further exchange.
+    /// conveys no key. Delegation is never asked for, nor protection of messages, for which nobody has the keys. With
+    /// channel_bindings it is worth nothing on another channel, and the service is told to check
+    /// (KERB_AP_OPTIONS_CBT). The safest form; use it where the service needs no further exchange, and InitSecurityContext where it
+    /// does.
     SpnegoToken = 1,
     /// A credential cache file (MIT format, version 4) with the service ticket and its session key, and no ticket-granting
     /// ticket. For clients that find it by KRB5CCNAME. Write it with mode 0600 to memory, never to a disk.
     Ccache = 2,
-    /// A KRB-CRED message (RFC 4120 section 5.8) whose encrypted part is in clear (RFC 6448): the service ticket and its session
-    /// key, for gss_acquire_cred_from-like interfaces and for tools that read ".kirbi" files.
+    /// A KRB-CRED message (RFC 4120 section 5.8) whose encrypted part is in clear (RFC 6448) or under krb_cred_key: the service ticket
+    /// and its session key, for gss_acquire_cred_from-like interfaces and for tools that read ".kirbi" files.
     KrbCred = 3,
 }
 impl Form {
@@ -155,6 +341,113 @@ impl Form {
         }
     }
 }
+/// How the tokens of a context are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Mechanism {
+    /// Refused.
+    Unspecified = 0,
+    /// SPNEGO (RFC 4178) with Kerberos inside: HTTP Negotiate, SASL GSS-SPNEGO, CredSSP, SMB.
+    Spnego = 1,
+    /// Kerberos by itself (RFC 4121): SASL GSSAPI, ssh gssapi-with-mic.
+    Kerberos = 2,
+}
+impl Mechanism {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MECHANISM_UNSPECIFIED",
+            Self::Spnego => "MECHANISM_SPNEGO",
+            Self::Kerberos => "MECHANISM_KERBEROS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MECHANISM_UNSPECIFIED" => Some(Self::Unspecified),
+            "MECHANISM_SPNEGO" => Some(Self::Spnego),
+            "MECHANISM_KERBEROS" => Some(Self::Kerberos),
+            _ => None,
+        }
+    }
+}
+/// A service of a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ContextFlag {
+    /// Refused.
+    Unspecified = 0,
+    /// The service proves itself too. Without it a connection is only worth what its channel is.
+    Mutual = 1,
+    /// A message that is missing or out of order is refused. For channels that keep order, such as TCP.
+    Sequence = 2,
+    /// Messages can be encrypted.
+    Confidentiality = 3,
+    /// Messages can be protected against change.
+    Integrity = 4,
+}
+impl ContextFlag {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONTEXT_FLAG_UNSPECIFIED",
+            Self::Mutual => "CONTEXT_FLAG_MUTUAL",
+            Self::Sequence => "CONTEXT_FLAG_SEQUENCE",
+            Self::Confidentiality => "CONTEXT_FLAG_CONFIDENTIALITY",
+            Self::Integrity => "CONTEXT_FLAG_INTEGRITY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONTEXT_FLAG_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONTEXT_FLAG_MUTUAL" => Some(Self::Mutual),
+            "CONTEXT_FLAG_SEQUENCE" => Some(Self::Sequence),
+            "CONTEXT_FLAG_CONFIDENTIALITY" => Some(Self::Confidentiality),
+            "CONTEXT_FLAG_INTEGRITY" => Some(Self::Integrity),
+            _ => None,
+        }
+    }
+}
+/// How a message is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Protection {
+    /// Refused.
+    Unspecified = 0,
+    /// Against change.
+    Integrity = 1,
+    /// Against change and reading.
+    Confidentiality = 2,
+}
+impl Protection {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROTECTION_UNSPECIFIED",
+            Self::Integrity => "PROTECTION_INTEGRITY",
+            Self::Confidentiality => "PROTECTION_CONFIDENTIALITY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROTECTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROTECTION_INTEGRITY" => Some(Self::Integrity),
+            "PROTECTION_CONFIDENTIALITY" => Some(Self::Confidentiality),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod gateway_client {
     #![allow(
@@ -166,7 +459,8 @@ pub mod gateway_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What a gateway does with a login: redeem the one-time code, fetch credentials for the granted services, end the session.
+    /// What a gateway does with a login: redeem the one-time code, fetch credentials for the granted services or have Kerbridge speak
+    /// to them in its place, end the session.
     #[derive(Debug, Clone)]
     pub struct GatewayClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -288,8 +582,52 @@ pub mod gateway_client {
                 .insert(GrpcMethod::new("kerbridge.v1.Gateway", "IssueTicket"));
             self.inner.unary(req, path, codec).await
         }
-        /// Ends a session at once and wipes its tickets. Tickets that were handed out before stay valid at their services until they
-        /// expire: Kerberos has no revocation.
+        /// Plays the initiator of one GSS-API security context (RFC 2743) with a granted service, for a gateway that is to open the
+        /// person's connection and must not hold a key of it. The gateway carries tokens between this stream and the service; session
+        /// key and subkeys stay here.
+        ///
+        /// Each request has exactly one response, in the order of the requests. First `start`, then a `token` for each token of the
+        /// service until the response is `established`; from then on `wrap`, `unwrap`, `get_mic` and `verify_mic` as often as needed,
+        /// with the per-message tokens of RFC 4121. A gateway that is done closes its side of the stream.
+        ///
+        /// A refusal ends the stream and with it the context: a message that does not verify was changed, repeated or left out by
+        /// somebody, and the connection it came on is worth nothing. The stream also ends with the session (SESSION_UNKNOWN), when the
+        /// gateway is no longer configured (GATEWAY_UNKNOWN), when nothing is asked for the configured idle time (DEADLINE_EXCEEDED),
+        /// and when the service ends (SERVICE_ENDING). A connection carries 64 streams at most; open another one beyond that.
+        ///
+        /// Not offered: delegation of credentials, DCE style, and messages under RC4 keys (RFC 4757).
+        ///
+        /// Reasons: those of IssueTicket, and OVERLOADED (as many contexts of this gateway as are configured), CONTEXT_REFUSED (the service
+        /// does not accept, or speaks something else), CONTEXT_UNTRUSTED (the service did not prove itself, or a message of it was
+        /// changed, repeated, reflected or is missing; a security event), SERVICE_ENDING.
+        pub async fn init_security_context(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::InitSecurityContextRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::InitSecurityContextResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kerbridge.v1.Gateway/InitSecurityContext",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kerbridge.v1.Gateway", "InitSecurityContext"));
+            self.inner.streaming(req, path, codec).await
+        }
+        /// Ends a session at once, wipes its tickets and closes its security contexts. Tickets that were handed out before stay valid at
+        /// their services until they expire: Kerberos has no revocation.
         ///
         /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (ended before, expired, never made, or of another gateway).
         pub async fn end_session(
@@ -349,8 +687,42 @@ pub mod gateway_server {
             &self,
             request: tonic::Request<super::IssueTicketRequest>,
         ) -> std::result::Result<tonic::Response<super::Ticket>, tonic::Status>;
-        /// Ends a session at once and wipes its tickets. Tickets that were handed out before stay valid at their services until they
-        /// expire: Kerberos has no revocation.
+        /// Server streaming response type for the InitSecurityContext method.
+        type InitSecurityContextStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::InitSecurityContextResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Plays the initiator of one GSS-API security context (RFC 2743) with a granted service, for a gateway that is to open the
+        /// person's connection and must not hold a key of it. The gateway carries tokens between this stream and the service; session
+        /// key and subkeys stay here.
+        ///
+        /// Each request has exactly one response, in the order of the requests. First `start`, then a `token` for each token of the
+        /// service until the response is `established`; from then on `wrap`, `unwrap`, `get_mic` and `verify_mic` as often as needed,
+        /// with the per-message tokens of RFC 4121. A gateway that is done closes its side of the stream.
+        ///
+        /// A refusal ends the stream and with it the context: a message that does not verify was changed, repeated or left out by
+        /// somebody, and the connection it came on is worth nothing. The stream also ends with the session (SESSION_UNKNOWN), when the
+        /// gateway is no longer configured (GATEWAY_UNKNOWN), when nothing is asked for the configured idle time (DEADLINE_EXCEEDED),
+        /// and when the service ends (SERVICE_ENDING). A connection carries 64 streams at most; open another one beyond that.
+        ///
+        /// Not offered: delegation of credentials, DCE style, and messages under RC4 keys (RFC 4757).
+        ///
+        /// Reasons: those of IssueTicket, and OVERLOADED (as many contexts of this gateway as are configured), CONTEXT_REFUSED (the service
+        /// does not accept, or speaks something else), CONTEXT_UNTRUSTED (the service did not prove itself, or a message of it was
+        /// changed, repeated, reflected or is missing; a security event), SERVICE_ENDING.
+        async fn init_security_context(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::InitSecurityContextRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::InitSecurityContextStream>,
+            tonic::Status,
+        >;
+        /// Ends a session at once, wipes its tickets and closes its security contexts. Tickets that were handed out before stay valid at
+        /// their services until they expire: Kerberos has no revocation.
         ///
         /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (ended before, expired, never made, or of another gateway).
         async fn end_session(
@@ -361,7 +733,8 @@ pub mod gateway_server {
             tonic::Status,
         >;
     }
-    /// What a gateway does with a login: redeem the one-time code, fetch credentials for the granted services, end the session.
+    /// What a gateway does with a login: redeem the one-time code, fetch credentials for the granted services or have Kerbridge speak
+    /// to them in its place, end the session.
     #[derive(Debug)]
     pub struct GatewayServer<T> {
         inner: Arc<T>,
@@ -522,6 +895,54 @@ pub mod gateway_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kerbridge.v1.Gateway/InitSecurityContext" => {
+                    #[allow(non_camel_case_types)]
+                    struct InitSecurityContextSvc<T: Gateway>(pub Arc<T>);
+                    impl<
+                        T: Gateway,
+                    > tonic::server::StreamingService<super::InitSecurityContextRequest>
+                    for InitSecurityContextSvc<T> {
+                        type Response = super::InitSecurityContextResponse;
+                        type ResponseStream = T::InitSecurityContextStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::InitSecurityContextRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::init_security_context(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = InitSecurityContextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
