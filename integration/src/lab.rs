@@ -18,6 +18,14 @@ pub struct Lab {
     pki: Pki,
 }
 
+/// Two forests, `corp.example` and `beta.example`, that trust each other; everything is removed on drop.
+#[derive(Debug)]
+pub struct Forests {
+    // Before the lab, whose network it is on.
+    other: DomainController,
+    lab: Lab,
+}
+
 impl Lab {
     /// A lab of one's own with the tests' domain, for a test that disturbs it.
     ///
@@ -103,17 +111,58 @@ impl Lab {
     /// # Errors
     /// Where it cannot be built or started.
     pub fn client(&self, name: &str) -> Result<Container, DomainError> {
+        self.client_with(name, &[])
+    }
+
+    /// The same, which also knows the controllers of other domains.
+    fn client_with(&self, name: &str, others: &[&DomainController]) -> Result<Container, DomainError> {
         let image = ImageSource::named("client").build()?;
         let spec = ContainerSpec::new(name, &image, &self.network, self.network.next_address())
             .hostname(&format!("{name}.corp.example"));
         let container = self
             .controllers()
             .iter()
+            .chain(others)
             .fold(spec, |spec, controller| spec.host(controller.name(), controller.address()))
             .host(BROKER_NAME, self.network.host_address())
-            .file("/etc/krb5.conf", self.controller.krb5_conf(), 0o644)
+            .file("/etc/krb5.conf", self.controller.krb5_conf_with(others), 0o644)
             .file("/etc/ssl/lab/machine-ca.pem", self.pki.machine_root_pem(), 0o644)
             .start()?;
         Ok(container)
+    }
+}
+
+impl Forests {
+    /// Starts both forests, with [`Domain::of_the_tests`] and [`Domain::of_the_other_forest`] in them. They trust each other, and each
+    /// controller's DNS knows the names of both.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn start(name: &str) -> Result<Self, DomainError> {
+        let network = Network::create(name)?;
+        let pki = Pki::new(wait::now())?;
+        let other = Domain::of_the_other_forest();
+        let [controller, other] = Domain::of_the_tests().start_with_forest(other, &network, &pki)?;
+        Ok(Self { other, lab: Lab { controller, second: None, network, pki } })
+    }
+
+    /// The lab of `corp.example`, in which the broker stands; both forests are on its network and have certificates of its authority.
+    #[must_use]
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The controller of `beta.example`.
+    #[must_use]
+    pub fn other(&self) -> &DomainController {
+        &self.other
+    }
+
+    /// A client like [`Lab::client`]'s that knows both realms.
+    ///
+    /// # Errors
+    /// As for [`Lab::client`].
+    pub fn client(&self, name: &str) -> Result<Container, DomainError> {
+        self.lab.client_with(name, &[&self.other])
     }
 }

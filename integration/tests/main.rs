@@ -10,6 +10,8 @@ mod containers;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
+mod cross_realm;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod directory_scripts;

@@ -167,12 +167,23 @@ impl DomainController {
     /// A `krb5.conf` for MIT's tools that finds this controller without DNS.
     #[must_use]
     pub fn krb5_conf(&self) -> String {
-        let (realm, dns, address) = (self.domain.realm(), self.domain.dns_name(), self.address());
+        self.krb5_conf_with(&[])
+    }
+
+    /// The same, for this controller's realm by default and with other realms' controllers beside it.
+    #[must_use]
+    pub fn krb5_conf_with(&self, others: &[&Self]) -> String {
+        let (mut realms, mut domains) = (String::new(), String::new());
+        for controller in [self].iter().chain(others) {
+            let (realm, dns) = (controller.domain.realm(), controller.domain.dns_name());
+            let address = controller.address();
+            realms += &format!(" {realm} = {{\n  kdc = {address}\n  admin_server = {address}\n }}\n");
+            domains += &format!(" .{dns} = {realm}\n {dns} = {realm}\n");
+        }
         format!(
-            "[libdefaults]\n default_realm = {realm}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n rdns = false\n \
-             dns_canonicalize_hostname = false\n forwardable = true\n\
-             [realms]\n {realm} = {{\n  kdc = {address}\n  admin_server = {address}\n }}\n\
-             [domain_realm]\n .{dns} = {realm}\n {dns} = {realm}\n"
+            "[libdefaults]\n default_realm = {}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n rdns = false\n \
+             dns_canonicalize_hostname = false\n forwardable = true\n[realms]\n{realms}[domain_realm]\n{domains}",
+            self.domain.realm()
         )
     }
 

@@ -59,13 +59,28 @@ impl Domain {
         Self { realm: "BETA.EXAMPLE", netbios: "BETA", groups: Vec::new(), accounts: Vec::new() }
     }
 
+    /// What the tests have in the other forest: people whose cards are good at the broker of `corp.example` too, one of them with a
+    /// name that is not of the domain; two desktops; an account that may read the directory, and one that logs in as the broker.
+    pub fn of_the_other_forest() -> Self {
+        let people = Self::beta()
+            .group("Desktop Users")
+            .user("carol")
+            .member_of("Desktop Users")
+            .user("dora")
+            .upn("dora@people.example")
+            .member_of("Desktop Users")
+            .user("svc-reader");
+        let broker = people
+            .service_account("svc-broker")
+            .spn("HTTP/broker.beta.example")
+            .protocol_transition()
+            .delegates_to("TERMSRV/bdesk1.beta.example");
+        broker.desktop("bdesk1").desktop("bdesk2").accepts_delegation_from("svc-broker")
+    }
+
     /// The domain of the end-to-end tests: `svc-broker` may delegate to `desk1` by its own list, to `desk2` because `desk2`
     /// says so, and not to `desk3`; the people each have one thing about them.
     pub fn of_the_tests() -> Self {
-        let desktop = |domain: Self, name: &str| {
-            let spns = ["TERMSRV", "HTTP", "host", "vnc"].map(|class| format!("{class}/{name}.corp.example"));
-            spns.iter().fold(domain.computer(name), |domain, spn| domain.spn(spn))
-        };
         let people = Self::corp()
             .group("Desktop Users")
             .group("Night Shift")
@@ -102,9 +117,7 @@ impl Domain {
             .delegates_to("HTTP/desk1.corp.example")
             .delegates_to("host/desk1.corp.example")
             .delegates_to("vnc/desk1.corp.example");
-        let first = desktop(broker, "desk1");
-        let second = desktop(first, "desk2").accepts_delegation_from("svc-broker");
-        desktop(second, "desk3")
+        broker.desktop("desk1").desktop("desk2").accepts_delegation_from("svc-broker").desktop("desk3")
     }
 
     /// Adds a group.
@@ -126,6 +139,24 @@ impl Domain {
     /// Begins a computer's account, with AES keys only.
     pub fn computer(self, name: &str) -> Self {
         self.account(name, Kind::Computer)
+    }
+
+    /// Begins a computer's account with the services a desktop host offers.
+    pub fn desktop(self, name: &str) -> Self {
+        let host = format!("{name}.{}", self.dns_name());
+        let services = ["TERMSRV", "HTTP", "host", "vnc"];
+        services.iter().fold(self.computer(name), |domain, class| domain.spn(&format!("{class}/{host}")))
+    }
+
+    /// Adds people `p00`, `p01` and so on who may open desktops.
+    pub fn crowd(self, size: usize) -> Self {
+        Self::crowd_names(size).iter().fold(self, |domain, name| domain.user(name).member_of("Desktop Users"))
+    }
+
+    /// The names of the people that [`Domain::crowd`] adds.
+    #[must_use]
+    pub fn crowd_names(size: usize) -> Vec<String> {
+        (0..size).map(|number| format!("p{number:02}")).collect()
     }
 
     /// Another user principal name than the usual one.
