@@ -9,6 +9,8 @@ mod clock;
 mod group_names;
 mod ldap;
 mod pool;
+mod server_list;
+mod servers;
 mod tls;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod domain_sid;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::CertificateDer;
@@ -18,6 +19,7 @@ use super::error::Fault;
 use super::group_names::GroupNames;
 use super::ldap::{Connection, Found};
 use super::pool::{Lease, Pool, Reach};
+use super::servers::Servers;
 use super::tls;
 use crate::account::Account;
 use crate::dn::Dn;
@@ -34,6 +36,7 @@ use crate::upn::{Upn, same_ignoring_case};
 pub use super::bind::{Bind, BindRefusal, Passwords};
 pub use super::error::{Attempt, DirectoryError, SettingsError};
 pub use super::server::LdapServer;
+pub use super::servers::{ServerState, ServerStatus};
 
 const MAXIMUM_SERVERS: usize = 16;
 const MAXIMUM_POOL: usize = 256;
@@ -42,7 +45,8 @@ const MAXIMUM_TIMEOUT: Duration = Duration::from_secs(300);
 /// How to reach the directory.
 #[derive(Debug)]
 pub struct Settings {
-    /// The servers, all of the same domain, in order of preference.
+    /// The servers, all of the same domain, nearest first. While there are none, no account can be asked for:
+    /// [`Directory::set_servers`] names them then.
     pub servers: Vec<LdapServer>,
     /// Where accounts must lie: a domain, or a part of it. Names must be unique in the whole domain.
     pub base_dn: Dn,
@@ -88,7 +92,7 @@ impl Directory {
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { servers, base_dn, roots, bind, pool_size, connect_timeout, operation_timeout } =
             settings;
-        if servers.is_empty() || servers.len() > MAXIMUM_SERVERS {
+        if servers.len() > MAXIMUM_SERVERS {
             return Err(SettingsError::Servers);
         }
         if !(1..=MAXIMUM_POOL).contains(&pool_size) {
@@ -109,6 +113,7 @@ impl Directory {
         }
         let (domain, dns_domain) = base_dn.domain().zip(base_dn.dns_domain()).ok_or(SettingsError::BaseDn)?;
         let tls = tls::connector(&roots, &bind)?;
+        let servers = Arc::new(Servers::new(servers));
         let reach = Reach { servers, tls, bind, size: pool_size, connect_timeout, operation_timeout };
         Ok(Self {
             pool: Pool::new(reach),
@@ -127,10 +132,20 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`]; the absence of an account and the presence of two are among them.
     pub async fn account_by_upn(&self, upn: &Upn) -> Result<Account, DirectoryError> {
+        self.account_and_server(upn).await.map(|(account, _)| account)
+    }
+
+    /// As [`Self::account_by_upn`], with the server that said so: what has just been changed there need not have reached
+    /// the others.
+    ///
+    /// # Errors
+    /// As [`Self::account_by_upn`].
+    pub async fn account_and_server(&self, upn: &Upn) -> Result<(Account, LdapServer), DirectoryError> {
         let mut lease = self.pool.lease().await?;
         loop {
             let mut connection = lease.connection().await?;
-            let outcome = self.look_up(&mut connection, upn).await;
+            let server = connection.server().clone();
+            let outcome = self.look_up(&mut connection, upn).await.map(|account| (account, server));
             if let ControlFlow::Break(outcome) = settle(&mut lease, connection, outcome) {
                 return outcome;
             }
@@ -140,6 +155,30 @@ impl Directory {
     /// Forgets that the service account was refused: its credential is another one now, which may be tried at once.
     pub fn credential_changed(&self) {
         self.pool.forget_refusal();
+    }
+
+    /// Takes other servers, nearest first. What is known of those that stay is kept; requests that run finish where they
+    /// began.
+    ///
+    /// # Errors
+    /// [`SettingsError::Servers`] when there are none or too many; nothing is changed then.
+    pub fn set_servers(&self, servers: Vec<LdapServer>) -> Result<(), SettingsError> {
+        if !(1..=MAXIMUM_SERVERS).contains(&servers.len()) {
+            return Err(SettingsError::Servers);
+        }
+        self.pool.set_servers(servers);
+        Ok(())
+    }
+
+    /// What is known of every server, nearest first.
+    #[must_use]
+    pub fn server_status(&self) -> Vec<ServerStatus> {
+        self.pool.status()
+    }
+
+    /// Asks the servers that failed whether they are back, so that no login has to find out. Ends only by being dropped.
+    pub async fn tend(&self) {
+        self.pool.tend().await;
     }
 
     /// Whether some server answers, holds the configured domain, which has the SID it should, and knows the base.
@@ -318,7 +357,6 @@ fn settle<Answer>(
     connection: Connection,
     outcome: Result<Answer, Failure>,
 ) -> ControlFlow<Result<Answer, DirectoryError>> {
-    lease.answered();
     let outcome = match outcome {
         Err(Failure::Fault(fault)) => {
             lease.failed(connection, fault);

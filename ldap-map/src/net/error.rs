@@ -68,7 +68,7 @@ pub enum DirectoryError {
     /// No server could be used.
     #[error("no directory server can be used: {}", Attempts(attempts))]
     Unavailable {
-        /// What was tried, in order; each server is there at least once.
+        /// What was tried, in order: three connections at most, none where no server is known.
         attempts: Vec<Attempt>,
     },
 }
@@ -98,6 +98,9 @@ pub enum Fault {
     /// The server did not answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// The server said nothing to anybody for a while, and another one was ready.
+    #[error("no answer, and another server is ready")]
+    Silent,
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(io::ErrorKind),
@@ -120,7 +123,7 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// No server, or more than sixteen.
+    /// More than sixteen servers, or none where some are needed.
     #[error("there must be 1 to 16 directory servers")]
     Servers,
     /// The base has no `DC` parts, so that its domain is unknown.
@@ -159,6 +162,9 @@ struct Attempts<'a>(&'a [Attempt]);
 
 impl fmt::Display for Attempts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("none is known")?;
+        }
         for (place, Attempt { server, fault }) in self.0.iter().enumerate() {
             let separator = if place > 0 { "; " } else { "" };
             write!(f, "{separator}{server}: {fault}")?;

@@ -3,6 +3,7 @@
 //! Every exchange is bounded in time, size and number of messages. After any [`Fault`], and when an exchange is
 //! given up half-way, the connection must be dropped: what it would answer next is unknown.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
@@ -15,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 use super::clock;
 use super::error::Fault;
 use super::server::LdapServer;
+use super::servers::Servers;
 use crate::entry::Entry;
 use crate::message::request::{Request, SearchRequest};
 use crate::message::response::{Message, Response, ResultCode};
@@ -34,6 +36,7 @@ pub(super) struct Connection {
     received: Vec<u8>,
     message_id: u32,
     server: LdapServer,
+    servers: Arc<Servers>,
     opened: Instant,
 }
 
@@ -49,16 +52,17 @@ impl Connection {
     pub(super) async fn open(
         server: &LdapServer,
         tls: &TlsConnector,
+        servers: &Arc<Servers>,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        timeout(limit, Self::open_unbounded(server, tls, limit)).await.map_err(|_| Fault::Timeout)?
-    }
-
-    async fn open_unbounded(server: &LdapServer, tls: &TlsConnector, limit: Duration) -> Result<Self, Fault> {
         let name = ServerName::try_from(server.name().to_owned()).map_err(|_| Fault::Resolve)?;
-        let tcp = dial(server, limit).await?;
-        let stream = tls.connect(name, tcp).await.map_err(|error| handshake_fault(&error))?;
-        Ok(Self { stream, received: Vec::new(), message_id: 0, server: server.clone(), opened: clock::now() })
+        let connecting = async {
+            let tcp = dial(server, limit).await?;
+            tls.connect(name, tcp).await.map_err(|error| handshake_fault(&error))
+        };
+        let stream = servers.wait(server, limit, connecting).await?;
+        let (server, servers) = (server.clone(), Arc::clone(servers));
+        Ok(Self { stream, received: Vec::new(), message_id: 0, server, servers, opened: clock::now() })
     }
 
     pub(super) const fn server(&self) -> &LdapServer {
@@ -75,11 +79,14 @@ impl Connection {
         request: &Request<'_>,
         limit: Duration,
     ) -> Result<Response, Fault> {
+        let (servers, server) = (Arc::clone(&self.servers), self.server.clone());
         let exchange = async {
             self.send(request).await?;
             self.receive().await
         };
-        timeout(limit, exchange).await.map_err(|_| Fault::Timeout)?
+        let response = servers.wait(&server, limit, exchange).await?;
+        servers.answered(&server);
+        Ok(response)
     }
 
     /// Sends a search and collects what is found, within `limit` altogether.
@@ -88,7 +95,10 @@ impl Connection {
         request: &SearchRequest<'_>,
         limit: Duration,
     ) -> Result<Found, Fault> {
-        timeout(limit, self.search_unbounded(request)).await.map_err(|_| Fault::Timeout)?
+        let (servers, server) = (Arc::clone(&self.servers), self.server.clone());
+        let found = servers.wait(&server, limit, self.search_unbounded(request)).await?;
+        servers.answered(&server);
+        Ok(found)
     }
 
     async fn search_unbounded(&mut self, request: &SearchRequest<'_>) -> Result<Found, Fault> {

@@ -1,7 +1,6 @@
 //! A bounded number of bound connections, and which server to turn to when one fails.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -13,6 +12,7 @@ use super::clock;
 use super::error::{Attempt, DirectoryError, Fault};
 use super::ldap::Connection;
 use super::server::LdapServer;
+use super::servers::{ServerStatus, Servers};
 use crate::filter::Filter;
 use crate::message::request::{Scope, SearchRequest};
 use crate::message::response::ResultCode;
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(640);
 
 /// How the pool reaches its servers.
 pub(super) struct Reach {
-    pub(super) servers: Vec<LdapServer>,
+    pub(super) servers: Arc<Servers>,
     pub(super) tls: TlsConnector,
     pub(super) bind: Bind,
     pub(super) size: usize,
@@ -46,8 +46,6 @@ pub(super) struct Pool {
     reach: Reach,
     permits: Semaphore,
     idle: Mutex<Vec<Resting>>,
-    /// The server that answered last.
-    preferred: AtomicUsize,
     credential: Mutex<Credential>,
     /// Held while the credential is presented, so that many logins at once try one that has just been changed once.
     trial: tokio::sync::Mutex<()>,
@@ -99,23 +97,32 @@ impl From<Fault> for NotOpened {
     }
 }
 
-/// A caller that gives up after at least this long does so because of the server, not of its own accord.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Most servers, or connections, that are tried for one request.
+const MAXIMUM_ATTEMPTS: usize = 3;
+/// How often a server that failed is asked whether it is back.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The right to one connection at a time, and the memory of what failed so far.
-///
-/// Dropped while a server is asked, because the caller's own time is over, it has the next server preferred:
-/// otherwise one that hangs for longer than callers wait would be the first one for ever.
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
-    /// The server that is being asked, and since when.
-    asking: Option<(usize, Instant)>,
     _permit: SemaphorePermit<'a>,
     attempts: Vec<Attempt>,
-    /// Servers not yet tried, in order.
-    untried: std::vec::IntoIter<usize>,
-    /// After a fault, connections that rested are no longer trusted.
-    takes_rested: bool,
+    /// Servers to which no new connection is tried again. One that was only left for another one that was ready is not
+    /// among them.
+    tried: Vec<LdapServer>,
+    /// Servers whose connections that rested are no longer trusted.
+    untrusted: Vec<LdapServer>,
+    /// Where the connection that was given out comes from.
+    origin: Origin,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Origin {
+    /// It was opened just now.
+    Opened,
+    /// It rested: that it is broken may be nobody's fault.
+    Rested,
 }
 
 impl Pool {
@@ -124,7 +131,6 @@ impl Pool {
             permits: Semaphore::new(reach.size),
             reach,
             idle: Mutex::new(Vec::new()),
-            preferred: AtomicUsize::new(0),
             credential: Mutex::new(Credential::Usable),
             trial: tokio::sync::Mutex::new(()),
         }
@@ -138,16 +144,13 @@ impl Pool {
     pub(super) async fn lease(&self) -> Result<Lease<'_>, DirectoryError> {
         let permit = timeout(self.reach.operation_timeout, self.permits.acquire()).await;
         let permit = permit.ok().and_then(Result::ok).ok_or(DirectoryError::Busy)?;
-        let count = self.reach.servers.len();
-        let first = self.preferred.load(Ordering::Relaxed);
-        let order: Vec<usize> = (0..count).map(|step| (first + step) % count).collect();
         Ok(Lease {
             pool: self,
-            asking: None,
             _permit: permit,
             attempts: Vec::new(),
-            untried: order.into_iter(),
-            takes_rested: true,
+            tried: Vec::new(),
+            untrusted: Vec::new(),
+            origin: Origin::Opened,
         })
     }
 
@@ -161,35 +164,76 @@ impl Pool {
 
     /// Drops the connections that rest to a server which does not answer.
     fn give_up_rested(&self, server: &LdapServer) {
-        self.idle().retain(|resting| resting.connection.server() != server);
+        self.idle().retain(|resting| !resting.connection.server().is_same(server));
     }
 
-    /// A connection that rested and still answers. Those that do not are dropped.
-    async fn rested(&self) -> Option<Connection> {
+    /// The connection to this server that rested for the shortest time. Those that are too old, and those of servers that
+    /// failed meanwhile or are no longer listed, are dropped.
+    fn pick(&self, server: &LdapServer, now: Instant) -> Option<Resting> {
+        let mut idle = self.idle();
+        idle.retain(|Resting { connection, since }| {
+            now - *since < MAXIMUM_REST
+                && now - connection.opened() < MAXIMUM_AGE
+                && self.reach.servers.trusts(connection.server(), *since)
+        });
+        let place = idle.iter().rposition(|resting| resting.connection.server().is_same(server))?;
+        Some(idle.remove(place))
+    }
+
+    /// A connection to this server that rested and still answers. When one does not, all are dropped.
+    async fn rested(&self, server: &LdapServer) -> Option<Connection> {
+        let now = clock::now();
+        let Resting { mut connection, since } = self.pick(server, now)?;
+        if now - since < REST {
+            return Some(connection);
+        }
+        match sign_of_life(&mut connection, self.reach.operation_timeout).await {
+            Ok(()) => Some(connection),
+            Err(error) => {
+                tracing::debug!(%server, %error, "connection dropped");
+                // Most likely the others are dead too, and each would take as long to tell.
+                self.give_up_rested(server);
+                None
+            }
+        }
+    }
+
+    /// What is known of every server, nearest first.
+    pub(super) fn status(&self) -> Vec<ServerStatus> {
+        self.reach.servers.status()
+    }
+
+    /// Takes other servers, nearest first.
+    pub(super) fn set_servers(&self, servers: Vec<LdapServer>) {
+        self.reach.servers.replace(servers);
+    }
+
+    /// Asks the servers that failed whether they are back, so that no login has to find out. Nobody logs in for that.
+    pub(super) async fn tend(&self) {
         loop {
-            let Resting { mut connection, since } = self.idle().pop()?;
-            let now = clock::now();
-            if now - since >= MAXIMUM_REST || now - connection.opened() >= MAXIMUM_AGE {
-                connection.close().await;
-            } else if now - since < REST {
-                return Some(connection);
-            } else {
-                match sign_of_life(&mut connection, self.reach.operation_timeout).await {
-                    Ok(()) => return Some(connection),
-                    Err(error) => {
-                        tracing::debug!(server = %connection.server(), %error, "connection dropped");
-                        // Most likely the others are dead too, and each would take as long to tell.
-                        self.give_up_rested(connection.server());
-                    }
+            tokio::time::sleep(INTERVAL).await;
+            for server in self.reach.servers.failing() {
+                if let Err(fault) = self.ask_for_a_sign(&server).await {
+                    self.reach.servers.failed(&server, &fault);
                 }
             }
         }
     }
 
+    async fn ask_for_a_sign(&self, server: &LdapServer) -> Result<(), Fault> {
+        let Reach { servers, tls, connect_timeout, .. } = &self.reach;
+        let limit = SIGN_OF_LIFE.min(*connect_timeout);
+        let mut connection = Connection::open(server, tls, servers, limit).await?;
+        sign_of_life(&mut connection, limit).await?;
+        connection.close().await;
+        Ok(())
+    }
+
     /// A new connection to this server, bound.
     async fn open(&self, server: &LdapServer) -> Result<Connection, NotOpened> {
         let reach = &self.reach;
-        let mut connection = Connection::open(server, &reach.tls, reach.connect_timeout).await?;
+        let mut connection =
+            Connection::open(server, &reach.tls, &reach.servers, reach.connect_timeout).await?;
         let trial = timeout(reach.operation_timeout, self.trial.lock()).await;
         let _trial = trial.map_err(|_| Fault::Timeout)?;
         if let Some(refusal) = self.credential().refusal(clock::now()) {
@@ -230,75 +274,67 @@ impl Lease<'_> {
     /// [`DirectoryError::Unavailable`] when every server was tried, [`DirectoryError::BindRefused`] when the
     /// service account is refused: another server would say the same, and count it as another wrong password.
     pub(super) async fn connection(&mut self) -> Result<Connection, DirectoryError> {
-        if self.takes_rested
-            && let Some(connection) = self.pool.rested().await
-        {
-            let place = self.pool.reach.servers.iter().position(|server| server == connection.server());
-            self.asking = place.map(|place| (place, clock::now()));
-            return Ok(connection);
-        }
-        self.takes_rested = false;
-        if let Some(refusal) = self.pool.credential().refusal(clock::now()) {
-            return Err(refusal);
-        }
-        for index in self.untried.by_ref() {
-            let Some(server) = self.pool.reach.servers.get(index) else { continue };
-            self.asking = Some((index, clock::now()));
-            match self.pool.open(server).await {
-                Ok(connection) => {
-                    if self.pool.preferred.swap(index, Ordering::Relaxed) != index {
-                        tracing::info!(%server, "another directory server is used from now on");
-                    }
+        while self.attempts.len() < MAXIMUM_ATTEMPTS {
+            let Some(server) = self.next() else { break };
+            if !self.untrusted.contains(&server) {
+                if let Some(connection) = self.pool.rested(&server).await {
+                    self.origin = Origin::Rested;
                     return Ok(connection);
                 }
-                Err(NotOpened::Refused(refusal)) => {
-                    self.asking = None;
-                    return Err(refusal);
+                self.untrusted.push(server);
+                // What was learned of the server just now may have another one come first.
+                continue;
+            }
+            if let Some(refusal) = self.pool.credential().refusal(clock::now()) {
+                return Err(refusal);
+            }
+            match self.pool.open(&server).await {
+                Ok(connection) => {
+                    self.origin = Origin::Opened;
+                    return Ok(connection);
                 }
-                Err(NotOpened::Fault(fault)) => {
-                    self.asking = None;
-                    tracing::debug!(%server, error = %fault, "directory server cannot be used");
-                    self.attempts.push(Attempt { server: server.name().to_owned(), fault });
-                }
+                Err(NotOpened::Refused(refusal)) => return Err(refusal),
+                Err(NotOpened::Fault(fault)) => self.note(&server, fault),
             }
         }
         Err(DirectoryError::Unavailable { attempts: std::mem::take(&mut self.attempts) })
     }
 
-    /// The server that was asked has answered, or failed: whatever follows is not its fault.
-    pub(super) const fn answered(&mut self) {
-        self.asking = None;
+    /// The server to turn to next.
+    fn next(&self) -> Option<LdapServer> {
+        self.pool.reach.servers.in_order().into_iter().find(|server| !self.tried.contains(server))
+    }
+
+    /// The server cannot be used.
+    fn note(&mut self, server: &LdapServer, fault: Fault) {
+        tracing::debug!(%server, error = %fault, "directory server cannot be used");
+        self.pool.reach.servers.failed(server, &fault);
+        if !matches!(fault, Fault::Silent) {
+            self.tried.push(server.clone());
+        }
+        self.attempts.push(Attempt { server: server.name().to_owned(), fault });
     }
 
     /// Gives up a connection after a fault, and with it all that rest to the same server.
     pub(super) fn failed(&mut self, connection: Connection, fault: Fault) {
-        self.pool.give_up_rested(connection.server());
-        let server = connection.server().name().to_owned();
-        tracing::debug!(server, error = %fault, "connection dropped");
-        self.attempts.push(Attempt { server, fault });
-        self.takes_rested = false;
+        let server = connection.server().clone();
         drop(connection);
+        self.pool.give_up_rested(&server);
+        if self.origin == Origin::Opened {
+            return self.note(&server, fault);
+        }
+        tracing::debug!(%server, error = %fault, "connection dropped");
+        self.untrusted.push(server.clone());
+        self.attempts.push(Attempt { server: server.name().to_owned(), fault });
     }
 
     /// Gives back a connection that is at rest: every answer to what was asked has arrived.
     pub(super) fn give_back(&self, connection: Connection) {
         let mut idle = self.pool.idle();
-        if idle.len() < self.pool.reach.size {
+        let is_same = |resting: &&Resting| resting.connection.server().is_same(connection.server());
+        if idle.iter().filter(is_same).count() < self.pool.reach.size {
             idle.push(Resting { connection, since: clock::now() });
         }
-    }
-}
-
-impl Drop for Lease<'_> {
-    fn drop(&mut self) {
-        let Some((place, since)) = self.asking else { return };
-        let servers = &self.pool.reach.servers;
-        let Some(server) = servers.get(place).filter(|_| clock::now() - since >= PATIENCE) else { return };
-        tracing::warn!(%server, "no answer from the directory server before the caller gave up");
-        self.pool.give_up_rested(server);
-        let next = (place + 1) % servers.len();
-        // Unless another lease has moved on already.
-        let _moved = self.pool.preferred.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

@@ -16,7 +16,8 @@ const PORT: u16 = 636;
 pub struct LdapServer {
     name: String,
     port: u16,
-    address: Option<SocketAddr>,
+    /// Dialled in place of what the name resolves to, where there are any.
+    addresses: Vec<SocketAddr>,
 }
 
 impl LdapServer {
@@ -26,7 +27,7 @@ impl LdapServer {
     /// [`LdapServerError::Name`] when it is not a DNS name.
     pub fn new(name: &str, port: u16) -> Result<Self, LdapServerError> {
         match ServerName::try_from(name) {
-            Ok(ServerName::DnsName(_)) => Ok(Self { name: name.to_owned(), port, address: None }),
+            Ok(ServerName::DnsName(_)) => Ok(Self { name: name.to_owned(), port, addresses: Vec::new() }),
             _ => Err(LdapServerError::Name),
         }
     }
@@ -34,7 +35,13 @@ impl LdapServer {
     /// The same server, dialled at a fixed address. Its certificate must have the name all the same.
     #[must_use]
     pub fn at(self, address: SocketAddr) -> Self {
-        Self { address: Some(address), ..self }
+        self.at_any_of(vec![address])
+    }
+
+    /// The same server, dialled at one of these addresses; with none of them, by its name.
+    #[must_use]
+    pub fn at_any_of(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
     }
 
     /// The name that the server's certificate must have.
@@ -43,19 +50,30 @@ impl LdapServer {
         &self.name
     }
 
+    /// The addresses it is dialled at whatever its name resolves to; usually none.
+    #[must_use]
+    pub fn fixed_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Whether both are the same server, wherever it is dialled.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.name.eq_ignore_ascii_case(&other.name)
+    }
+
     pub(super) async fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        match self.address {
-            Some(address) => Ok(vec![address]),
-            None => tokio::net::lookup_host((self.name.as_str(), self.port)).await.map(Iterator::collect),
+        if self.addresses.is_empty() {
+            return tokio::net::lookup_host((self.name.as_str(), self.port)).await.map(Iterator::collect);
         }
+        Ok(self.addresses.clone())
     }
 }
 
 impl fmt::Display for LdapServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            Some(address) => write!(f, "{}={address}", self.name),
-            None => write!(f, "{}:{}", self.name, self.port),
+        match self.addresses.as_slice() {
+            [address] => write!(f, "{}={address}", self.name),
+            _ => write!(f, "{}:{}", self.name, self.port),
         }
     }
 }

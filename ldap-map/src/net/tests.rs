@@ -3,6 +3,7 @@
 mod bind;
 mod delegation;
 mod faults;
+mod outage;
 mod server;
 mod settings;
 
@@ -264,9 +265,12 @@ async fn many_groups_are_asked_for_in_parts() {
 #[tokio::test]
 async fn waiting_for_a_connection_has_an_end() {
     let ca = Ca::new();
-    let server = Server::start(&ca, NAME, but_names(Vec::new)).await;
-    let servers = vec![server.place(); 3];
-    let directory = open(Settings { pool_size: 1, servers, ..impatient(&ca, &[]) });
+    let mut servers = Vec::new();
+    for name in [NAME, "dc2.corp.example", "dc3.corp.example"] {
+        servers.push(Server::start(&ca, name, but_names(Vec::new)).await);
+    }
+    let servers: Vec<_> = servers.iter().collect();
+    let directory = open(Settings { pool_size: 1, ..impatient(&ca, &servers) });
     let (name, other) = (alice(), alice());
     let (first, second) = tokio::join!(directory.account_by_upn(&name), directory.account_by_upn(&other));
     assert!(matches!(first, Err(DirectoryError::Unavailable { .. })));

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
@@ -54,6 +55,8 @@ pub(super) enum Answer {
     OtherId,
     /// Any octets.
     Raw(Vec<u8>),
+    /// So much time passes.
+    Pause(Duration),
     /// The connection is closed.
     Close,
 }
@@ -206,6 +209,10 @@ async fn converse(mut stream: TlsStream<TcpStream>, script: &Script, log: &Mutex
         let (id, asked) = read_request(&request, certificate);
         log.lock().unwrap().push(asked.clone());
         for answer in script(&asked) {
+            if let Answer::Pause(time) = answer {
+                tokio::time::sleep(time).await;
+                continue;
+            }
             let Some(octets) = encode(&id, answer) else {
                 let _closed = stream.shutdown().await;
                 return;
@@ -268,7 +275,7 @@ fn encode(id: &[u8], answer: Answer) -> Option<Vec<u8>> {
         Answer::Notice(code) => message(&[0], result(0x78, code, "")),
         Answer::OtherId => message(&[0x7f], result(0x65, 0, "")),
         Answer::Raw(octets) => octets,
-        Answer::Close => return None,
+        Answer::Close | Answer::Pause(_) => return None,
     })
 }
 
