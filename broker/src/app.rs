@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use kdc_proxy::net::client::Client;
+use ldap_map::net::directory::Directory;
 use tokio::{
     sync::watch,
     time::{interval, timeout},
@@ -117,7 +118,7 @@ impl App {
         card_listener.serve(&web::router(Arc::new(Portal { line: current }), cards.logins), &drain, &tasks);
         tasks.spawn(monitor.run(drain.clone()));
         tasks.spawn(sweep(desk, drain.clone()));
-        tasks.spawn(tend(Arc::clone(&config.kerberos), drain.clone()));
+        tasks.spawn(tend(Arc::clone(&config.directory), Arc::clone(&config.kerberos), drain.clone()));
         let drain_timeout = config.drain_timeout;
         Ok(Self { line, card_tls, gateway_tls, gateways, addresses, drain, drain_timeout, tasks })
     }
@@ -227,8 +228,9 @@ async fn sweep(desk: Arc<Desk<Issuer>>, drain: CancellationToken) {
 }
 
 /// Finds out which of the domain controllers that failed are back, so that no login has to.
-async fn tend(kerberos: Arc<Client>, drain: CancellationToken) {
-    drain.run_until_cancelled(kerberos.tend()).await.unwrap_or_default();
+async fn tend(directory: Arc<Directory>, kerberos: Arc<Client>, drain: CancellationToken) {
+    let both = async { tokio::join!(directory.tend(), kerberos.tend()) };
+    drain.run_until_cancelled(both).await.unwrap_or_default();
 }
 
 async fn bind(

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use ldap_map::account::{Account, NotUsable};
 use ldap_map::certificate::CertificateFacts;
 use ldap_map::mapping::{MappingError, Strength, candidates, confirm, confirm_weak};
-use ldap_map::net::directory::{Directory, DirectoryError};
+use ldap_map::net::directory::{Directory, DirectoryError, LdapServer};
 use ldap_map::schema::Attribute;
 use ldap_map::sid::Sid;
 
@@ -29,6 +29,7 @@ pub struct DirectoryAccount {
     account: Account,
     strength: Strength,
     domain_sid: Sid,
+    server: LdapServer,
 }
 
 impl DirectoryAccount {
@@ -48,6 +49,12 @@ impl DirectoryAccount {
     #[must_use]
     pub fn strength(&self) -> Strength {
         self.strength
+    }
+
+    /// The domain controller that named the account: its tickets are asked for there first.
+    #[must_use]
+    pub const fn server(&self) -> &LdapServer {
+        &self.server
     }
 }
 
@@ -105,14 +112,15 @@ pub async fn resolve(
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
     let upn = candidates(identity.facts())?;
-    let account = directory.account_by_upn(&upn).await?;
+    let (account, server) = directory.account_and_server(&upn).await?;
     let domain_sid = directory.domain_sid().await?;
-    judge(account, domain_sid, settings, identity.facts(), now)
+    judge(account, server, domain_sid, settings, identity.facts(), now)
 }
 
 /// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
 fn judge(
     account: Account,
+    server: LdapServer,
     domain_sid: Sid,
     settings: &Settings,
     facts: &CertificateFacts,
@@ -128,7 +136,7 @@ fn judge(
             return Err(ResolveError::WeakMapping { sam_account_name, object_sid });
         }
     }
-    Ok(DirectoryAccount { account, strength, domain_sid })
+    Ok(DirectoryAccount { account, strength, domain_sid, server })
 }
 
 #[cfg(test)]
@@ -137,6 +145,11 @@ pub(crate) mod testing {
 
     use super::*;
 
+    /// A domain controller that nobody asks.
+    pub(crate) fn server() -> LdapServer {
+        LdapServer::new("dc1.corp.example", 636).expect("a name")
+    }
+
     /// An account for the tests of later steps; its name must be alice's, whose card is made up for it.
     pub(crate) fn account(person: &Person) -> DirectoryAccount {
         let settings = Settings { accept_weak_mapping: true };
@@ -144,7 +157,8 @@ pub(crate) mod testing {
         let now = crate::identity::testing::now();
         let account = person.account();
         let domain_sid = account.object_sid.domain().expect("an account of a domain");
-        judge(account, domain_sid, &settings, identity.facts(), now).expect("an account that may be used")
+        judge(account, server(), domain_sid, &settings, identity.facts(), now)
+            .expect("an account that may be used")
     }
 
     /// The same in a domain that is known to have another SID.
@@ -159,7 +173,7 @@ mod tests {
     use std::time::Duration;
 
     use ldap_map::dn::Dn;
-    use ldap_map::net::directory::{self, Bind, LdapServer};
+    use ldap_map::net::directory::{self, Bind};
     use ldap_map::testing::{DOMAIN_SID, Person};
     use rcgen::CustomExtension;
     use zeroize::Zeroizing;
@@ -192,7 +206,14 @@ mod tests {
         sid: Option<&str>,
     ) -> Result<DirectoryAccount, ResolveError> {
         let domain_sid = DOMAIN_SID.parse().expect("a SID");
-        judge(person.account(), domain_sid, &Settings { accept_weak_mapping }, &facts(sid), now())
+        judge(
+            person.account(),
+            testing::server(),
+            domain_sid,
+            &Settings { accept_weak_mapping },
+            &facts(sid),
+            now(),
+        )
     }
 
     #[test]
@@ -242,7 +263,7 @@ mod tests {
     fn nowhere() -> Directory {
         let closed = SocketAddr::from(([127, 0, 0, 1], 1));
         Directory::new(directory::Settings {
-            servers: vec![LdapServer::new("dc1.corp.example", 636).expect("a name").at(closed)],
+            servers: vec![testing::server().at(closed)],
             base_dn: Dn::parse("DC=corp,DC=example").expect("a base"),
             roots: vec![Authority::root("Root").certificate],
             bind: Bind::Simple { name: "broker".to_owned(), password: Zeroizing::new("secret".to_owned()) },

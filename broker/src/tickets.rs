@@ -125,9 +125,9 @@ impl Issuer {
         at_most: Duration,
     ) -> Result<DelegatedTicket, TicketError> {
         let at_most = at_most.min(grant.maximum_lifetime()).min(self.settings.session_lifetime);
-        let plan = Plan::new(account.account(), grant, &self.settings.realm)?;
-        let evidence =
-            self.client.s4u2self(&plan.subject).await.map_err(|error| self.explain(error, &plan, None))?;
+        let plan = Plan::new(account, grant, &self.settings.realm)?;
+        let evidence = self.client.s4u2self_near(&plan.subject, &plan.near).await;
+        let evidence = evidence.map_err(|error| self.explain(error, &plan, None))?;
         let judged = self.judge(account, grant, &evidence);
         let membership = judged.inspect_err(|error| {
             // Evidence that was refused is not used again: the next login asks the domain controllers anew.
@@ -183,7 +183,7 @@ impl Issuer {
         at_most: Duration,
     ) -> Result<Arc<ServiceTicket>, TicketError> {
         let service = plan.services.get(place).ok_or(TicketError::NotPlanned)?;
-        let asked = self.client.s4u2proxy(evidence, service, at_most).await;
+        let asked = self.client.s4u2proxy_near(evidence, service, at_most, &plan.near).await;
         asked.map_err(|error| self.explain(error, plan, Some(service)))
     }
 

@@ -1,11 +1,13 @@
 //! What will be asked of the domain controllers for one login.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use kdc_proxy::net::locate::Preference;
 use kdc_proxy::principal::{Principal, PrincipalName, Realm};
-use ldap_map::account::Account;
 
 use super::subject::{self, SubjectError};
+use crate::directory::DirectoryAccount;
 use crate::policy::Grant;
 
 /// Whom to prove, for which services, for how long.
@@ -15,18 +17,27 @@ pub(super) struct Plan {
     /// In the order of the grant; the first is asked for at login.
     pub(super) services: Vec<PrincipalName>,
     pub(super) lifetime: Duration,
+    /// The domain controller that named the account.
+    pub(super) near: Preference,
 }
 
 impl Plan {
-    pub(super) fn new(account: &Account, grant: &Grant, realm: &Realm) -> Result<Self, SubjectError> {
-        let subject = subject::principal(account, realm)?;
+    pub(super) fn new(
+        account: &DirectoryAccount,
+        grant: &Grant,
+        realm: &Realm,
+    ) -> Result<Self, SubjectError> {
+        let server = account.server();
+        let addresses = server.fixed_addresses().iter().map(SocketAddr::ip).collect();
+        let near = Preference::new(server.name(), addresses);
+        let subject = subject::principal(account.account(), realm)?;
         let services = grant
             .services()
             .iter()
             .map(|service| PrincipalName::service(service.class().as_str(), service.host().as_str()))
             .collect::<Result<_, _>>()
             .map_err(SubjectError::Service)?;
-        Ok(Self { subject, services, lifetime: grant.maximum_lifetime() })
+        Ok(Self { subject, services, lifetime: grant.maximum_lifetime(), near })
     }
 }
 
@@ -35,13 +46,14 @@ mod tests {
     use ldap_map::testing::Person;
 
     use super::*;
+    use crate::directory::testing::account;
     use crate::policy::testing::grant;
 
     #[test]
     fn a_plan_asks_for_the_granted_services_in_their_order_and_no_others() {
         let realm = Realm::new("CORP.EXAMPLE").expect("a realm");
         let grant = grant("desk1.corp.example", &["TERMSRV", "HTTP", "host"]);
-        let plan = Plan::new(&Person::new("alice").account(), &grant, &realm).expect("an ordinary account");
+        let plan = Plan::new(&account(&Person::new("alice")), &grant, &realm).expect("an ordinary account");
         let services: Vec<_> = plan.services.iter().map(PrincipalName::joined).collect();
         assert_eq!(
             services,
