@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Config,
-    directory::ResolveError,
+    directory::{ResolveError, Witness},
     error::{Code, Refusal, Step},
     frontend::{
         admission::admit,
@@ -73,7 +73,8 @@ impl App {
     /// # Errors
     /// An address cannot be listened on. Nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, BindError> {
-        let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone()));
+        let witness = Witness::new(Arc::clone(&config.directory));
+        let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone(), witness));
         let desk = Arc::new(Desk::new(config.handoff, Arc::clone(&issuer)));
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
         let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
@@ -172,8 +173,8 @@ impl web::Login for Portal {
     async fn login(&self, peer: &Peer, asked: LoginRequest) -> Result<Welcome, Refusal> {
         let (now, began) = (crate::clock::now(), crate::clock::instant());
         let elapsed = move || crate::clock::instant().saturating_duration_since(began);
-        let LoginRequest { gateway, target, login_id } = asked;
-        let request = pipeline::LoginRequest { gateway, target, login_id };
+        let LoginRequest { gateway, target, login_id, answer_by } = asked;
+        let request = pipeline::LoginRequest { gateway, target, login_id, answer_by };
         let peer = match &peer.certificates {
             Some(chain) => Some(
                 PeerCertificates::new(chain.to_vec())

@@ -4,14 +4,19 @@
 //! which may be used now, and to which the card maps strongly enough. Anything else is a [`ResolveError`] that
 //! names the attribute which speaks against it.
 
+mod witness;
+
 use std::time::SystemTime;
 
 use ldap_map::account::{Account, NotUsable};
 use ldap_map::certificate::CertificateFacts;
+use ldap_map::dn::Dn;
 use ldap_map::mapping::{MappingError, Strength, candidates, confirm, confirm_weak};
 use ldap_map::net::directory::{Directory, DirectoryError, LdapServer};
 use ldap_map::schema::Attribute;
 use ldap_map::sid::Sid;
+
+pub use self::witness::{Testimony, Witness};
 
 use crate::identity::ValidatedIdentity;
 
@@ -69,8 +74,15 @@ pub enum ResolveError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// The account may not be used.
-    #[error(transparent)]
-    NotUsable(#[from] NotUsable),
+    #[error("{dn}: {reason}")]
+    NotUsable {
+        /// Its name.
+        sam_account_name: String,
+        /// Where it lies.
+        dn: Dn,
+        /// Why not.
+        reason: NotUsable,
+    },
     /// The card maps by its name alone, which is not accepted.
     #[error(
         "the card maps to {sam_account_name:?} by userPrincipalName only; it needs the SID extension \
@@ -89,7 +101,7 @@ impl ResolveError {
     #[must_use]
     pub fn attribute(&self) -> Option<Attribute> {
         match self {
-            Self::NotUsable(reason) => Some(reason.attribute()),
+            Self::NotUsable { reason, .. } => Some(reason.attribute()),
             Self::WeakMapping { .. } => Some(Attribute::OBJECT_SID),
             Self::Mapping(MappingError::SidDiffers { .. }) => Some(Attribute::OBJECT_SID),
             Self::Mapping(MappingError::NameDiffers { .. }) => Some(Attribute::USER_PRINCIPAL_NAME),
@@ -126,7 +138,10 @@ fn judge(
     facts: &CertificateFacts,
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
-    account.check_usable(now)?;
+    if let Err(reason) = account.check_usable(now) {
+        let (sam_account_name, dn) = (account.sam_account_name, account.dn);
+        return Err(ResolveError::NotUsable { sam_account_name, dn, reason });
+    }
     let strength = confirm(facts, &account)?;
     match strength {
         Strength::Strong => {}
@@ -141,9 +156,40 @@ fn judge(
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use ldap_map::net::directory::{self, Bind};
     use ldap_map::testing::Person;
+    use tokio::net::TcpListener;
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::identity::testing::Authority;
+
+    /// A directory where nobody listens.
+    pub(crate) fn nowhere() -> Directory {
+        at(SocketAddr::from(([127, 0, 0, 1], 1)))
+    }
+
+    /// A directory that lets in and says nothing, while its listener lives.
+    pub(crate) async fn silent() -> (Directory, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        (at(listener.local_addr().expect("a bound port")), listener)
+    }
+
+    fn at(address: SocketAddr) -> Directory {
+        Directory::new(directory::Settings {
+            servers: vec![server().at(address)],
+            base_dn: Dn::parse("DC=corp,DC=example").expect("a base"),
+            roots: vec![Authority::root("Root").certificate],
+            bind: Bind::Simple { name: "broker".to_owned(), password: Zeroizing::new("secret".to_owned()) },
+            pool_size: 1,
+            connect_timeout: Duration::from_secs(5),
+            operation_timeout: Duration::from_secs(5),
+        })
+        .expect("good settings")
+    }
 
     /// A domain controller that nobody asks.
     pub(crate) fn server() -> LdapServer {
@@ -169,15 +215,10 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-    use std::time::Duration;
-
-    use ldap_map::dn::Dn;
-    use ldap_map::net::directory::{self, Bind};
     use ldap_map::testing::{DOMAIN_SID, Person};
     use rcgen::CustomExtension;
-    use zeroize::Zeroizing;
 
+    use super::testing::nowhere;
     use super::*;
     use crate::identity::testing::{Authority, now, peer, tlv, trusting, validator};
 
@@ -256,22 +297,7 @@ mod tests {
     #[test]
     fn usability_is_judged_before_the_mapping() {
         let disabled = alice().with("userAccountControl", &["514"]);
-        assert!(matches!(resolve(&disabled, false, None), Err(ResolveError::NotUsable(_))));
-    }
-
-    /// A directory where nobody listens.
-    fn nowhere() -> Directory {
-        let closed = SocketAddr::from(([127, 0, 0, 1], 1));
-        Directory::new(directory::Settings {
-            servers: vec![testing::server().at(closed)],
-            base_dn: Dn::parse("DC=corp,DC=example").expect("a base"),
-            roots: vec![Authority::root("Root").certificate],
-            bind: Bind::Simple { name: "broker".to_owned(), password: Zeroizing::new("secret".to_owned()) },
-            pool_size: 1,
-            connect_timeout: Duration::from_secs(5),
-            operation_timeout: Duration::from_secs(5),
-        })
-        .expect("good settings")
+        assert!(matches!(resolve(&disabled, false, None), Err(ResolveError::NotUsable { .. })));
     }
 
     async fn ask(change: impl FnOnce(&mut rcgen::CertificateParams)) -> ResolveError {

@@ -15,6 +15,8 @@ use std::fmt;
 
 pub use self::table::{Blame, Code};
 
+use crate::tickets::Finding;
+
 /// The step that refused, in the order a login and its session go through them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Step {
@@ -74,18 +76,30 @@ pub struct Refusal {
     code: Code,
     step: Step,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    findings: Vec<Finding>,
 }
 
 impl Refusal {
     /// A refusal that needs no further explanation.
     #[must_use]
     pub const fn new(code: Code, step: Step) -> Self {
-        Self { code, step, cause: None }
+        Self { code, step, cause: None, findings: Vec::new() }
     }
 
     /// A refusal with the error that explains it to the administrator.
     pub fn because(code: Code, step: Step, cause: impl Error + Send + Sync + 'static) -> Self {
-        Self { code, step, cause: Some(Box::new(cause)) }
+        Self { code, step, cause: Some(Box::new(cause)), findings: Vec::new() }
+    }
+
+    /// The same with what an administrator can mend.
+    fn with(self, findings: Vec<Finding>) -> Self {
+        Self { findings, ..self }
+    }
+
+    /// What an administrator can mend, the most probable first; mostly nothing. For the log, and for gateways.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// The same refusal, at the step that asked for what was refused.
@@ -155,7 +169,7 @@ impl Refusal {
 
 impl Refusal {
     /// Writes the one log line of a refusal into the current span, which carries the login identifier: an error for security
-    /// events and faults of this service, a warning otherwise.
+    /// events and faults of this service, a warning otherwise; then a line for each cause that an administrator can mend.
     pub fn log(&self) {
         let (code, step, blame) = (self.code.as_str(), self.step.as_str(), self.blame().as_str());
         let detail = self.detail();
@@ -165,6 +179,20 @@ impl Refusal {
             tracing::error!(code, step, blame, detail, "refused");
         } else {
             tracing::warn!(code, step, blame, detail, "refused");
+        }
+        for finding in &self.findings {
+            let Finding { failed, account, attribute, windows, samba, .. } = finding;
+            let (cause, certainty) = (finding.cause.id(), finding.certainty.as_str());
+            tracing::warn!(
+                cause,
+                certainty,
+                failed,
+                account,
+                attribute,
+                windows,
+                samba,
+                "cause of the refusal"
+            );
         }
     }
 }

@@ -63,7 +63,8 @@
 //! # Further reading
 //!
 //! [`manual`]: the [threat model](manual::threat_model), the [known attacks](manual::known_attacks) with the tests that try
-//! them, and the [decisions](manual::decisions).
+//! them, the [errors an administrator can act on](manual::administrator_errors), and the
+//! [decisions](manual::decisions).
 
 // In path order.
 pub mod app;

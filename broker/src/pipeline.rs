@@ -7,7 +7,7 @@ mod report;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rand_core::CryptoRng;
 use tracing::Instrument as _;
@@ -31,6 +31,8 @@ pub struct LoginRequest {
     pub target: String,
     /// Joins everything this login causes.
     pub login_id: String,
+    /// When the caller no longer waits; a refusal is explained until then at the latest.
+    pub answer_by: Instant,
 }
 
 /// The steps' configuration and connections. Shared by all logins.
@@ -71,7 +73,7 @@ impl Line {
         elapsed: impl Fn() -> Duration + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<Handoff, Refusal> {
-        let LoginRequest { gateway, target, login_id } = request;
+        let LoginRequest { gateway, target, login_id, .. } = request;
         let span = tracing::info_span!("line", login_id, gateway, desktop = target);
         self.steps(peer, request, now, Report::new(elapsed), rng).instrument(span).await
     }
@@ -98,7 +100,7 @@ impl Line {
         report.establish(Step::Decide, narrate::grant(&grant));
 
         let left = left(identity.not_after().into(), now + report.elapsed())?;
-        let issued = self.issuer.issue(&account, &grant, left).await;
+        let issued = self.issuer.issue(&account, &grant, left, request.answer_by).await;
         let ticket = issued.map_err(|error| Refusal::from_ticket(error, Step::Issue))?;
         report.establish(Step::Issue, narrate::ticket(&ticket));
 

@@ -2,34 +2,39 @@
 //!
 //! Does I/O: asks domain controllers. S4U2Self gives evidence about the account; it is held against the account that the
 //! directory named, byte for byte, and against the groups that the rule permits; S4U2Proxy gives the ticket for the target's first service, so that a missing
-//! delegation is known at login and not when the desktop opens.
+//! delegation is known at login and not when the desktop opens. Where the domain gives no ticket, the directory is asked what is
+//! missing; that changes no verdict.
 
+pub mod advice;
 mod binding;
+mod diagnosis;
 mod error;
 mod membership;
 mod plan;
-mod refusal;
 mod subject;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kdc_proxy::exchange::s4u2self::Evidence;
-use kdc_proxy::net::client::{Client, ClientError};
+use kdc_proxy::net::client::{Client, ClientError, Stage};
 use kdc_proxy::principal::{PrincipalName, Realm};
 use kdc_proxy::ticket::ServiceTicket;
+use ldap_map::delegation::Question;
 
 pub use self::binding::{AccountRefused, Mismatch};
+pub use self::diagnosis::{Diagnosed, Finding};
 pub use self::error::TicketError;
 pub use self::membership::NotVouched;
 pub(crate) use self::membership::is_vouchable;
-pub use self::refusal::{KdcRefusal, Meaning};
 pub use self::subject::{NameProblem, SubjectError};
 
+use self::advice::command::Names;
+use self::advice::symptom::Symptom;
 use self::binding::Vouched;
 use self::membership::Membership;
 use self::plan::Plan;
-use crate::directory::DirectoryAccount;
+use crate::directory::{DirectoryAccount, Witness};
 use crate::policy::Grant;
 
 /// What issuing must know about this service.
@@ -49,6 +54,7 @@ pub struct Settings {
 pub struct Issuer {
     client: Arc<Client>,
     settings: Settings,
+    witness: Witness,
 }
 
 /// A login's tickets: evidence about the person, and the ticket for the first granted service.
@@ -107,14 +113,14 @@ impl std::fmt::Debug for DelegatedTicket {
 }
 
 impl Issuer {
-    /// Issues with the tickets of `client`. No I/O.
+    /// Issues with the tickets of `client`; `witness` is asked where there are none. No I/O.
     #[must_use]
-    pub const fn new(client: Arc<Client>, settings: Settings) -> Self {
-        Self { client, settings }
+    pub const fn new(client: Arc<Client>, settings: Settings, witness: Witness) -> Self {
+        Self { client, settings, witness }
     }
 
     /// Proves the person and asks for the ticket to the grant's first service, to end after `at_most` at the latest and
-    /// never later than the rule and the session allow.
+    /// never later than the rule and the session allow. Whoever asks waits until `answer_by`.
     ///
     /// # Errors
     /// [`TicketError`]; none is retried under another name.
@@ -123,40 +129,32 @@ impl Issuer {
         account: &DirectoryAccount,
         grant: &Grant,
         at_most: Duration,
+        answer_by: Instant,
     ) -> Result<DelegatedTicket, TicketError> {
         let at_most = at_most.min(grant.maximum_lifetime()).min(self.settings.session_lifetime);
         let plan = Plan::new(account, grant, &self.settings.realm)?;
-        let evidence = self.client.s4u2self_near(&plan.subject, &plan.near).await;
-        let evidence = evidence.map_err(|error| self.explain(error, &plan, None))?;
-        let judged = self.judge(account, grant, &evidence);
+        let case = Case { plan: &plan, service: None, answer_by };
+        let evidence = match self.client.s4u2self_near(&plan.subject, &plan.near).await {
+            Ok(evidence) => evidence,
+            Err(error) => return Err(self.explain(error, &case).await),
+        };
+        let judged = judge(account, grant, &evidence);
         let membership = judged.inspect_err(|error| {
             // Evidence that was refused is not used again: the next login asks the domain controllers anew.
             self.client.forget(evidence.user());
             tell(error, account, &plan, &evidence);
         })?;
-        let first = self.ask(&plan, &evidence, 0, at_most).await?;
+        if !evidence.is_forwardable() {
+            self.client.forget(evidence.user());
+            self.client.forget_unforwardable_ticket();
+            return Err(self.diagnose(Symptom::NotForwardable, None, &case).await);
+        }
+        let first = self.ask(&case, &evidence, 0, at_most).await?;
         let sid = account.account().object_sid.to_string();
         Ok(DelegatedTicket { sid, membership, plan, evidence, first })
     }
 
-    /// Holds the evidence against what the directory says of the account and of its groups.
-    fn judge(
-        &self,
-        account: &DirectoryAccount,
-        grant: &Grant,
-        evidence: &Evidence,
-    ) -> Result<Membership, TicketError> {
-        let object_sid = &account.account().object_sid;
-        binding::check(object_sid, account.domain_sid(), &Vouched::by(evidence))?;
-        let membership = membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?;
-        if evidence.is_forwardable() {
-            Ok(membership)
-        } else {
-            Err(TicketError::NotForwardable { account: self.settings.account.joined() })
-        }
-    }
-
-    /// Asks for the ticket to the `place`-th granted service of a login.
+    /// Asks for the ticket to the `place`-th granted service of a login. Whoever asks waits until `answer_by`.
     ///
     /// # Errors
     /// [`TicketError`].
@@ -165,8 +163,10 @@ impl Issuer {
         login: &DelegatedTicket,
         place: usize,
         at_most: Duration,
+        answer_by: Instant,
     ) -> Result<Arc<ServiceTicket>, TicketError> {
-        self.ask(&login.plan, &login.evidence, place, at_most.min(login.plan.lifetime)).await
+        let case = Case { plan: &login.plan, service: None, answer_by };
+        self.ask(&case, &login.evidence, place, at_most.min(login.plan.lifetime)).await
     }
 
     /// The domain controllers' time at the local time `now`, as far as it is known.
@@ -177,31 +177,72 @@ impl Issuer {
 
     async fn ask(
         &self,
-        plan: &Plan,
+        case: &Case<'_>,
         evidence: &Evidence,
         place: usize,
         at_most: Duration,
     ) -> Result<Arc<ServiceTicket>, TicketError> {
-        let service = plan.services.get(place).ok_or(TicketError::NotPlanned)?;
-        let asked = self.client.s4u2proxy_near(evidence, service, at_most, &plan.near).await;
-        asked.map_err(|error| self.explain(error, plan, Some(service)))
-    }
-
-    /// Adds the names that the administrator needs to a refusal.
-    fn explain(&self, error: ClientError, plan: &Plan, service: Option<&PrincipalName>) -> TicketError {
-        match error {
-            ClientError::KdcRefused { stage, code, status, .. } => TicketError::Kdc(KdcRefusal {
-                stage,
-                code,
-                status,
-                account: self.settings.account.joined(),
-                own_spn: self.settings.spn.joined(),
-                user: plan.subject.to_string(),
-                service: service.map(PrincipalName::joined),
-            }),
-            other => TicketError::Client(other),
+        let service = case.plan.services.get(place).ok_or(TicketError::NotPlanned)?;
+        let near = &case.plan.near;
+        match self.client.s4u2proxy_near(evidence, service, at_most, near).await {
+            Ok(ticket) => Ok(ticket),
+            Err(error) => Err(self.explain(error, &Case { service: Some(service), ..*case }).await),
         }
     }
+
+    /// Finds out what is missing, where the error is about the domain.
+    async fn explain(&self, error: ClientError, case: &Case<'_>) -> TicketError {
+        let asked = if case.service.is_some() { Stage::S4u2Proxy } else { Stage::S4u2Self };
+        match Symptom::of(&error, asked) {
+            Some(symptom) => self.diagnose(symptom, Some(error), case).await,
+            None => TicketError::Client(error),
+        }
+    }
+
+    /// Asks the directory. Only ever called when there is no ticket.
+    async fn diagnose(&self, symptom: Symptom, error: Option<ClientError>, case: &Case<'_>) -> TicketError {
+        let Settings { realm, account, spn, .. } = &self.settings;
+        let (account, own_spn) = (account.joined(), spn.joined());
+        let service = case.service.map(PrincipalName::joined);
+        let question = Question {
+            account: &account,
+            own_spn: &own_spn,
+            user: Some(&case.plan.user),
+            target_spn: service.as_deref(),
+        };
+        let testimony = self.witness.ask(&question, case.answer_by).await;
+        let versions = self.client.key_versions();
+        let listed = |versions: &Vec<u32>| {
+            let texts: Vec<String> = versions.iter().map(u32::to_string).collect();
+            texts.join(", ")
+        };
+        let names = Names {
+            keytab_versions: versions.as_ref().map(listed),
+            realm: Some(realm.to_string()),
+            user: Some(case.plan.subject.name().joined()),
+            spn: service,
+            account: Some(account),
+            own_spn: Some(own_spn),
+            ..Names::default()
+        };
+        let diagnosed = Diagnosed::new(symptom, error, names, versions.as_deref(), &testimony);
+        TicketError::Diagnosed(Box::new(diagnosed))
+    }
+}
+
+/// What a ticket is asked for, and how long the one who asks waits.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    plan: &'a Plan,
+    service: Option<&'a PrincipalName>,
+    answer_by: Instant,
+}
+
+/// Holds the evidence against what the directory says of the account and of its groups.
+fn judge(account: &DirectoryAccount, grant: &Grant, evidence: &Evidence) -> Result<Membership, TicketError> {
+    let object_sid = &account.account().object_sid;
+    binding::check(object_sid, account.domain_sid(), &Vouched::by(evidence))?;
+    Ok(membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?)
 }
 
 /// Tells of evidence that contradicts the directory, in an event of its own: somebody forges, or renames accounts at this
@@ -224,5 +265,7 @@ fn tell(error: &TicketError, account: &DirectoryAccount, plan: &Plan, evidence: 
     );
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

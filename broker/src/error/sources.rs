@@ -15,7 +15,10 @@ use crate::handoff::{
 };
 use crate::identity::IdentityError;
 use crate::policy::Denial;
-use crate::tickets::{AccountRefused, Meaning, SubjectError, TicketError};
+use crate::tickets::advice::cause::Cause;
+use crate::tickets::advice::judge::{Certainty, most_probable};
+use crate::tickets::advice::symptom::Symptom;
+use crate::tickets::{AccountRefused, Diagnosed, Finding, SubjectError, TicketError};
 
 impl From<IdentityError> for Refusal {
     fn from(error: IdentityError) -> Self {
@@ -39,10 +42,16 @@ impl From<ResolveError> for Refusal {
         let code = match &error {
             ResolveError::Mapping(mapping) => mapping_code(mapping),
             ResolveError::Directory(directory) => directory_code(directory),
-            ResolveError::NotUsable(reason) => unusable_code(reason),
+            ResolveError::NotUsable { reason, .. } => unusable_code(reason),
             ResolveError::WeakMapping { .. } => Code::MappingWeak,
         };
-        Self::because(code, Step::Resolve, error)
+        let finding = match &error {
+            ResolveError::NotUsable { sam_account_name, dn, reason } => {
+                Finding::of_account(sam_account_name, dn, reason)
+            }
+            _ => None,
+        };
+        Self::because(code, Step::Resolve, error).with(finding.into_iter().collect())
     }
 }
 
@@ -99,12 +108,15 @@ impl Refusal {
             TicketError::Mismatch(_) => Code::AccountMismatch,
             TicketError::Membership(_) => Code::MembershipMismatch,
             TicketError::Account(refused) => account_code(*refused),
-            TicketError::NotForwardable { .. } => Code::DelegationRefused,
-            TicketError::Kdc(refusal) => meaning_code(refusal.meaning()),
+            TicketError::Diagnosed(diagnosed) => diagnosed_code(diagnosed),
             TicketError::Client(client) => client_code(client),
             TicketError::NotPlanned => Code::Internal,
         };
-        Self::because(code, step, error)
+        let findings = match &error {
+            TicketError::Diagnosed(diagnosed) => diagnosed.findings().to_vec(),
+            _ => Vec::new(),
+        };
+        Self::because(code, step, error).with(findings)
     }
 }
 
@@ -196,6 +208,7 @@ const fn unusable_code(reason: &NotUsable) -> Code {
         NotUsable::Disabled { .. } => Code::AccountDisabled,
         NotUsable::Expired { .. } => Code::AccountExpired,
         NotUsable::Locked { .. } | NotUsable::PerhapsLocked { .. } => Code::AccountLocked,
+        NotUsable::OutsideLogonHours { .. } => Code::AccountOutsideHours,
         NotUsable::ProtectedUser { .. } => Code::AccountProtected,
         NotUsable::NotDelegated { .. } => Code::AccountNotDelegable,
         _ => Code::AccountRestricted,
@@ -220,22 +233,65 @@ const fn account_code(refused: AccountRefused) -> Code {
     }
 }
 
-const fn meaning_code(meaning: Meaning) -> Code {
-    match meaning {
-        Meaning::DelegationMissing
-        | Meaning::NotForwardable
-        | Meaning::CrossRealm
-        | Meaning::TargetUnknown => Code::DelegationRefused,
-        Meaning::OwnNameUnknown | Meaning::OwnCredential => Code::BrokerCredentialRefused,
-        Meaning::UserUnknown => Code::AccountUnknown,
-        Meaning::UserDisabled => Code::AccountDisabled,
-        Meaning::UserLocked => Code::AccountLocked,
-        Meaning::UserExpired => Code::AccountExpired,
-        Meaning::UserRestricted => Code::AccountRestricted,
-        Meaning::Encryption => Code::EncryptionUnsupported,
-        Meaning::Clock => Code::ClockSkew,
-        Meaning::Unavailable => Code::KdcUnavailable,
-        Meaning::Stale | Meaning::Other => Code::KdcRefused,
+/// What the directory confirms decides; without that, what was seen.
+fn diagnosed_code(diagnosed: &Diagnosed) -> Code {
+    match diagnosed.findings() {
+        [Finding { cause, certainty: Certainty::Confirmed, .. }, ..] => cause_code(*cause),
+        _ => symptom_code(diagnosed.symptom(), diagnosed.error()),
+    }
+}
+
+/// The code of what was seen alone: that of its causes where they have one in common, and the most probable one's otherwise.
+fn symptom_code(symptom: &Symptom, error: Option<&ClientError>) -> Code {
+    match (symptom, error) {
+        (Symptom::Refused { .. }, _) | (_, None) => {}
+        (_, Some(error)) => return client_code(error),
+    }
+    let causes = most_probable(symptom);
+    let is_of_person = |cause: &Cause| cause.id().starts_with("user.");
+    match causes.as_slice() {
+        [] => Code::KdcRefused,
+        [only] => cause_code(*only),
+        several if several.iter().all(is_of_person) => Code::AccountRestricted,
+        [first, ..] => cause_code(*first),
+    }
+}
+
+const fn cause_code(cause: Cause) -> Code {
+    match cause {
+        Cause::NotListed
+        | Cause::ListedOthers
+        | Cause::NoList
+        | Cause::OtherDomain
+        | Cause::TargetSpnMissing
+        | Cause::TargetSpnTwice
+        | Cause::TargetDisabled
+        | Cause::NoProtocolTransition
+        | Cause::OwnSensitive
+        | Cause::OwnProtected => Code::DelegationRefused,
+        Cause::TargetNoKeys | Cause::TargetNoAes | Cause::OwnNoAes => Code::EncryptionUnsupported,
+        Cause::OwnSpnElsewhere
+        | Cause::OwnSpnMissing
+        | Cause::OwnUnknown
+        | Cause::OwnDisabled
+        | Cause::OwnLocked
+        | Cause::OwnExpired
+        | Cause::OwnPasswordExpired
+        | Cause::OwnKeyVersion
+        | Cause::OwnKeyWrong
+        | Cause::OwnPasswordWrong => Code::BrokerCredentialRefused,
+        Cause::UserSensitive => Code::AccountNotDelegable,
+        Cause::UserProtected => Code::AccountProtected,
+        Cause::UserDisabled => Code::AccountDisabled,
+        Cause::UserLocked => Code::AccountLocked,
+        Cause::UserExpired => Code::AccountExpired,
+        Cause::UserOutsideHours => Code::AccountOutsideHours,
+        Cause::UserPasswordExpired => Code::AccountPasswordExpired,
+        Cause::UserPolicy => Code::AccountRestricted,
+        Cause::UserUnknown => Code::AccountUnknown,
+        Cause::ClockSkew => Code::ClockSkew,
+        Cause::Unavailable => Code::KdcUnavailable,
+        Cause::Stale | Cause::NotReplicated | Cause::Other => Code::KdcRefused,
     }
 }
 
@@ -266,7 +322,10 @@ fn client_code(error: &ClientError) -> Code {
         ClientError::ReplyRefused(_) => Code::KdcUntrusted,
         ClientError::Referral { stage: Stage::S4u2Self, .. } => Code::AccountUnknown,
         ClientError::Referral { stage: Stage::S4u2Proxy, .. } => Code::DelegationRefused,
-        ClientError::Referral { .. } | ClientError::KdcRefused { .. } => Code::KdcRefused,
+        ClientError::Referral { .. } => Code::KdcRefused,
+        ClientError::KdcRefused { stage, .. } => {
+            Symptom::of(error, *stage).map_or(Code::KdcRefused, |symptom| symptom_code(&symptom, None))
+        }
         ClientError::Request(
             RequestError::TicketEnded | RequestError::EvidenceEnded | RequestError::AccountChanged,
         ) => Code::KdcRefused,

@@ -132,7 +132,13 @@ table! {
     /// The account is locked out.
     AccountLocked "account_locked" Administrator 403 PermissionDenied
         "Your account is locked. Wait or ask your administrator.";
-    /// The account may not log on now: logon hours, authentication policy, or a state the domain controller does not name.
+    /// The hour is none of the account's logon hours.
+    AccountOutsideHours "account_outside_hours" Administrator 403 PermissionDenied
+        "Your account may not be used at this hour. Try again later, or ask your administrator.";
+    /// The account's password has expired or must be changed, and the domain insists.
+    AccountPasswordExpired "account_password_expired" Administrator 403 PermissionDenied
+        "Your password has expired or must be changed. Change it, then log in again.";
+    /// The account may not log on now: authentication policy, or a state the domain controller does not name.
     AccountRestricted "account_restricted" Administrator 403 PermissionDenied
         "Your account may not log on now. Ask your administrator.";
     /// The account is in Protected Users.

@@ -3,7 +3,10 @@
 //! Every answer is JSON, every refusal `application/problem+json`, whatever was asked of whichever path. A login is
 //! judged by the certificate of the very connection its request came in on.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension, Json, Router,
@@ -45,6 +48,8 @@ pub struct LoginRequest {
     pub target: String,
     /// Joins all lines of the log about this login; 16 hexadecimal digits.
     pub login_id: String,
+    /// When the client no longer gets the login's own answer.
+    pub answer_by: Instant,
 }
 
 /// What a successful login answers.
@@ -111,7 +116,8 @@ async fn answer<L: Login>(
     let span = tracing::info_span!("login", login_id, peer = %peer.address);
     let began = crate::clock::instant();
     let answer = async {
-        let login = timeout(portal.request_timeout, login(&portal, &peer, request, &login_id));
+        let answer_by = began + portal.request_timeout;
+        let login = timeout(portal.request_timeout, login(&portal, &peer, request, &login_id, answer_by));
         let result = login
             .await
             .unwrap_or_else(|_| Err(Refused::Step(Refusal::new(Code::DeadlineExceeded, Step::Request))));
@@ -147,11 +153,12 @@ async fn login<L: Login>(
     peer: &Peer,
     request: Request,
     login_id: &str,
+    answer_by: Instant,
 ) -> Result<Welcome, Refused> {
     let LoginBody { gateway, target } = body(request).await?;
     let overloaded = |_| Refused::Step(Refusal::new(Code::Overloaded, Step::Request));
     let _permit = portal.room.try_acquire().map_err(overloaded)?;
-    let asked = LoginRequest { gateway, target, login_id: login_id.to_owned() };
+    let asked = LoginRequest { gateway, target, login_id: login_id.to_owned(), answer_by };
     portal.login.login(peer, asked).await.map_err(Refused::Step)
 }
 

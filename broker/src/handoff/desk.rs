@@ -1,7 +1,7 @@
 //! The desk: takes a login in, redeems its code, and serves the session's calls.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kdc_proxy::ticket::ServiceTicket;
 use rand_core::CryptoRng;
@@ -50,11 +50,13 @@ pub trait Further: Send + Sync {
     type Error;
 
     /// Asks a domain controller for the ticket to the `place`-th granted service, to end after `lifetime` at the latest.
+    /// Whoever asks waits until `answer_by`.
     fn further(
         &self,
         basis: &Self::Basis,
         place: usize,
         lifetime: Duration,
+        answer_by: Instant,
     ) -> impl Future<Output = Result<Arc<ServiceTicket>, Self::Error>> + Send;
 
     /// The domain controllers' time at the local time `now`, as far as it is known.
@@ -119,6 +121,8 @@ pub struct Call<'a> {
     pub gateway: &'a str,
     /// The service, as the gateway sent it.
     pub spn: &'a str,
+    /// When the gateway no longer waits.
+    pub answer_by: Instant,
 }
 
 /// Waiting codes and living sessions.
@@ -248,7 +252,7 @@ impl<F: Further> Desk<F> {
         let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
         let fresh = |now| {
             let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
-            self.source.further(&session.basis, place, lifetime)
+            self.source.further(&session.basis, place, lifetime, call.answer_by)
         };
         let ticket = slot.ticket(&clock, fresh).await.map_err(IssueTicketError::Ticket)?;
         // The session may have ended while the domain controller was asked.

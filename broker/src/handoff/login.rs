@@ -1,7 +1,7 @@
 //! Handing a finished login over: what the earlier steps established becomes a session.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kdc_proxy::ticket::ServiceTicket;
 use rand_core::CryptoRng;
@@ -76,8 +76,9 @@ impl Further for Issuer {
         basis: &DelegatedTicket,
         place: usize,
         lifetime: Duration,
+        answer_by: Instant,
     ) -> Result<Arc<ServiceTicket>, TicketError> {
-        Self::further(self, basis, place, lifetime).await
+        Self::further(self, basis, place, lifetime, answer_by).await
     }
 
     fn kdc_time(&self, now: SystemTime) -> SystemTime {

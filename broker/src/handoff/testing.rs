@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kdc_proxy::key::{Etype, Key};
 use kdc_proxy::principal::{Principal, PrincipalName, Realm};
@@ -70,6 +70,7 @@ impl Further for Source {
         basis: &Self::Basis,
         place: usize,
         lifetime: Duration,
+        _answer_by: Instant,
     ) -> Result<Arc<ServiceTicket>, Told> {
         let count = self.asked.fetch_add(1, Ordering::SeqCst);
         self.permits.acquire().await.expect("the semaphore is never closed").forget();

@@ -6,6 +6,9 @@ pub mod threat_model {}
 #[doc = include_str!("known_attacks.md")]
 pub mod known_attacks {}
 
+#[doc = include_str!("administrator_errors.md")]
+pub mod administrator_errors {}
+
 /// The decisions behind the design, a page each: what was decided, why, and what it costs.
 pub mod decisions {
     #[doc = include_str!("decisions/0001-own-rasn-types.md")]
@@ -37,6 +40,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0010-domain-sid-pinned-or-learned.md")]
     pub mod d0010_domain_sid_pinned_or_learned {}
+
+    #[doc = include_str!("decisions/0011-a-cause-for-every-refusal.md")]
+    pub mod d0011_a_cause_for_every_refusal {}
 }
 
 #[cfg(test)]

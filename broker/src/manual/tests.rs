@@ -1,3 +1,5 @@
+mod administrator_errors;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// The names of all test functions below a folder.

@@ -2,12 +2,10 @@ use std::net::SocketAddr;
 
 use kdc_proxy::net::client::{Client, Credential, Settings as ClientSettings};
 use kdc_proxy::principal::{PrincipalName, Realm};
-use ldap_map::dn::Dn;
-use ldap_map::net::directory::{Bind, Directory, LdapServer, Settings as DirectorySettings};
-use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::directory::Witness;
 use crate::entropy;
 use crate::handoff;
 use crate::identity::testing::{Authority, days, now, peer, trusting, validator};
@@ -22,7 +20,7 @@ fn line(root: &Authority) -> Line {
     Line {
         gateways: ["gw1".to_owned()].into(),
         validator: Arc::new(validator(trusting(&[root]))),
-        directory: Arc::new(nowhere(&root.certificate)),
+        directory: Arc::new(directory::testing::nowhere()),
         resolution: directory::Settings::default(),
         policy: Arc::new(policy(vec![rule("desktop-users")])),
         issuer: issuer(),
@@ -32,19 +30,6 @@ fn line(root: &Authority) -> Line {
 
 fn closed() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 1))
-}
-
-fn nowhere(root: &CertificateDer<'static>) -> Directory {
-    Directory::new(DirectorySettings {
-        servers: vec![LdapServer::new("dc1.corp.example", 636).expect("a name").at(closed())],
-        base_dn: Dn::parse("DC=corp,DC=example").expect("a base"),
-        roots: vec![root.clone()],
-        bind: Bind::Simple { name: "svc-broker".to_owned(), password: Zeroizing::new("unsafe".to_owned()) },
-        pool_size: 1,
-        connect_timeout: PATIENCE,
-        operation_timeout: PATIENCE,
-    })
-    .expect("sound settings")
 }
 
 fn issuer() -> Arc<Issuer> {
@@ -67,7 +52,8 @@ fn issuer() -> Arc<Issuer> {
     let password = Credential::Password(Zeroizing::new("unsafe".to_owned()));
     let client = Client::new(settings, password).expect("sound settings");
     let own = tickets::Settings { realm, account, spn, session_lifetime: Duration::from_secs(3600) };
-    Arc::new(Issuer::new(Arc::new(client), own))
+    let witness = Witness::new(Arc::new(directory::testing::nowhere()));
+    Arc::new(Issuer::new(Arc::new(client), own, witness))
 }
 
 fn request(gateway: &str, target: &str) -> LoginRequest {
@@ -75,6 +61,7 @@ fn request(gateway: &str, target: &str) -> LoginRequest {
         gateway: gateway.to_owned(),
         target: target.to_owned(),
         login_id: "0123456789abcdef".to_owned(),
+        answer_by: crate::clock::instant() + PATIENCE,
     }
 }
 

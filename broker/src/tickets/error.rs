@@ -4,7 +4,7 @@ use kdc_proxy::net::client::ClientError;
 use thiserror::Error;
 
 use super::binding::Unbound;
-use super::{AccountRefused, KdcRefusal, Mismatch, NotVouched, SubjectError};
+use super::{AccountRefused, Diagnosed, Mismatch, NotVouched, SubjectError};
 
 /// No delegated ticket.
 #[derive(Debug, Error)]
@@ -22,19 +22,9 @@ pub enum TicketError {
     /// The domain controller says what the account is, and such an account is never delegated.
     #[error(transparent)]
     Account(#[from] AccountRefused),
-    /// The evidence cannot be used for delegation.
-    #[error(
-        "the domain controller proved the account but gave evidence that is not forwardable: {account} lacks \
-         TRUSTED_TO_AUTH_FOR_DELEGATION in userAccountControl (`samba-tool delegation for-any-protocol {account} on`, \
-         `Set-ADAccountControl -Identity {account} -TrustedToAuthForDelegation $true`)"
-    )]
-    NotForwardable {
-        /// The service's own account.
-        account: String,
-    },
-    /// The domain controller refused.
+    /// The domain gives no ticket because of how it is set up, or of what state an account is in.
     #[error(transparent)]
-    Kdc(KdcRefusal),
+    Diagnosed(Box<Diagnosed>),
     /// The Kerberos client failed in another way.
     #[error(transparent)]
     Client(ClientError),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kdc_proxy::net::locate::Preference;
 use kdc_proxy::principal::{Principal, PrincipalName, Realm};
+use ldap_map::dn::Dn;
 
 use super::subject::{self, SubjectError};
 use crate::directory::DirectoryAccount;
@@ -14,6 +15,8 @@ use crate::policy::Grant;
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) subject: Principal,
+    /// Where the person's account lies.
+    pub(super) user: Dn,
     /// In the order of the grant; the first is asked for at login.
     pub(super) services: Vec<PrincipalName>,
     pub(super) lifetime: Duration,
@@ -37,7 +40,8 @@ impl Plan {
             .map(|service| PrincipalName::service(service.class().as_str(), service.host().as_str()))
             .collect::<Result<_, _>>()
             .map_err(SubjectError::Service)?;
-        Ok(Self { subject, services, lifetime: grant.maximum_lifetime(), near })
+        let user = account.account().dn.clone();
+        Ok(Self { subject, user, services, lifetime: grant.maximum_lifetime(), near })
     }
 }
 

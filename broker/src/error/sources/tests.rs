@@ -5,31 +5,32 @@ use kdc_proxy::error::{CredentialError, NtStatus, ReferralError};
 use kdc_proxy::principal::Realm;
 use kdc_proxy::time::ClockOffset;
 use ldap_map::account::NotAPerson;
+use ldap_map::dn::Dn;
+use ldap_map::logon_hours::HourOfWeek;
 use ldap_map::schema::UserAccountControl;
 
 use super::*;
 use crate::identity::{CertificateId, Malformed, Role, Untrusted, UsageError};
-use crate::tickets::{KdcRefusal, Mismatch, NotVouched};
+use crate::tickets::testing::diagnosis;
+use crate::tickets::{Mismatch, NotVouched};
 
 fn ticket(error: TicketError) -> Refusal {
     Refusal::from_ticket(error, Step::Issue)
+}
+
+fn not_usable(reason: NotUsable) -> Refusal {
+    let dn = "CN=alice,CN=Users,DC=corp,DC=example".parse().expect("a name");
+    Refusal::from(ResolveError::NotUsable { sam_account_name: "alice".to_owned(), dn, reason })
 }
 
 fn client(error: ClientError) -> Code {
     ticket(TicketError::Client(error)).logged_code()
 }
 
+/// A refusal of a domain controller, while the directory cannot be read.
 fn refused(stage: Stage, code: ErrorCode, status: Option<NtStatus>) -> Refusal {
-    let service = matches!(stage, Stage::S4u2Proxy).then(|| "TERMSRV/desk1.corp.example".to_owned());
-    ticket(TicketError::Kdc(KdcRefusal {
-        stage,
-        code,
-        status,
-        account: "svc-broker".to_owned(),
-        own_spn: "HTTP/broker.corp.example".to_owned(),
-        user: "alice@CORP.EXAMPLE".to_owned(),
-        service,
-    }))
+    let symptom = Symptom::Refused { stage, code, status, text: None };
+    ticket(TicketError::Diagnosed(Box::new(diagnosis(symptom, None))))
 }
 
 #[test]
@@ -39,20 +40,74 @@ fn a_missing_delegation_is_told_to_the_administrator_and_not_to_the_person() {
     assert!(
         refusal.detail().contains("samba-tool delegation add-service svc-broker TERMSRV/desk1.corp.example")
     );
+    assert_eq!(refusal.findings()[0].cause, Cause::NotListed);
     assert!(!refusal.words().contains("svc-broker"));
 }
 
 #[test]
 fn evidence_that_is_not_forwardable_names_the_bit_and_both_commands() {
-    let refusal = ticket(TicketError::NotForwardable { account: "svc-broker".to_owned() });
+    let refusal = ticket(TicketError::Diagnosed(Box::new(diagnosis(Symptom::NotForwardable, None))));
     assert_eq!(refusal.code(), "delegation_refused");
     for named in [
-        "TRUSTED_TO_AUTH_FOR_DELEGATION",
+        "own.no_protocol_transition",
+        "userAccountControl",
         "samba-tool delegation for-any-protocol svc-broker on",
-        "Set-ADAccountControl -Identity svc-broker -TrustedToAuthForDelegation $true",
+        "Set-ADAccountControl -Identity 'svc-broker' -TrustedToAuthForDelegation $true",
     ] {
         assert!(refusal.detail().contains(named), "{named} is missing in: {}", refusal.detail());
     }
+}
+
+#[test]
+fn a_refusal_without_the_directorys_word_has_the_code_of_what_was_seen() {
+    for (stage, code, expected) in [
+        (Stage::As, 6, Code::BrokerCredentialRefused),
+        (Stage::As, 18, Code::BrokerCredentialRefused),
+        (Stage::As, 23, Code::BrokerCredentialRefused),
+        (Stage::As, 24, Code::BrokerCredentialRefused),
+        (Stage::As, 14, Code::EncryptionUnsupported),
+        (Stage::As, 37, Code::ClockSkew),
+        (Stage::S4u2Self, 1, Code::AccountExpired),
+        (Stage::S4u2Self, 6, Code::AccountUnknown),
+        (Stage::S4u2Self, 7, Code::BrokerCredentialRefused),
+        (Stage::S4u2Self, 12, Code::AccountRestricted),
+        (Stage::S4u2Self, 18, Code::AccountRestricted),
+        (Stage::S4u2Self, 36, Code::BrokerCredentialRefused),
+        (Stage::S4u2Self, 37, Code::ClockSkew),
+        (Stage::S4u2Self, 31, Code::KdcRefused),
+        (Stage::S4u2Proxy, 7, Code::DelegationRefused),
+        (Stage::S4u2Proxy, 13, Code::DelegationRefused),
+        (Stage::S4u2Proxy, 14, Code::EncryptionUnsupported),
+        (Stage::S4u2Proxy, 23, Code::AccountPasswordExpired),
+        (Stage::S4u2Proxy, 26, Code::KdcRefused),
+        (Stage::S4u2Proxy, 29, Code::KdcUnavailable),
+        (Stage::S4u2Proxy, 4711, Code::KdcRefused),
+    ] {
+        let refusal = refused(stage, ErrorCode::new(code), None);
+        assert_eq!(refusal.logged_code(), expected, "{stage} {code}");
+        assert!(!refusal.findings().is_empty());
+    }
+}
+
+#[test]
+fn a_ticket_without_aes_stays_a_security_event_unless_the_directory_explains_it() {
+    let weak = || ClientError::ReplyRefused(ReplyError::TicketEtype(23));
+    let symptom = Symptom::WeakTicket { stage: Stage::S4u2Proxy };
+    let refusal = ticket(TicketError::Diagnosed(Box::new(diagnosis(symptom, Some(weak())))));
+    assert_eq!(refusal.logged_code(), Code::KdcUntrusted);
+    assert!(refusal.logged_code().is_security_event());
+}
+
+#[test]
+fn an_account_that_may_not_be_used_is_told_with_the_command_that_mends_it() {
+    let dn: Dn = "CN=dave,CN=Users,DC=corp,DC=example".parse().expect("a name");
+    let reason = NotUsable::Disabled { user_account_control: UserAccountControl(514) };
+    let refusal = Refusal::from(ResolveError::NotUsable { sam_account_name: "dave".to_owned(), dn, reason });
+    assert_eq!(refusal.code(), "account_disabled");
+    let [finding] = refusal.findings() else { panic!("one cause: {:?}", refusal.findings()) };
+    assert_eq!((finding.cause.id(), finding.account.as_str()), ("user.disabled", "dave"));
+    assert_eq!(finding.samba, "samba-tool user enable dave");
+    assert!(refusal.detail().contains("CN=dave") && refusal.detail().contains("userAccountControl"));
 }
 
 #[test]
@@ -140,7 +195,7 @@ fn what_the_pac_says_of_the_account_has_the_same_codes_as_what_the_directory_say
         (AccountRefused::Protected, NotUsable::ProtectedUser { group }),
     ];
     for (vouched, read) in pairs {
-        let read = Refusal::from(ResolveError::NotUsable(read));
+        let read = not_usable(read);
         assert_eq!(ticket(TicketError::Account(vouched)).code(), read.code());
         assert_eq!(read.step(), Step::Resolve);
     }
@@ -153,9 +208,10 @@ fn every_state_of_an_account_has_its_code() {
     for (reason, code) in [
         (NotUsable::Expired { account_expires: then }, "account_expired"),
         (NotUsable::Locked { computed_account_control }, "account_locked"),
+        (NotUsable::OutsideLogonHours { hour: HourOfWeek::of(then) }, "account_outside_hours"),
         (NotUsable::PerhapsLocked { lockout_time: then }, "account_locked"),
     ] {
-        assert_eq!(Refusal::from(ResolveError::NotUsable(reason)).code(), code);
+        assert_eq!(not_usable(reason).code(), code);
     }
 }
 

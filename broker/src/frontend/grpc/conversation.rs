@@ -86,7 +86,8 @@ where
             Next::Asked(_) => return Err(malformed(MalformedStep::Start)),
         };
         let request = words::asked(&start).map_err(malformed)?;
-        let call = Call { session_id: &start.session_id, gateway: &self.gateway, spn: &start.spn };
+        let answer_by = clock::instant() + self.limits.deadline;
+        let call = Call { session_id: &start.session_id, gateway: &self.gateway, spn: &start.spn, answer_by };
         let mut rng = entropy::system();
         let asked = self.desk.init_security_context(&call, &request, clock::now, &mut rng);
         let begun = timeout(self.limits.deadline, asked).await;

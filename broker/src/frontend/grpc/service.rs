@@ -151,7 +151,8 @@ where
         let key = Zeroizing::new(std::mem::take(&mut request.krb_cred_key));
         let form = form(&request, &key).map_err(|error| malformed(error, step))?;
         let mut rng = entropy::system();
-        let call = Call { session_id: &request.session_id, gateway, spn: &request.spn };
+        let answer_by = clock::instant() + self.limits.deadline;
+        let call = Call { session_id: &request.session_id, gateway, spn: &request.spn, answer_by };
         let asked = self.desk.issue_ticket(&call, form, clock::now, &mut rng);
         let issued = tokio::time::timeout(self.limits.deadline, asked).await;
         let (credential, session) = issued.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))??;

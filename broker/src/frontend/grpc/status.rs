@@ -11,11 +11,19 @@ use crate::error::Refusal;
 const DOMAIN: &str = "kerbridge";
 
 /// What the caller sees of a refusal: status, words for a person, and `ErrorInfo` with the code in upper case as its reason and
-/// the step as its metadata. The detail stays here.
+/// the step as its metadata. The detail stays here, but for what an administrator can mend: the most probable cause is in the
+/// metadata too, and each is a violation of `PreconditionFailure`, for the gateway's own log.
 #[must_use]
 pub fn to_status(refusal: &Refusal) -> Status {
-    let metadata = HashMap::from([("step".to_owned(), refusal.step().as_str().to_owned())]);
-    let details = ErrorDetails::with_error_info(refusal.code().to_ascii_uppercase(), DOMAIN, metadata);
+    let mut metadata = HashMap::from([("step".to_owned(), refusal.step().as_str().to_owned())]);
+    if let Some(finding) = refusal.findings().first() {
+        metadata.insert("cause".to_owned(), finding.cause.id().to_owned());
+    }
+    let mut details = ErrorDetails::with_error_info(refusal.code().to_ascii_uppercase(), DOMAIN, metadata);
+    for finding in refusal.findings() {
+        let (id, subject) = (finding.cause.id(), finding.account.as_str());
+        details.add_precondition_failure_violation(id, subject, finding.to_string());
+    }
     Status::with_error_details(refusal.grpc_status(), refusal.words(), details)
 }
 
@@ -38,6 +46,24 @@ mod tests {
             assert_eq!(info.domain, "kerbridge");
             assert_eq!(info.metadata["step"], "issue_ticket");
         }
+    }
+
+    #[test]
+    fn a_gateway_learns_the_causes_that_an_administrator_can_mend() {
+        let diagnosed = crate::tickets::testing::refused_delegation();
+        let refusal = Refusal::from_ticket(diagnosed, Step::IssueTicket);
+        let status = to_status(&refusal);
+        let info = status.get_details_error_info().expect("error info is attached");
+        assert_eq!(info.metadata["cause"], "delegation.not_listed");
+        let causes = status.get_details_precondition_failure().expect("the causes are attached").violations;
+        assert_eq!(causes.len(), refusal.findings().len());
+        assert_eq!(
+            (causes[0].r#type.as_str(), causes[0].subject.as_str()),
+            ("delegation.not_listed", "svc-broker")
+        );
+        let command = "samba-tool delegation add-service svc-broker TERMSRV/desk1.corp.example";
+        assert!(causes[0].description.contains(command), "{}", causes[0].description);
+        assert!(!status.message().contains("svc-broker"), "the words stay those for a person");
     }
 
     #[test]

@@ -36,7 +36,7 @@ async fn issue_by(
     spn: &str,
     clock: impl Fn() -> SystemTime + Send,
 ) -> Result<Credential, IssueTicketError<Told>> {
-    let call = Call { session_id: id, gateway: "gw1", spn };
+    let call = Call { session_id: id, gateway: "gw1", spn, answer_by: crate::clock::instant() };
     let issued = desk.issue_ticket(&call, CACHE, clock, &mut entropy::system()).await;
     issued.map(|(credential, _)| credential)
 }
@@ -256,7 +256,7 @@ async fn an_expired_session_serves_nothing() {
 #[tokio::test]
 async fn another_gateway_is_refused_the_session() {
     let (desk, id) = with_session(Source::default());
-    let call = Call { session_id: &id, gateway: "gw2", spn: TERMSRV };
+    let call = Call { session_id: &id, gateway: "gw2", spn: TERMSRV, answer_by: crate::clock::instant() };
     let refused = desk.issue_ticket(&call, CACHE, || at(2), &mut entropy::system()).await;
     assert!(matches!(refused, Err(IssueTicketError::Session(SessionError::WrongGateway { .. }))));
 }
