@@ -73,7 +73,7 @@ impl App {
     /// # Errors
     /// An address cannot be listened on. Nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, BindError> {
-        let witness = Witness::new(Arc::clone(&config.directory));
+        let witness = Witness::new(Arc::clone(config.domains.own().directory()));
         let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone(), witness));
         let desk = Arc::new(Desk::new(config.handoff, Arc::clone(&issuer)));
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
@@ -82,8 +82,7 @@ impl App {
         let (line, current) = watch::channel(Arc::new(Line {
             gateways: names(&config.gateway_api.gateways),
             validator: Arc::clone(&config.validator),
-            directory: Arc::clone(&config.directory),
-            resolution: config.resolve,
+            domains: Arc::clone(&config.domains),
             policy: Arc::clone(&config.policy),
             issuer,
             desk: Arc::clone(&desk),
@@ -119,7 +118,10 @@ impl App {
         card_listener.serve(&web::router(Arc::new(Portal { line: current }), cards.logins), &drain, &tasks);
         tasks.spawn(monitor.run(drain.clone()));
         tasks.spawn(sweep(desk, drain.clone()));
-        tasks.spawn(tend(Arc::clone(&config.directory), Arc::clone(&config.kerberos), drain.clone()));
+        for domain in config.domains.all() {
+            tasks.spawn(tend_directory(Arc::clone(domain.directory()), drain.clone()));
+        }
+        tasks.spawn(tend_kerberos(Arc::clone(&config.kerberos), drain.clone()));
         let drain_timeout = config.drain_timeout;
         Ok(Self { line, card_tls, gateway_tls, gateways, addresses, drain, drain_timeout, tasks })
     }
@@ -139,8 +141,7 @@ impl App {
         self.line.send_replace(Arc::new(Line {
             gateways: names(&config.gateway_api.gateways),
             validator: Arc::clone(&config.validator),
-            directory: Arc::clone(&old.directory),
-            resolution: old.resolution,
+            domains: Arc::clone(&old.domains),
             policy: Arc::clone(&config.policy),
             issuer: Arc::clone(&old.issuer),
             desk: Arc::clone(&old.desk),
@@ -195,13 +196,10 @@ impl web::Login for Portal {
 
 /// What the status page asks: whether the directory answers, and whether there is a ticket-granting ticket.
 fn probes(config: &Config) -> Vec<Probe> {
-    let (directory, kerberos) = (Arc::clone(&config.directory), Arc::clone(&config.kerberos));
+    let (directory, kerberos) = (Arc::clone(config.domains.own().directory()), Arc::clone(&config.kerberos));
     let directory = move || {
         let directory = Arc::clone(&directory);
-        async move {
-            let checked = directory.check().await;
-            checked.map(drop).map_err(|error| ResolveError::from(error).into())
-        }
+        async move { check(&directory).await }
     };
     let kerberos = move || {
         let kerberos = Arc::clone(&kerberos);
@@ -210,7 +208,25 @@ fn probes(config: &Config) -> Vec<Probe> {
             ticket.map(drop).map_err(|error| Refusal::from_ticket(TicketError::Client(error), Step::Issue))
         }
     };
-    vec![Probe::new("directory", directory), Probe::new("kerberos", kerberos)]
+    let mut probes = vec![Probe::new("directory", directory), Probe::new("kerberos", kerberos)];
+    if !config.domains.trusted().is_empty() {
+        let domains = Arc::clone(&config.domains);
+        // Logins of our own accounts go on without them.
+        probes.push(Probe::beside("trusted_directories", move || {
+            let domains = Arc::clone(&domains);
+            async move {
+                for domain in domains.trusted() {
+                    check(domain.directory()).await?;
+                }
+                Ok(())
+            }
+        }));
+    }
+    probes
+}
+
+async fn check(directory: &Directory) -> Result<(), Refusal> {
+    directory.check().await.map(drop).map_err(|error| ResolveError::from(error).into())
 }
 
 /// Drops codes and sessions that have expired, with the tickets they hold.
@@ -229,9 +245,13 @@ async fn sweep(desk: Arc<Desk<Issuer>>, drain: CancellationToken) {
 }
 
 /// Finds out which of the domain controllers that failed are back, so that no login has to.
-async fn tend(directory: Arc<Directory>, kerberos: Arc<Client>, drain: CancellationToken) {
-    let both = async { tokio::join!(directory.tend(), kerberos.tend()) };
-    drain.run_until_cancelled(both).await.unwrap_or_default();
+async fn tend_directory(directory: Arc<Directory>, drain: CancellationToken) {
+    drain.run_until_cancelled(directory.tend()).await.unwrap_or_default();
+}
+
+/// The same of the realms' KDCs.
+async fn tend_kerberos(kerberos: Arc<Client>, drain: CancellationToken) {
+    drain.run_until_cancelled(kerberos.tend()).await.unwrap_or_default();
 }
 
 async fn bind(

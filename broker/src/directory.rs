@@ -2,7 +2,10 @@
 //!
 //! A [`ValidatedIdentity`] names one user principal name; the directory holds exactly one account of that name,
 //! which may be used now, and to which the card maps strongly enough. Anything else is a [`ResolveError`] that
-//! names the attribute which speaks against it.
+//! names the attribute which speaks against it. Where domains beside our own are configured, the name's suffix says which of
+//! them are asked.
+
+mod domains;
 
 mod witness;
 
@@ -12,28 +15,28 @@ use ldap_map::account::{Account, NotUsable};
 use ldap_map::certificate::CertificateFacts;
 use ldap_map::dn::Dn;
 use ldap_map::mapping::{MappingError, Strength, candidates, confirm, confirm_weak};
-use ldap_map::net::directory::{Directory, DirectoryError, LdapServer};
+use ldap_map::net::directory::{DirectoryError, LdapServer};
 use ldap_map::schema::Attribute;
 use ldap_map::sid::Sid;
 
+pub use self::domains::{Domain, Domains, Home, Settings, TrustError};
 pub use self::witness::{Testimony, Witness};
 
 use crate::identity::ValidatedIdentity;
-
-/// The configuration of the second step.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Settings {
-    /// Whether a card that names its account by a user principal name only, without the SID extension, is
-    /// accepted. Windows domain controllers no longer do (KB5014754).
-    pub accept_weak_mapping: bool,
-}
 
 /// An account that may be used, and how strongly the card maps to it. Only this module makes one.
 #[derive(Clone, Debug)]
 pub struct DirectoryAccount {
     account: Account,
     strength: Strength,
+    origin: Origin,
+}
+
+/// Where an account was found.
+#[derive(Clone, Debug)]
+struct Origin {
     domain_sid: Sid,
+    home: Home,
     server: LdapServer,
 }
 
@@ -47,7 +50,7 @@ impl DirectoryAccount {
     /// The SID of the account's domain: the configured one, or the one that the directory told first.
     #[must_use]
     pub const fn domain_sid(&self) -> &Sid {
-        &self.domain_sid
+        &self.origin.domain_sid
     }
 
     /// How strongly the card maps to the account.
@@ -59,7 +62,13 @@ impl DirectoryAccount {
     /// The domain controller that named the account: its tickets are asked for there first.
     #[must_use]
     pub const fn server(&self) -> &LdapServer {
-        &self.server
+        &self.origin.server
+    }
+
+    /// Whose account it is.
+    #[must_use]
+    pub const fn home(&self) -> &Home {
+        &self.origin.home
     }
 }
 
@@ -73,6 +82,31 @@ pub enum ResolveError {
     /// The directory holds no such account, or more than one, or cannot say.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// No configured domain has names with this suffix.
+    #[error(
+        "no configured domain has the suffix {suffix:?}: it belongs into upn_suffixes of the one that does"
+    )]
+    SuffixUnknown {
+        /// The part after the `@`.
+        suffix: String,
+    },
+    /// More than one domain has an account of the name.
+    #[error("accounts of {} have the name: userPrincipalName must be one account's only", domains.join(" and "))]
+    AmbiguousDomains {
+        /// Their DNS names.
+        domains: Vec<String>,
+    },
+    /// A directory named an account of another domain than its own.
+    #[error("the directory of {asked} named an account of {account}")]
+    OtherDomain {
+        /// By the account's distinguished name.
+        account: String,
+        /// Whose directory it is.
+        asked: String,
+    },
+    /// An account of another domain is not believed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The account may not be used.
     #[error("{dn}: {reason}")]
     NotUsable {
@@ -106,34 +140,40 @@ impl ResolveError {
             Self::Mapping(MappingError::SidDiffers { .. }) => Some(Attribute::OBJECT_SID),
             Self::Mapping(MappingError::NameDiffers { .. }) => Some(Attribute::USER_PRINCIPAL_NAME),
             Self::Mapping(MappingError::OlderThanAccount { .. }) => Some(Attribute::WHEN_CREATED),
-            Self::Mapping(_) | Self::Directory(_) => None,
+            Self::AmbiguousDomains { .. } => Some(Attribute::USER_PRINCIPAL_NAME),
+            Self::Trust(TrustError::ForeignSid { .. }) => Some(Attribute::OBJECT_SID),
+            Self::Trust(TrustError::OneWay { .. }) => Some(Attribute::TRUST_DIRECTION),
+            Self::Mapping(_)
+            | Self::Directory(_)
+            | Self::SuffixUnknown { .. }
+            | Self::OtherDomain { .. }
+            | Self::Trust(_) => None,
         }
     }
 }
 
-/// Finds the account of a card: one name, one account, usable now, mapped strongly enough; in this order.
+/// Finds the account of a card: one name, one account in one domain, usable now, mapped strongly enough; in this order.
 ///
 /// Dropping the future is safe at any moment.
 ///
 /// # Errors
 /// The first of these that does not hold, or a directory that does not answer.
 pub async fn resolve(
-    directory: &Directory,
-    settings: &Settings,
+    domains: &Domains,
     identity: &ValidatedIdentity,
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
     let upn = candidates(identity.facts())?;
-    let (account, server) = directory.account_and_server(&upn).await?;
-    let domain_sid = directory.domain_sid().await?;
-    judge(account, server, domain_sid, settings, identity.facts(), now)
+    let (domain, account, server) = domains.account(&upn).await?;
+    let (domain_sid, home) = domains.home(domain, &account).await?;
+    let origin = Origin { domain_sid, home, server };
+    judge(account, origin, domain.settings(), identity.facts(), now)
 }
 
 /// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
 fn judge(
     account: Account,
-    server: LdapServer,
-    domain_sid: Sid,
+    origin: Origin,
     settings: &Settings,
     facts: &CertificateFacts,
     now: SystemTime,
@@ -151,15 +191,16 @@ fn judge(
             return Err(ResolveError::WeakMapping { sam_account_name, object_sid });
         }
     }
-    Ok(DirectoryAccount { account, strength, domain_sid, server })
+    Ok(DirectoryAccount { account, strength, origin })
 }
 
 #[cfg(test)]
 pub(crate) mod testing {
     use std::net::SocketAddr;
+    use std::sync::Arc;
     use std::time::Duration;
 
-    use ldap_map::net::directory::{self, Bind};
+    use ldap_map::net::directory::{self, Bind, Directory};
     use ldap_map::testing::Person;
     use tokio::net::TcpListener;
     use zeroize::Zeroizing;
@@ -191,6 +232,11 @@ pub(crate) mod testing {
         .expect("good settings")
     }
 
+    /// A domain of this directory, and no other.
+    pub(crate) fn alone(directory: Directory) -> Domains {
+        Domains::new(Domain::new(Arc::new(directory), Settings::default()), Vec::new())
+    }
+
     /// A domain controller that nobody asks.
     pub(crate) fn server() -> LdapServer {
         LdapServer::new("dc1.corp.example", 636).expect("a name")
@@ -198,18 +244,29 @@ pub(crate) mod testing {
 
     /// An account for the tests of later steps; its name must be alice's, whose card is made up for it.
     pub(crate) fn account(person: &Person) -> DirectoryAccount {
-        let settings = Settings { accept_weak_mapping: true };
+        account_of(person, Home::Own)
+    }
+
+    /// The same of a domain beside ours, whose SID is `own_domain`.
+    pub(crate) fn foreign_account(person: &Person, own_domain: &str) -> DirectoryAccount {
+        let own_domain = own_domain.parse().expect("a SID");
+        account_of(person, Home::Trusted { own_domain })
+    }
+
+    fn account_of(person: &Person, home: Home) -> DirectoryAccount {
+        let settings = Settings { accept_weak_mapping: true, ..Settings::default() };
         let identity = crate::identity::testing::identity();
         let now = crate::identity::testing::now();
         let account = person.account();
         let domain_sid = account.object_sid.domain().expect("an account of a domain");
-        judge(account, server(), domain_sid, &settings, identity.facts(), now)
-            .expect("an account that may be used")
+        let origin = Origin { domain_sid, home, server: server() };
+        judge(account, origin, &settings, identity.facts(), now).expect("an account that may be used")
     }
 
-    /// The same in a domain that is known to have another SID.
+    /// An account in a domain that is known to have another SID.
     pub(crate) fn account_in(domain_sid: Sid, person: &Person) -> DirectoryAccount {
-        DirectoryAccount { domain_sid, ..account(person) }
+        let account = account(person);
+        DirectoryAccount { origin: Origin { domain_sid, ..account.origin }, ..account }
     }
 }
 
@@ -218,7 +275,7 @@ mod tests {
     use ldap_map::testing::{DOMAIN_SID, Person};
     use rcgen::CustomExtension;
 
-    use super::testing::nowhere;
+    use super::testing::{alone, nowhere};
     use super::*;
     use crate::identity::testing::{Authority, now, peer, tlv, trusting, validator};
 
@@ -247,14 +304,9 @@ mod tests {
         sid: Option<&str>,
     ) -> Result<DirectoryAccount, ResolveError> {
         let domain_sid = DOMAIN_SID.parse().expect("a SID");
-        judge(
-            person.account(),
-            testing::server(),
-            domain_sid,
-            &Settings { accept_weak_mapping },
-            &facts(sid),
-            now(),
-        )
+        let origin = Origin { domain_sid, home: Home::Own, server: testing::server() };
+        let settings = Settings { accept_weak_mapping, ..Settings::default() };
+        judge(person.account(), origin, &settings, &facts(sid), now())
     }
 
     #[test]
@@ -304,7 +356,7 @@ mod tests {
         let root = Authority::root("Root");
         let card = root.card_with(change);
         let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
-        super::resolve(&nowhere(), &Settings::default(), &identity, now()).await.expect_err("nobody listens")
+        super::resolve(&alone(nowhere()), &identity, now()).await.expect_err("nobody listens")
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use crate::error::Refusal;
 /// One thing the service depends on, and how it is asked.
 pub struct Probe {
     name: &'static str,
+    is_needed: bool,
     ask: Box<dyn Fn() -> Asked + Send + Sync>,
 }
 
@@ -28,7 +29,15 @@ impl Probe {
     where
         F: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
-        Self { name, ask: Box::new(move || Box::pin(ask())) }
+        Self { name, is_needed: true, ask: Box::new(move || Box::pin(ask())) }
+    }
+
+    /// The same for something that some logins depend on and others do not: it is shown, and the service is ready without it.
+    pub fn beside<F>(name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        Self { is_needed: false, ..Self::new(name, ask) }
     }
 }
 
@@ -56,10 +65,12 @@ impl State {
 }
 
 /// What is known of the whole service.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Report {
     /// Every dependency by its name.
     pub checks: Vec<(&'static str, State)>,
+    /// Those that the service is ready without.
+    pub beside: Vec<&'static str>,
     /// The service is about to end and takes no new work.
     pub draining: bool,
 }
@@ -68,7 +79,9 @@ impl Report {
     /// Whether new logins would have a chance.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.draining && self.checks.iter().all(|(_, state)| *state == State::Working)
+        let is_in_order =
+            |(name, state): &(&'static str, State)| *state == State::Working || self.beside.contains(name);
+        !self.draining && self.checks.iter().all(is_in_order)
     }
 }
 
@@ -85,7 +98,8 @@ impl Monitor {
     #[must_use]
     pub fn new(probes: Vec<Probe>, interval: Duration, reporter: HealthReporter) -> Self {
         let checks = probes.iter().map(|probe| (probe.name, State::Unknown)).collect();
-        let (report, _) = watch::channel(Report { checks, draining: false });
+        let beside = probes.iter().filter(|probe| !probe.is_needed).map(|probe| probe.name).collect();
+        let (report, _) = watch::channel(Report { checks, beside, draining: false });
         Self { probes, interval, report, reporter }
     }
 
@@ -229,6 +243,22 @@ mod tests {
         running.await.unwrap();
         assert!(report.borrow().draining);
         assert!(!report.borrow().is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_is_ready_without_what_only_some_logins_need() {
+        let always = Arc::new(AtomicBool::new(true));
+        let never = || async { Err(Refusal::new(Code::DirectoryUnavailable, Step::Resolve)) };
+        let monitor =
+            monitor(vec![switched("directory", &always), Probe::beside("trusted_directories", never)]);
+        let mut report = monitor.report();
+        let drain = CancellationToken::new();
+        let running = tokio::spawn(monitor.run(drain.clone()));
+        report.wait_for(Report::is_ready).await.unwrap();
+        let failing = State::Failing("directory_unavailable");
+        assert_eq!(report.borrow().checks, [("directory", State::Working), ("trusted_directories", failing)]);
+        drain.cancel();
+        running.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 use tracing::Instrument as _;
 
 use self::report::Report;
-use crate::directory::{self, DirectoryAccount, resolve};
+use crate::directory::{DirectoryAccount, Domains, resolve};
 use crate::error::{Code, Refusal, Step};
 use crate::handoff::{Desk, EndsWith, HandOffError, Handoff, Login};
 use crate::identity::{PeerCertificates, Validator};
@@ -41,10 +41,8 @@ pub struct Line {
     pub gateways: BTreeSet<String>,
     /// Judges certificates.
     pub validator: Arc<Validator>,
-    /// Asks the directory.
-    pub directory: Arc<ldap_map::net::directory::Directory>,
-    /// How the directory's answers are judged.
-    pub resolution: directory::Settings,
+    /// Asks the directories, and judges their answers.
+    pub domains: Arc<Domains>,
     /// The rules.
     pub policy: Arc<Policy>,
     /// Asks the domain controllers.
@@ -93,7 +91,7 @@ impl Line {
         // After the card, so that strangers do not learn which gateways there are.
         let target = self.target(request)?;
 
-        let account = resolve(&self.directory, &self.resolution, &identity, now).await?;
+        let account = resolve(&self.domains, &identity, now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
 
         let grant = self.decide(&account, &request.gateway, &target)?;

@@ -40,8 +40,10 @@ use crate::policy::Grant;
 /// What issuing must know about this service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The realm of the service's own account; accounts of other realms are refused.
+    /// The realm of the service's own account.
     pub realm: Realm,
+    /// The realms beside it whose accounts are served; accounts of others are refused.
+    pub trusted: Vec<Realm>,
     /// The service's own account, named in the advice to administrators.
     pub account: PrincipalName,
     /// The service's own SPN, named likewise.
@@ -132,7 +134,7 @@ impl Issuer {
         answer_by: Instant,
     ) -> Result<DelegatedTicket, TicketError> {
         let at_most = at_most.min(grant.maximum_lifetime()).min(self.settings.session_lifetime);
-        let plan = Plan::new(account, grant, &self.settings.realm)?;
+        let plan = Plan::new(account, grant, &self.settings.realm, &self.settings.trusted)?;
         let case = Case { plan: &plan, service: None, answer_by };
         let evidence = match self.client.s4u2self_near(&plan.subject, &plan.near).await {
             Ok(evidence) => evidence,
@@ -241,7 +243,7 @@ struct Case<'a> {
 /// Holds the evidence against what the directory says of the account and of its groups.
 fn judge(account: &DirectoryAccount, grant: &Grant, evidence: &Evidence) -> Result<Membership, TicketError> {
     let object_sid = &account.account().object_sid;
-    binding::check(object_sid, account.domain_sid(), &Vouched::by(evidence))?;
+    binding::check(object_sid, account.domain_sid(), account.home(), &Vouched::by(evidence))?;
     Ok(membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?)
 }
 

@@ -27,6 +27,7 @@ pub mod schema;
 pub mod security_descriptor;
 pub mod sid;
 pub mod time;
+pub mod trust;
 pub mod upn;
 
 #[cfg(feature = "net")]

@@ -47,6 +47,12 @@ impl Attribute {
     pub const SAM_ACCOUNT_NAME: Self = Self("sAMAccountName");
     /// The kind of account.
     pub const SAM_ACCOUNT_TYPE: Self = Self("sAMAccountType");
+    /// The SID of a trusted domain.
+    pub const SECURITY_IDENTIFIER: Self = Self("securityIdentifier");
+    /// Who trusts whom, bits.
+    pub const TRUST_DIRECTION: Self = Self("trustDirection");
+    /// The DNS name of a trusted domain.
+    pub const TRUST_PARTNER: Self = Self("trustPartner");
     /// The SIDs of all groups, nested ones included; only in a search of the object itself.
     pub const TOKEN_GROUPS: Self = Self("tokenGroups");
     /// The bits of [`UserAccountControl`].

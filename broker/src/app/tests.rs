@@ -126,9 +126,9 @@ async fn a_reload_does_not_change_what_the_directory_step_accepts() {
     let weak = "[directory]\naccept_weak_mapping = true\n";
     written.configuration(&format!("{COMPLETE}{HEALTH}").replace("[directory]\n", weak));
     let config = written.loaded().expect("a complete configuration");
-    assert!(config.resolve.accept_weak_mapping);
+    assert!(config.domains.own().settings().accept_weak_mapping);
     app.replace(&config);
-    assert!(!app.line.borrow().resolution.accept_weak_mapping);
+    assert!(!app.line.borrow().domains.own().settings().accept_weak_mapping);
 }
 
 #[tokio::test]

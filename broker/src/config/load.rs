@@ -7,6 +7,7 @@ mod identity;
 mod kerberos;
 mod listeners;
 mod policy;
+mod realms;
 
 use std::{
     path::{Path, PathBuf},
@@ -64,9 +65,9 @@ impl Loader<'_> {
         let validator = self.identity(&raw.identity);
         let cards = self.cards(raw.frontend, validator.as_ref(), &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
-        let directory = self.directory(&raw.directory, raw.kerberos.domain_sid.clone());
-        let policy = self.policy(&raw.rules, gateways);
-        let kerberos = self.kerberos(&raw.kerberos, &raw.handoff, &raw.rules);
+        let domains = self.domains(&raw.directory, raw.kerberos.domain_sid.clone(), &raw.realms);
+        let policy = self.policy(&raw.rules, gateways, &raw.realms);
+        let kerberos = self.kerberos(&raw.kerberos, &raw.handoff, &raw.rules, &raw.realms);
         let status = raw.health.as_ref().map(|health| self.status(health));
         let validator = validator?;
         let lists = validator.crls();
@@ -78,10 +79,7 @@ impl Loader<'_> {
             cards,
             gateway_api: gateway_api?,
             validator: Arc::new(validator),
-            directory: Arc::new(directory?),
-            resolve: crate::directory::Settings {
-                accept_weak_mapping: raw.directory.accept_weak_mapping?.value,
-            },
+            domains: Arc::new(domains?),
             policy: Arc::new(policy?),
             kerberos: Arc::new(kerberos),
             tickets,
@@ -140,7 +138,12 @@ impl Loader<'_> {
         if raw.kerberos.allow_rc4.as_ref().is_some_and(|allow| allow.value) {
             warnings.push(Warning::Rc4Allowed);
         }
-        if raw.directory.accept_weak_mapping.as_ref().is_some_and(|accept| accept.value) {
+        let directories =
+            || std::iter::once(&raw.directory).chain(raw.realms.iter().map(|realm| &realm.directory));
+        if directories()
+            .filter_map(|directory| directory.accept_weak_mapping.as_ref())
+            .any(|accept| accept.value)
+        {
             warnings.push(Warning::WeakMappingAccepted);
         }
         if let Some(raw::Health { listen: Some(listen), .. }) = &raw.health
@@ -154,10 +157,11 @@ impl Loader<'_> {
             ("identity.roots", &raw.identity.roots),
             ("identity.intermediates", &raw.identity.intermediates),
             ("gateway_api.client_ca", &raw.gateway_api.client_ca),
-            ("directory.ca", &raw.directory.ca),
-            ("directory.bind_certificate", &raw.directory.bind_certificate),
         ];
-        for (key, path) in named {
+        let of_directories = directories().flat_map(|directory| {
+            [("directory.ca", &directory.ca), ("directory.bind_certificate", &directory.bind_certificate)]
+        });
+        for (key, path) in named.into_iter().chain(of_directories) {
             let certificates = path.as_ref().and_then(|path| self.places.certificates(&path.value).ok());
             warnings.extend(warning::about_ends(key, certificates.as_deref().unwrap_or_default(), self.now));
         }
@@ -184,7 +188,7 @@ fn desk(raw: raw::Handoff) -> Option<handoff::Settings> {
 
 /// What only a restart can change: the addresses, the directory, the realm, the desk, the log and the status page.
 fn fixed(raw: &Raw) -> String {
-    let Raw { frontend, gateway_api, directory, kerberos, handoff, log, health, .. } = raw;
+    let Raw { frontend, gateway_api, directory, kerberos, realms, handoff, log, health, .. } = raw;
     let addresses = (&frontend.listen, &gateway_api.listen);
     let bounds = (
         &frontend.max_connections,
@@ -203,7 +207,9 @@ fn fixed(raw: &Raw) -> String {
         &gateway_api.request_timeout,
         &gateway_api.context_idle_timeout,
     );
-    format!("{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {handoff:?} {log:?} {health:?}")
+    format!(
+        "{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {realms:?} {handoff:?} {log:?} {health:?}"
+    )
 }
 
 fn summary(raw: &Raw) -> Summary {
@@ -225,6 +231,7 @@ fn summary(raw: &Raw) -> Summary {
         directory_servers: texts(&raw.directory.servers),
         realm: raw.kerberos.realm.as_ref().map(|realm| realm.value.clone()).unwrap_or_default(),
         kdcs: texts(&raw.kerberos.kdcs),
+        realms: raw.realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect(),
         rules: raw.rules.len(),
     }
 }

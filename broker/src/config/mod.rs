@@ -26,7 +26,6 @@ use std::{
 };
 
 use kdc_proxy::net::client::Client;
-use ldap_map::net::directory::Directory;
 use rustls::ServerConfig;
 
 pub use self::{
@@ -34,7 +33,7 @@ pub use self::{
     warning::Warning,
 };
 use crate::{
-    directory,
+    directory::Domains,
     frontend::{gateways::Gateways, grpc, listener, web},
     handoff,
     identity::Validator,
@@ -52,10 +51,8 @@ pub struct Config {
     pub gateway_api: GatewayApi,
     /// The first step.
     pub validator: Arc<Validator>,
-    /// The directory of the second step.
-    pub directory: Arc<Directory>,
-    /// What the second step accepts.
-    pub resolve: directory::Settings,
+    /// The directories of the second step, and what it accepts of each.
+    pub domains: Arc<Domains>,
     /// The third step.
     pub policy: Arc<Policy>,
     /// The Kerberos client of the fourth step.
@@ -141,6 +138,8 @@ pub struct Summary {
     pub realm: String,
     /// Its KDCs.
     pub kdcs: Vec<String>,
+    /// The realms beside it.
+    pub realms: Vec<String>,
     /// Rules of the policy.
     pub rules: usize,
 }
@@ -164,10 +163,10 @@ impl Config {
 
     /// Writes into the log what the configuration amounts to, and what of it deserves a warning.
     pub fn log(&self) {
-        let Summary { gateways, revocation, revocation_lists, directory_servers, realm, kdcs, rules } =
+        let Summary { gateways, revocation, revocation_lists, directory_servers, realm, kdcs, realms, rules } =
             &self.summary;
-        let (gateways, directory_servers, kdcs) =
-            (gateways.join(","), directory_servers.join(","), kdcs.join(","));
+        let (gateways, directory_servers) = (gateways.join(","), directory_servers.join(","));
+        let (kdcs, trusted_realms) = (kdcs.join(","), realms.join(","));
         tracing::info!(
             gateways,
             revocation,
@@ -175,6 +174,7 @@ impl Config {
             directory_servers,
             realm,
             kdcs,
+            trusted_realms,
             rules,
             "configuration read"
         );

@@ -3,6 +3,7 @@
 //! Nothing here opens a file. A field is `None` where a problem with it has been noted, or where it is optional
 //! and absent.
 
+mod realms;
 mod steps;
 mod words;
 
@@ -11,6 +12,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 pub(super) use self::{
+    realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},
     words::RevocationMode,
 };
@@ -31,6 +33,7 @@ pub(super) struct Raw {
     pub(super) identity: Identity,
     pub(super) directory: Directory,
     pub(super) kerberos: Kerberos,
+    pub(super) realms: Vec<TrustedRealm>,
     pub(super) rules: Vec<Rule>,
     pub(super) handoff: Handoff,
     pub(super) log: Log,
@@ -49,6 +52,7 @@ impl Raw {
             identity: Identity::read(root.section("identity")),
             directory: Directory::read(root.section("directory")),
             kerberos: Kerberos::read(root.section("kerberos")),
+            realms: root.sections("realm").into_iter().map(TrustedRealm::read).collect(),
             rules: steps::rules(root.section("policy")),
             handoff: Handoff::read(root.section("handoff")),
             log: Log::read(root.section("log")),

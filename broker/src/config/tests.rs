@@ -16,7 +16,7 @@ fn a_complete_configuration_is_loaded_with_its_defaults() {
     assert_eq!(config.handoff.max_codes_per_person, 32);
     assert_eq!(config.log.format, Format::Text);
     assert!(config.status.is_none());
-    assert!(!config.resolve.accept_weak_mapping);
+    assert!(!config.domains.own().settings().accept_weak_mapping);
     assert_eq!(config.summary.gateways, ["gw1"]);
 }
 
@@ -63,6 +63,87 @@ fn the_sid_of_the_domain_may_be_given_and_must_be_one() {
         assert_eq!(problems.len(), 1, "{problems:#?}");
         assert!(problems[0].contains(", kerberos.domain_sid: the "), "{problems:#?}");
     }
+}
+
+/// A realm beside our own.
+const BETA: &str = r#"
+[[realm]]
+name = "BETA.EXAMPLE"
+kdcs = ["127.0.0.2:88"]
+domain_sid = "S-1-5-21-1-2-3"
+[realm.directory]
+servers = ["dc1.beta.example=127.0.0.2:636"]
+base_dn = "DC=beta,DC=example"
+ca = "root.pem"
+bind_name = "svc-broker@corp.example"
+bind_password = "credential:ldap-password"
+upn_suffixes = ["brand.example"]
+"#;
+
+#[test]
+fn a_realm_beside_our_own_has_a_directory_and_kdcs_of_its_own() {
+    let written = Written::new();
+    let alone = written.loaded().unwrap();
+    assert!(alone.domains.trusted().is_empty() && alone.tickets.trusted.is_empty());
+    written.configuration(&format!("{COMPLETE}{BETA}"));
+    let config = written.loaded().unwrap();
+    let [beta] = config.domains.trusted() else { panic!("one realm beside our own") };
+    assert_eq!(beta.directory().dns_domain(), "beta.example");
+    assert_eq!(beta.settings().upn_suffixes.as_deref(), Some(&["brand.example".to_owned()][..]));
+    assert_eq!(beta.settings().domain_sid, Some("S-1-5-21-1-2-3".parse().unwrap()));
+    assert_eq!(config.domains.own().settings().upn_suffixes, None);
+    assert_eq!(config.tickets.trusted, [kdc_proxy::principal::Realm::new("BETA.EXAMPLE").unwrap()]);
+    assert_eq!(config.summary.realms, ["BETA.EXAMPLE"]);
+    assert_ne!(alone.fixed(), config.fixed(), "it takes a restart");
+}
+
+#[test]
+fn what_is_wrong_with_a_realm_is_told_at_its_line() {
+    let written = Written::new();
+    for (old, new, key) in [
+        ("\"BETA.EXAMPLE\"", "\"Beta.example\"", "realm[1].name"),
+        ("\"BETA.EXAMPLE\"", "\"GAMMA.EXAMPLE\"", "realm[1].name"),
+        ("S-1-5-21-1-2-3", "S-1-5-32-544", "realm[1].domain_sid"),
+        ("\"brand.example\"", "\"brand..example\"", "realm[1].directory.upn_suffixes[1]"),
+        ("kdcs = [\"127.0.0.2:88\"]\n", "", "realm[1].kdcs"),
+        ("bind_name =", "bind_nam =", "realm[1].directory.bind_name"),
+        ("BETA.EXAMPLE\"\nkdcs", "BETA.EXAMPLE\"\nforest = true\nkdcs", "realm[1].forest"),
+    ] {
+        written.configuration(&format!("{COMPLETE}{}", BETA.replacen(old, new, 1)));
+        let problems = written.problems();
+        assert!(problems.iter().any(|problem| problem.contains(&format!("{key}: "))), "{key}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_realm_is_there_once() {
+    let written = Written::new();
+    written.configuration(&format!("{COMPLETE}{BETA}{BETA}"));
+    assert!(written.problems()[0].contains("realm BETA.EXAMPLE"), "{:#?}", written.problems());
+}
+
+#[test]
+fn a_rule_names_groups_of_configured_realms() {
+    let written = Written::new();
+    let rule = COMPLETE.replace("[\"Desktop Users\"]", "[\"Desktop Users@BETA.EXAMPLE\"]");
+    written.configuration(&format!("{rule}{BETA}"));
+    assert!(written.loaded().is_ok());
+    written.configuration(&rule);
+    let problems = written.problems();
+    assert!(
+        problems[0].contains("policy.rule[1].groups[1]: \"Desktop Users@BETA.EXAMPLE\""),
+        "{problems:#?}"
+    );
+}
+
+#[test]
+fn a_weak_mapping_that_another_realm_accepts_is_warned_of() {
+    let written = Written::new();
+    written.configuration(&format!("{COMPLETE}{BETA}accept_weak_mapping = true\n"));
+    let config = written.loaded().unwrap();
+    assert!(!config.domains.own().settings().accept_weak_mapping);
+    assert!(config.domains.trusted()[0].settings().accept_weak_mapping);
+    assert!(config.warnings.iter().any(|warning| matches!(warning, Warning::WeakMappingAccepted)));
 }
 
 #[test]

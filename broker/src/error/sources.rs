@@ -9,7 +9,7 @@ use ldap_map::mapping::MappingError;
 use ldap_map::net::directory::DirectoryError;
 
 use super::{Code, Refusal, Step};
-use crate::directory::ResolveError;
+use crate::directory::{ResolveError, TrustError};
 use crate::handoff::{
     EndsWith, HandOffError, IssueTicketError, RedeemError, SecurityContextError, SessionError,
 };
@@ -44,6 +44,12 @@ impl From<ResolveError> for Refusal {
             ResolveError::Directory(directory) => directory_code(directory),
             ResolveError::NotUsable { reason, .. } => unusable_code(reason),
             ResolveError::WeakMapping { .. } => Code::MappingWeak,
+            ResolveError::SuffixUnknown { .. } => Code::AccountUnknown,
+            ResolveError::AmbiguousDomains { .. } => Code::AccountAmbiguous,
+            ResolveError::OtherDomain { .. } | ResolveError::Trust(TrustError::ForeignSid { .. }) => {
+                Code::AccountMismatch
+            }
+            ResolveError::Trust(_) => Code::TrustUnusable,
         };
         let finding = match &error {
             ResolveError::NotUsable { sam_account_name, dn, reason } => {

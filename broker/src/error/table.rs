@@ -171,6 +171,9 @@ table! {
     /// The directory refuses this service or answers what it must not.
     DirectoryRefused "directory_refused" Administrator 503 FailedPrecondition
         "The directory cannot be used at the moment. Tell your administrator.";
+    /// The account is of another domain, and the trust with it cannot be used.
+    TrustUnusable "trust_unusable" Administrator 403 FailedPrecondition
+        "Accounts of your organisation cannot log in here at the moment. Ask your administrator.";
 
     /// No rule permits it.
     PolicyDenied "policy_denied" Administrator 403 PermissionDenied

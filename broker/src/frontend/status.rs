@@ -74,7 +74,8 @@ mod tests {
     }
 
     fn report(kerberos: health::State, draining: bool) -> Report {
-        Report { checks: vec![("directory", health::State::Working), ("kerberos", kerberos)], draining }
+        let checks = vec![("directory", health::State::Working), ("kerberos", kerberos)];
+        Report { checks, draining, ..Report::default() }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::directory::Witness;
+use crate::directory::testing::{alone, nowhere};
 use crate::entropy;
 use crate::handoff;
 use crate::identity::testing::{Authority, days, now, peer, trusting, validator};
@@ -20,8 +21,7 @@ fn line(root: &Authority) -> Line {
     Line {
         gateways: ["gw1".to_owned()].into(),
         validator: Arc::new(validator(trusting(&[root]))),
-        directory: Arc::new(directory::testing::nowhere()),
-        resolution: directory::Settings::default(),
+        domains: Arc::new(alone(nowhere())),
         policy: Arc::new(policy(vec![rule("desktop-users")])),
         issuer: issuer(),
         desk: Arc::new(desk),
@@ -51,8 +51,14 @@ fn issuer() -> Arc<Issuer> {
     };
     let password = Credential::Password(Zeroizing::new("unsafe".to_owned()));
     let client = Client::new(settings, password).expect("sound settings");
-    let own = tickets::Settings { realm, account, spn, session_lifetime: Duration::from_secs(3600) };
-    let witness = Witness::new(Arc::new(directory::testing::nowhere()));
+    let own = tickets::Settings {
+        realm,
+        trusted: Vec::new(),
+        account,
+        spn,
+        session_lifetime: Duration::from_secs(3600),
+    };
+    let witness = Witness::new(Arc::new(nowhere()));
     Arc::new(Issuer::new(Arc::new(client), own, witness))
 }
 

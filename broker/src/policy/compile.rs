@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::rule::{CompiledRule, GroupProblem, Policy, Rule};
+use super::rule::{CompiledRule, GroupProblem, GroupRef, Policy, Rule};
 use super::service::ServiceClassError;
 use super::target::TargetError;
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     /// The names of all configured gateways; a rule can name no others.
     pub gateways: Vec<String>,
+    /// The realms beside our own; a group can be of no other.
+    pub realms: Vec<String>,
 }
 
 /// One problem of a policy, and where it stands.
@@ -113,6 +115,14 @@ pub enum Problem {
         /// Why not.
         problem: GroupProblem,
     },
+    /// No realm of this name is configured.
+    #[error(
+        "{text:?}: no [[realm]] of this name is configured; a group of our own domain is named without @"
+    )]
+    UnknownRealm {
+        /// The entry.
+        text: String,
+    },
     /// Not a target pattern.
     #[error("{text:?}: {error}")]
     Target {
@@ -148,8 +158,12 @@ impl Policy {
     /// # Errors
     /// Every problem of every rule, in the order of the file.
     pub fn compile(settings: &Settings) -> Result<Self, Vec<PolicyProblem>> {
-        let mut compiler =
-            Compiler { gateways: &settings.gateways, ids: BTreeSet::new(), problems: Vec::new() };
+        let mut compiler = Compiler {
+            gateways: &settings.gateways,
+            realms: &settings.realms,
+            ids: BTreeSet::new(),
+            problems: Vec::new(),
+        };
         let rules =
             settings.rules.iter().enumerate().map(|(index, rule)| compiler.rule(index, rule)).collect();
         if compiler.problems.is_empty() { Ok(Self { rules }) } else { Err(compiler.problems) }
@@ -158,6 +172,7 @@ impl Policy {
 
 struct Compiler<'a> {
     gateways: &'a [String],
+    realms: &'a [String],
     ids: BTreeSet<&'a str>,
     problems: Vec<PolicyProblem>,
 }
@@ -168,6 +183,7 @@ impl<'a> Compiler<'a> {
         self.id(&place, &rule.id);
         let groups =
             self.list(&place, &rule.groups, Field::Groups, |text, problem| Problem::Group { text, problem });
+        self.realms_of(&place, &rule.groups);
         let targets =
             self.list(&place, &rule.targets, Field::Targets, |text, error| Problem::Target { text, error });
         let gateways = rule.gateways.as_ref().map(|names| self.gateways(&place, names));
@@ -211,6 +227,15 @@ impl<'a> Compiler<'a> {
             }
         }
         values
+    }
+
+    fn realms_of(&mut self, place: &RulePlace, groups: &[String]) {
+        for (index, text) in groups.iter().enumerate() {
+            let Ok(GroupRef::Name { realm: Some(realm), .. }) = text.parse() else { continue };
+            if !self.realms.contains(&realm) {
+                self.report(place, Field::Groups(Some(index)), Problem::UnknownRealm { text: text.clone() });
+            }
+        }
     }
 
     fn gateways(&mut self, place: &RulePlace, names: &[String]) -> BTreeSet<String> {

@@ -162,7 +162,7 @@ impl fmt::Display for Missing {
 impl Policy {
     /// Decides. The first rule that matches grants; none means denial.
     pub fn decide(&self, request: &Request<'_>) -> Decision {
-        self.decide_for(&Membership::of(request.account.account()), request.gateway, request.target)
+        self.decide_for(&Membership::of(request.account), request.gateway, request.target)
     }
 
     pub(super) fn decide_for(&self, membership: &Membership, gateway: &str, target: &Target) -> Decision {

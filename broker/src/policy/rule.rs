@@ -5,19 +5,20 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ldap_map::account::Account;
 use ldap_map::groups::Group;
 use ldap_map::sid::Sid;
 
 use super::service::ServiceClass;
 use super::target::TargetPattern;
+use crate::directory::{DirectoryAccount, Home};
 
 /// One rule as the configuration writes it; [`Policy::compile`] reads the texts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rule {
     /// Its name in decisions and logs; unique.
     pub id: String,
-    /// Groups, by sAMAccountName or SID (`S-1-5-...`). The account must be in one of them.
+    /// Groups, by sAMAccountName, `sAMAccountName@REALM` for one of another realm, or SID (`S-1-5-...`). The account must
+    /// be in one of them.
     pub groups: Vec<String>,
     /// Targets, by name or as `*.domain`.
     pub targets: Vec<String>,
@@ -50,8 +51,13 @@ pub(super) struct CompiledRule {
 pub enum GroupRef {
     /// By its SID: what never changes.
     Sid(Sid),
-    /// By its sAMAccountName, lower case; directories compare it without regard to case.
-    Name(String),
+    /// By its sAMAccountName; directories compare it without regard to case.
+    Name {
+        /// As [`fold`] gives it.
+        name: String,
+        /// In capitals; `None` for a group of our own domain.
+        realm: Option<String>,
+    },
 }
 
 impl FromStr for GroupRef {
@@ -62,11 +68,16 @@ impl FromStr for GroupRef {
         if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("S-1-")) {
             return text.to_ascii_uppercase().parse().map(Self::Sid).map_err(|_| GroupProblem::Sid);
         }
-        let fits = !text.is_empty()
-            && text.chars().count() <= LONGEST
-            && text.trim() == text
-            && !text.chars().any(char::is_control);
-        if fits { Ok(Self::Name(fold(text))) } else { Err(GroupProblem::Name) }
+        let (name, realm) = match text.rsplit_once('@') {
+            Some((name, realm)) => (name, Some(realm.to_ascii_uppercase())),
+            None => (text, None),
+        };
+        let fits = !name.is_empty()
+            && name.chars().count() <= LONGEST
+            && name.trim() == name
+            && !name.chars().any(|letter| letter.is_control() || letter == '@')
+            && realm.as_ref().is_none_or(|realm| !realm.is_empty());
+        if fits { Ok(Self::Name { name: fold(name), realm }) } else { Err(GroupProblem::Name) }
     }
 }
 
@@ -74,7 +85,8 @@ impl fmt::Display for GroupRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sid(sid) => sid.fmt(f),
-            Self::Name(name) => f.write_str(name),
+            Self::Name { name, realm: None } => f.write_str(name),
+            Self::Name { name, realm: Some(realm) } => write!(f, "{name}@{realm}"),
         }
     }
 }
@@ -87,13 +99,20 @@ pub enum GroupProblem {
     #[error("the text begins like a SID and is none")]
     Sid,
     /// It cannot be a sAMAccountName.
-    #[error("a group is named by its SID or its sAMAccountName, without spaces around it")]
+    #[error(
+        "a group is named by its SID or its sAMAccountName, without spaces around it, and with @REALM behind it if it is \
+         another realm's"
+    )]
     Name,
 }
 
-/// What an account is a member of, by the directory's word.
+/// What an account is a member of, by the word of its own directory.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Membership(pub(super) Vec<Held>);
+pub(super) struct Membership {
+    pub(super) held: Vec<Held>,
+    /// The realm of the account in capitals, where it is not our own.
+    pub(super) foreign: Option<String>,
+}
 
 /// One group of an account.
 #[derive(Clone, Debug)]
@@ -104,26 +123,34 @@ pub(super) struct Held {
 }
 
 impl Membership {
-    pub(super) fn of(account: &Account) -> Self {
+    /// The directory of another domain is believed about groups of that domain only: not about ours, nor about those of
+    /// BUILTIN and the like, which have the same SIDs everywhere.
+    pub(super) fn of(account: &DirectoryAccount) -> Self {
+        let is_foreign = *account.home() != Home::Own;
+        let account = account.account();
+        let domain = account.object_sid.domain();
+        let counts = |group: &&Group| !is_foreign || (domain.is_some() && group.sid.domain() == domain);
         let held = |group: &Group| Held {
             sid: group.sid.clone(),
             name: group.sam_account_name.as_deref().map(fold),
         };
-        Self(account.groups.iter().map(held).collect())
+        Self {
+            held: account.groups.iter().filter(counts).map(held).collect(),
+            foreign: is_foreign.then(|| account.dns_domain().to_ascii_uppercase()),
+        }
     }
 
     /// The SIDs of the groups that one of these references means.
     pub(super) fn among(&self, groups: &[GroupRef]) -> Vec<Sid> {
-        let is_meant = |held: &&Held| groups.iter().any(|group| held.is(group));
-        self.0.iter().filter(is_meant).map(|held| held.sid.clone()).collect()
+        let is_meant = |held: &&Held| groups.iter().any(|group| self.is(held, group));
+        self.held.iter().filter(is_meant).map(|held| held.sid.clone()).collect()
     }
-}
 
-impl Held {
-    fn is(&self, group: &GroupRef) -> bool {
+    /// A name alone means a group of our own domain: whoever runs another domain can make one of the same name there.
+    fn is(&self, held: &Held, group: &GroupRef) -> bool {
         match group {
-            GroupRef::Sid(sid) => self.sid == *sid,
-            GroupRef::Name(name) => self.name.as_ref() == Some(name),
+            GroupRef::Sid(sid) => held.sid == *sid,
+            GroupRef::Name { name, realm } => held.name.as_ref() == Some(name) && *realm == self.foreign,
         }
     }
 }

@@ -19,7 +19,8 @@ pub(crate) fn rule(id: &str) -> Rule {
 
 pub(crate) fn policy(rules: Vec<Rule>) -> Policy {
     let gateways = vec!["gw1".to_owned(), "gw2".to_owned()];
-    Policy::compile(&Settings { rules, gateways }).expect("a good policy")
+    let realms = vec!["BETA.EXAMPLE".to_owned()];
+    Policy::compile(&Settings { rules, gateways, realms }).expect("a good policy")
 }
 
 /// A member of a group of this name and SID.
@@ -40,7 +41,7 @@ pub(crate) fn grant_by(sid: &str, target: &str, services: &[&str]) -> Grant {
         targets: vec![target.to_owned()],
         ..rule("desktop-users")
     };
-    let membership = Membership(vec![held("Desktop Users", sid)]);
+    let membership = Membership { held: vec![held("Desktop Users", sid)], foreign: None };
     let target = Target::new(target).expect("a target");
     match policy(vec![rule]).decide_for(&membership, "gw1", &target) {
         Decision::Permit(grant) => grant,

@@ -12,7 +12,7 @@ use super::{
 fn member(names: &[&str], sids: &[&str]) -> Membership {
     let by_name = (2001..).zip(names).map(|(rid, name)| held(name, &format!("S-1-5-21-1-2-3-{rid}")));
     let by_sid = sids.iter().map(|sid| Held { sid: sid.parse().expect("a SID"), name: None });
-    Membership(by_name.chain(by_sid).collect())
+    Membership { held: by_name.chain(by_sid).collect(), foreign: None }
 }
 
 fn decide(rules: Vec<Rule>, membership: &Membership, gateway: &str, target: &str) -> Decision {
@@ -101,6 +101,57 @@ fn the_groups_of_the_directory_decide() {
     assert_eq!(denied(policy(vec![admins]).decide(&request)).near_misses()[0].rule, "domain-admins");
 }
 
+/// A person of beta.example in these groups, by the word of beta's directory.
+fn foreigner(groups: &[&str]) -> crate::directory::DirectoryAccount {
+    let carol = Person::new("alice")
+        .at("CN=alice,CN=Users,DC=beta,DC=example")
+        .sid("S-1-5-21-2-2-2-1110")
+        .member_of(groups);
+    crate::directory::testing::foreign_account(&carol, DOMAIN_SID)
+}
+
+#[test]
+fn another_domains_directory_is_believed_about_groups_of_that_domain_only() {
+    let groups = ["S-1-5-21-2-2-2-2001", &format!("{DOMAIN_SID}-2001"), "S-1-5-32-555", "S-1-5-11"];
+    let carol = foreigner(&groups);
+    let target = Target::new("desk1.corp.example").expect("a target");
+    let request = Request { account: &carol, gateway: "gw1", target: &target };
+    let by = |group: &str| policy(vec![Rule { groups: vec![group.to_owned()], ..rule("by-sid") }]);
+    assert_eq!(
+        permitted(by(groups[0]).decide(&request)).groups(),
+        ["S-1-5-21-2-2-2-2001".parse().expect("a SID")]
+    );
+    for group in &groups[1..] {
+        denied(by(group).decide(&request));
+    }
+}
+
+#[test]
+fn a_group_of_the_same_name_in_another_domain_is_another_group() {
+    let of = |realm: Option<&str>| {
+        let foreign = realm.map(str::to_owned);
+        Membership { held: vec![held("Desktop Users", "S-1-5-21-2-2-2-2001")], foreign }
+    };
+    let named = |group: &str| vec![Rule { groups: vec![group.to_owned()], ..rule("named") }];
+    let decide = |group: &str, realm| decide(named(group), &of(realm), "gw1", "desk1.corp.example");
+    assert_eq!(permitted(decide("Desktop Users@beta.example", Some("BETA.EXAMPLE"))).rule(), "named");
+    denied(decide("Desktop Users", Some("BETA.EXAMPLE")));
+    denied(decide("Desktop Users@BETA.EXAMPLE", Some("GAMMA.EXAMPLE")));
+    denied(decide("Desktop Users@BETA.EXAMPLE", None));
+    assert_eq!(permitted(decide("Desktop Users", None)).rule(), "named");
+}
+
+#[test]
+fn a_group_of_a_realm_that_is_not_configured_is_a_problem() {
+    let groups =
+        ["Desktop Users@BETA.EXAMPLE", "Desktop Users@GAMMA.EXAMPLE", "@BETA.EXAMPLE", "a@b@BETA.EXAMPLE"];
+    let groups = groups.map(str::to_owned).to_vec();
+    let problems = problems(vec![Rule { groups, ..rule("groups") }]);
+    let fields: Vec<Field> = problems.iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, [Field::Groups(Some(2)), Field::Groups(Some(3)), Field::Groups(Some(1))]);
+    assert!(problems[2].to_string().contains("no [[realm]] of this name"), "{}", problems[2]);
+}
+
 #[test]
 fn a_group_name_is_compared_without_regard_to_case() {
     let shouted = Rule { groups: vec!["DESKTOP USERS".to_owned()], ..rule("shouted") };
@@ -172,7 +223,12 @@ fn a_denial_names_at_most_five_rules() {
 }
 
 fn problems(rules: Vec<Rule>) -> Vec<PolicyProblem> {
-    Policy::compile(&Settings { rules, gateways: vec!["gw1".to_owned()] }).expect_err("a bad policy")
+    Policy::compile(&Settings {
+        rules,
+        gateways: vec!["gw1".to_owned()],
+        realms: vec!["BETA.EXAMPLE".to_owned()],
+    })
+    .expect_err("a bad policy")
 }
 
 fn only(rule: Rule) -> (Field, Problem) {

@@ -5,8 +5,13 @@ use kdc_proxy::message::pac::UserAccountControl;
 use ldap_map::sid::Sid;
 use thiserror::Error;
 
+use crate::directory::Home;
+
 /// Relative identifier of Protected Users in every domain (MS-DTYP 2.4.2.4).
 const PROTECTED_USERS: u32 = 525;
+
+/// The first relative identifier that a domain gives to what is made in it (MS-SAMR 3.1.1.9.2.1).
+const FIRST_OF_OUR_OWN: u32 = 1000;
 
 /// What the verified PAC of the evidence says about the person. The SIDs are in binary form (MS-DTYP 2.4.2.2).
 #[derive(Clone, Debug)]
@@ -54,6 +59,17 @@ pub enum Mismatch {
         /// As configured or learned.
         domain: Sid,
     },
+    /// The account is of another domain, and its PAC makes it a member of a built-in group of our own.
+    #[error(
+        "the PAC of an account of another domain ({account}) names {group}, a built-in account or group of our own domain: \
+         SID filtering is off on the trust (`netdom trust /quarantine` or `/enablesidhistory`)"
+    )]
+    OwnGroup {
+        /// In the PAC.
+        group: Sid,
+        /// In the directory.
+        account: Sid,
+    },
 }
 
 /// The domain controller says of the account what excludes it from being delegated.
@@ -92,8 +108,13 @@ pub(super) enum Unbound {
     Account(AccountRefused),
 }
 
-/// Holds the evidence against the account's `objectSid` and the domain's own SID: all must agree.
-pub(super) fn check(object_sid: &Sid, domain_sid: &Sid, vouched: &Vouched) -> Result<(), Unbound> {
+/// Holds the evidence against the account's `objectSid` and its domain's own SID: all must agree.
+pub(super) fn check(
+    object_sid: &Sid,
+    domain_sid: &Sid,
+    home: &Home,
+    vouched: &Vouched,
+) -> Result<(), Unbound> {
     if vouched.user_sid != object_sid.as_bytes() {
         let vouched = text(&vouched.user_sid);
         return Err(Unbound::Mismatch(Mismatch::User { vouched, account: object_sid.clone() }));
@@ -102,12 +123,23 @@ pub(super) fn check(object_sid: &Sid, domain_sid: &Sid, vouched: &Vouched) -> Re
         let vouched = text(&vouched.domain_sid);
         return Err(Unbound::Mismatch(Mismatch::Domain { vouched, domain: domain_sid.clone() }));
     }
+    if let Home::Trusted { own_domain } = home
+        && let Some(group) = vouched.group_sids.iter().find_map(|group| built_in_of(own_domain, group))
+    {
+        return Err(Unbound::Mismatch(Mismatch::OwnGroup { group, account: object_sid.clone() }));
+    }
     control(vouched.control).map_err(Unbound::Account)?;
     let protected = object_sid.sibling(PROTECTED_USERS);
     if vouched.group_sids.iter().any(|group| group == protected.as_bytes()) {
         return Err(Unbound::Account(AccountRefused::Protected));
     }
     Ok(())
+}
+
+/// The SID, if it is one of the accounts and groups that every domain has from its beginning, in this domain.
+fn built_in_of(domain: &Sid, octets: &[u8]) -> Option<Sid> {
+    let sid = Sid::from_bytes(octets).ok()?;
+    (sid.domain().as_ref() == Some(domain) && sid.rid() < FIRST_OF_OUR_OWN).then_some(sid)
 }
 
 fn control(bits: u32) -> Result<(), AccountRefused> {
@@ -166,7 +198,7 @@ mod tests {
     }
 
     fn check(object_sid: &Sid, vouched: &Vouched) -> Result<(), Unbound> {
-        super::check(object_sid, &sid(DOMAIN), vouched)
+        super::check(object_sid, &sid(DOMAIN), &Home::Own, vouched)
     }
 
     #[test]
@@ -206,7 +238,7 @@ mod tests {
     #[test]
     fn evidence_from_another_domain_than_the_configured_one_is_a_mismatch_even_where_the_directory_agrees() {
         let configured = sid("S-1-5-21-7-8-9");
-        let refused = super::check(&sid(ALICE), &configured, &alice(NORMAL));
+        let refused = super::check(&sid(ALICE), &configured, &Home::Own, &alice(NORMAL));
         let mismatch = Mismatch::Domain { vouched: DOMAIN.to_owned(), domain: configured };
         assert_eq!(refused, Err(Unbound::Mismatch(mismatch)));
     }
@@ -254,6 +286,25 @@ mod tests {
         let mut vouched = alice(NORMAL);
         vouched.group_sids.push(octets("S-1-5-21-7-8-9-525"));
         assert_eq!(check(&sid(ALICE), &vouched), Ok(()));
+    }
+
+    #[test]
+    fn nobody_of_another_domain_is_in_a_built_in_group_of_ours() {
+        let home = Home::Trusted { own_domain: sid("S-1-5-21-9-9-9") };
+        let with = |group: &str| {
+            let mut vouched = alice(NORMAL);
+            vouched.group_sids.push(octets(group));
+            super::check(&sid(ALICE), &sid(DOMAIN), &home, &vouched)
+        };
+        for group in [500, 502, 512, 516, 518, 519, 520, 999] {
+            let group = format!("S-1-5-21-9-9-9-{group}");
+            let mismatch = Mismatch::OwnGroup { group: sid(&group), account: sid(ALICE) };
+            assert_eq!(with(&group), Err(Unbound::Mismatch(mismatch)));
+        }
+        // Groups that were made in our domain may have members of others, and other domains have their own.
+        for group in ["S-1-5-21-9-9-9-1000", "S-1-5-21-9-9-8-512", "S-1-5-21-1-2-3-512", "S-1-18-2"] {
+            assert_eq!(with(group), Ok(()), "{group}");
+        }
     }
 
     #[test]

@@ -28,12 +28,13 @@ impl Plan {
     pub(super) fn new(
         account: &DirectoryAccount,
         grant: &Grant,
-        realm: &Realm,
+        own: &Realm,
+        trusted: &[Realm],
     ) -> Result<Self, SubjectError> {
         let server = account.server();
         let addresses = server.fixed_addresses().iter().map(SocketAddr::ip).collect();
         let near = Preference::new(server.name(), addresses);
-        let subject = subject::principal(account.account(), realm)?;
+        let subject = subject::principal(account, own, trusted)?;
         let services = grant
             .services()
             .iter()
@@ -57,7 +58,8 @@ mod tests {
     fn a_plan_asks_for_the_granted_services_in_their_order_and_no_others() {
         let realm = Realm::new("CORP.EXAMPLE").expect("a realm");
         let grant = grant("desk1.corp.example", &["TERMSRV", "HTTP", "host"]);
-        let plan = Plan::new(&account(&Person::new("alice")), &grant, &realm).expect("an ordinary account");
+        let plan =
+            Plan::new(&account(&Person::new("alice")), &grant, &realm, &[]).expect("an ordinary account");
         let services: Vec<_> = plan.services.iter().map(PrincipalName::joined).collect();
         assert_eq!(
             services,

@@ -4,8 +4,9 @@
 //! account to every part of the domain (MS-SFU 2.2.1).
 
 use kdc_proxy::principal::{NameError, Principal, PrincipalName, Realm};
-use ldap_map::account::Account;
 use thiserror::Error;
+
+use crate::directory::{DirectoryAccount, Home};
 
 /// The account has no name that can be asked for safely.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
@@ -23,8 +24,10 @@ pub enum SubjectError {
     /// A granted service's name cannot be a principal.
     #[error("a granted service cannot be a principal: {0}")]
     Service(NameError),
-    /// The account lives in another realm than this service.
-    #[error("the account's realm {account} is not the configured kerberos.realm {own}")]
+    /// The account lives in a realm that is not configured.
+    #[error(
+        "the account's realm {account} is neither the configured kerberos.realm {own} nor that of a [[realm]]"
+    )]
     ForeignRealm {
         /// The account's realm.
         account: Realm,
@@ -47,11 +50,22 @@ pub enum NameProblem {
     Principal(NameError),
 }
 
-/// Makes the principal of an account in `own` realm.
-pub(super) fn principal(account: &Account, own: &Realm) -> Result<Principal, SubjectError> {
+/// Makes the principal of an account: its name in the realm of its own domain, which is ours or, for an account of a trusted
+/// domain, one of those that are configured beside it.
+pub(super) fn principal(
+    account: &DirectoryAccount,
+    own: &Realm,
+    trusted: &[Realm],
+) -> Result<Principal, SubjectError> {
+    let home = account.home();
+    let account = account.account();
     let name = name(&account.sam_account_name)?;
     let realm = Realm::new(&account.dns_domain().to_ascii_uppercase()).map_err(SubjectError::Realm)?;
-    if realm != *own {
+    let is_known = match home {
+        Home::Own => realm == *own,
+        Home::Trusted { .. } => trusted.contains(&realm),
+    };
+    if !is_known {
         return Err(SubjectError::ForeignRealm { account: realm, own: own.clone() });
     }
     Ok(Principal::new(name, realm))
@@ -77,22 +91,62 @@ mod tests {
     use ldap_map::testing::Person;
 
     use super::*;
+    use crate::directory::testing::{account, foreign_account};
+
+    fn realm(text: &str) -> Realm {
+        Realm::new(text).expect("a realm")
+    }
 
     fn corp() -> Realm {
-        Realm::new("CORP.EXAMPLE").expect("a realm")
+        realm("CORP.EXAMPLE")
+    }
+
+    /// A person of beta.example whose user principal name has the suffix of corp.example.
+    fn guest() -> Person {
+        Person::new("alice")
+            .at("CN=alice,CN=Users,DC=beta,DC=example")
+            .with("sAMAccountName", &["a.guest"])
+            .sid("S-1-5-21-2-2-2-1110")
     }
 
     #[test]
     fn a_person_is_the_account_name_in_the_realm_of_its_own_domain() {
-        let alice = Person::new("alice").with("userPrincipalName", &["mallory@elsewhere.example"]).account();
-        let principal = principal(&alice, &corp()).expect("an ordinary account");
-        assert_eq!(principal.to_string(), "alice@CORP.EXAMPLE");
+        let alice = account(&Person::new("alice").with("sAMAccountName", &["a.smith"]));
+        let principal = principal(&alice, &corp(), &[]).expect("an ordinary account");
+        assert_eq!(principal.to_string(), "a.smith@CORP.EXAMPLE");
+    }
+
+    #[test]
+    fn a_realm_is_the_accounts_domain_and_not_the_suffix_of_its_user_principal_name() {
+        let guest = foreign_account(&guest(), "S-1-5-21-1-1-1");
+        assert_eq!(
+            guest.account().user_principal_name.as_ref().map(|upn| upn.suffix()),
+            Some("corp.example")
+        );
+        let principal = principal(&guest, &corp(), &[realm("BETA.EXAMPLE")]).expect("a configured realm");
+        assert_eq!(principal.to_string(), "a.guest@BETA.EXAMPLE");
+    }
+
+    #[test]
+    fn an_account_is_of_the_realm_it_was_found_for() {
+        let (corp, beta) = (corp(), realm("BETA.EXAMPLE"));
+        let refused = |account: &DirectoryAccount, own: &Realm, trusted: &[Realm]| {
+            matches!(principal(account, own, trusted), Err(SubjectError::ForeignRealm { .. }))
+        };
+        // Of a trusted domain, but in our own realm; ours, but in a trusted realm; of a realm that is not configured.
+        assert!(refused(
+            &foreign_account(&Person::new("alice"), "S-1-5-21-1-1-1"),
+            &corp,
+            std::slice::from_ref(&beta)
+        ));
+        assert!(refused(&account(&guest()), &corp, std::slice::from_ref(&beta)));
+        assert!(refused(&foreign_account(&guest(), "S-1-5-21-1-1-1"), &corp, &[realm("GAMMA.EXAMPLE")]));
     }
 
     #[test]
     fn an_account_of_another_realm_is_refused() {
-        let own = Realm::new("OTHER.EXAMPLE").expect("a realm");
-        let refused = principal(&Person::new("alice").account(), &own);
+        let own = realm("OTHER.EXAMPLE");
+        let refused = principal(&account(&Person::new("alice")), &own, &[]);
         assert_eq!(refused, Err(SubjectError::ForeignRealm { account: corp(), own }));
     }
 

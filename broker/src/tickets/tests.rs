@@ -112,6 +112,7 @@ impl Bench {
         };
         let own = Settings {
             realm: realm(),
+            trusted: Vec::new(),
             account: settings.service.clone(),
             spn: settings.s4u2self_name.clone(),
             session_lifetime: 8 * HOUR,

@@ -5,6 +5,7 @@
 
 mod delegation;
 mod domain_sid;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -6,6 +6,7 @@ mod faults;
 mod outage;
 mod server;
 mod settings;
+mod trust;
 
 use std::time::Duration;
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use kdc_proxy::{
     keytab::Keytab,
-    net::client::{Client, Credential, Settings, SettingsError},
+    net::{
+        client::{Client, Credential, Settings, SettingsError},
+        transport::Endpoint,
+    },
     principal::{PrincipalName, Realm},
 };
 
-use super::Loader;
+use super::{Loader, realms::Realms};
 use crate::{
     config::{Warning, document::Located, problem::Fault, raw, secret::MAX_KEYTAB},
     tickets,
@@ -21,22 +24,23 @@ impl Loader<'_> {
         raw: &raw::Kerberos,
         handoff: &raw::Handoff,
         rules: &[raw::Rule],
+        realms: &[raw::TrustedRealm],
     ) -> Option<(Client, tickets::Settings)> {
         let realm = self.realm(raw.realm.clone());
         let service = self.parsed(raw.service.clone(), PrincipalName::principal);
         let s4u2self_name = self.parsed(raw.spn.clone(), |text| text.parse::<PrincipalName>());
-        let kdcs = raw.kdcs.clone().map(|kdcs| {
-            let kdcs: Vec<_> =
-                kdcs.into_iter().map(|kdc| self.parsed(Some(kdc), |text| text.parse())).collect();
-            kdcs.into_iter().collect::<Option<Vec<_>>>()
-        });
+        let kdcs = self.kdcs(raw.kdcs.clone());
+        let realms = self.realms(realms);
         let secret = raw.keytab.as_ref().or(raw.password.as_ref());
         let secret = secret.map_or(&raw.place, |source| &source.place);
         let credential = self.credential(raw);
         let renew_before = raw.renew_before.as_ref().map(|chosen| chosen.value);
         let settings = Settings {
-            kdcs: [(realm.clone()?, kdcs??)].into(),
-            trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
+            kdcs: {
+                let Realms { kdcs: beyond, .. } = realms.as_ref()?;
+                beyond.clone().into_iter().chain([(realm.clone()?, kdcs?)]).collect()
+            },
+            trusted: realms?.trusted,
             realm: realm?,
             service: service?,
             s4u2self_name: s4u2self_name?,
@@ -49,6 +53,7 @@ impl Loader<'_> {
         };
         let known = tickets::Settings {
             realm: settings.realm.clone(),
+            trusted: settings.trusted.iter().map(|trusted| trusted.realm.clone()).collect(),
             account: settings.service.clone(),
             spn: settings.s4u2self_name.clone(),
             session_lifetime: handoff.session_lifetime.as_ref()?.value,
@@ -63,6 +68,12 @@ impl Loader<'_> {
         Some((self.problems.keep(place, client)?, known))
     }
 
+    pub(super) fn kdcs(&self, kdcs: Option<Vec<Located<String>>>) -> Option<Vec<Endpoint>> {
+        let kdcs = kdcs?.into_iter().map(|kdc| self.parsed(Some(kdc), |text| text.parse()));
+        let kdcs: Vec<Option<Endpoint>> = kdcs.collect();
+        kdcs.into_iter().collect()
+    }
+
     fn credential(&self, raw: &raw::Kerberos) -> Option<Credential> {
         if let Some(source) = &raw.keytab {
             let octets = self.file(Some(source), |places, source| places.secret(source, MAX_KEYTAB))?;
@@ -74,7 +85,7 @@ impl Loader<'_> {
     }
 
     /// Active Directory writes its realms in capitals, and replies are compared with what stands here.
-    fn realm(&self, text: Option<Located<String>>) -> Option<Realm> {
+    pub(super) fn realm(&self, text: Option<Located<String>>) -> Option<Realm> {
         let text = text?;
         if text.value.chars().any(|c| c.is_ascii_lowercase()) {
             let expected = "a realm in capital letters";

@@ -13,10 +13,16 @@ use crate::{
 };
 
 impl Loader<'_> {
-    /// Compiles the rules. They may name the `gateways` and no others.
-    pub(super) fn policy(&self, raw: &[raw::Rule], gateways: Vec<String>) -> Option<Policy> {
+    /// Compiles the rules. They may name the `gateways` and the `realms` and no others.
+    pub(super) fn policy(
+        &self,
+        raw: &[raw::Rule],
+        gateways: Vec<String>,
+        realms: &[raw::TrustedRealm],
+    ) -> Option<Policy> {
         let rules: Option<Vec<Rule>> = raw.iter().map(rule).collect();
-        let settings = Settings { rules: rules?, gateways };
+        let realms = realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect();
+        let settings = Settings { rules: rules?, gateways, realms };
         match Policy::compile(&settings) {
             Ok(policy) => Some(policy),
             Err(problems) => {
@@ -39,7 +45,7 @@ pub(super) fn warnings(raw: &[raw::Rule]) -> Vec<Warning> {
             Some(Warning::GroupNotVouched { key: group.place.key().to_owned(), sid })
         }
         // What is no group at all is a problem, and reported as one.
-        Ok(GroupRef::Sid(_) | GroupRef::Name(_)) | Err(_) => None,
+        Ok(GroupRef::Sid(_) | GroupRef::Name { .. }) | Err(_) => None,
     });
     not_vouched.collect()
 }

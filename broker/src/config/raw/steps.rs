@@ -53,7 +53,7 @@ impl Revocation {
     }
 }
 
-/// `[directory]`: the directory that knows the accounts.
+/// `[directory]`: the directory that knows the accounts. `[realm.directory]` is one of another realm.
 #[derive(Debug)]
 pub(in crate::config) struct Directory {
     pub(in crate::config) place: Place,
@@ -64,6 +64,7 @@ pub(in crate::config) struct Directory {
     pub(in crate::config) bind_password: Option<Located<SecretSource>>,
     pub(in crate::config) bind_certificate: Option<Located<PathBuf>>,
     pub(in crate::config) bind_key: Option<Located<SecretSource>>,
+    pub(in crate::config) upn_suffixes: Option<Vec<Located<String>>>,
     pub(in crate::config) accept_weak_mapping: Option<Located<bool>>,
     pub(in crate::config) pool_size: Option<Located<usize>>,
     pub(in crate::config) connect_timeout: Option<Located<Duration>>,
@@ -95,6 +96,7 @@ impl Directory {
             bind_password: section.optional("bind_password"),
             bind_certificate: section.optional("bind_certificate"),
             bind_key: section.optional("bind_key"),
+            upn_suffixes: section.list("upn_suffixes"),
             accept_weak_mapping: section.or("accept_weak_mapping", false),
             pool_size: section.within("pool_size", 4, 1..=64),
             connect_timeout: section.within("connect_timeout", seconds(3), 100 * MILLISECOND..=MINUTE),

@@ -69,6 +69,9 @@ pub enum SettingsError {
     /// A realm is trusted twice, or is our own.
     #[error("realm {0} is there twice")]
     RealmTwice(Realm),
+    /// A realm has the domain SID of an earlier one.
+    #[error("realm {0} has the domain sid of another realm")]
+    DomainTwice(Realm),
     /// A timeout of zero.
     #[error("a timeout is zero")]
     ZeroTimeout,
@@ -115,8 +118,12 @@ impl Settings {
         if !self.kdcs.contains_key(&self.realm) {
             return Err(SettingsError::NoKdcs(self.realm.clone()));
         }
-        let mut known = vec![&self.realm];
-        for TrustedRealm { realm, .. } in self.trusted.iter() {
+        let (mut known, mut domains) = (vec![&self.realm], Vec::new());
+        for TrustedRealm { realm, domain_sid } in self.trusted.iter() {
+            if domain_sid.as_ref().is_some_and(|sid| domains.contains(&sid)) {
+                return Err(SettingsError::DomainTwice(realm.clone()));
+            }
+            domains.extend(domain_sid);
             if known.iter().any(|known| known.eq_ignoring_case(realm)) {
                 return Err(SettingsError::RealmTwice(realm.clone()));
             }

@@ -160,7 +160,7 @@ async fn a_user_of_a_realm_that_is_not_configured_makes_no_request() {
 }
 
 #[test]
-fn a_trusted_realm_needs_kdcs_and_is_neither_our_own_nor_there_twice() {
+fn a_trusted_realm_needs_kdcs_and_is_neither_our_own_nor_there_twice_by_name_or_domain() {
     let refusal = |trusted: &[&str]| {
         let trusted =
             trusted.iter().map(|name| TrustedRealm { realm: Realm::new(name).unwrap(), domain_sid: None });
@@ -175,4 +175,12 @@ fn a_trusted_realm_needs_kdcs_and_is_neither_our_own_nor_there_twice() {
     let own = Realm::new("Corp.Example").unwrap();
     assert_eq!(refusal(&["Corp.Example"]), Some(SettingsError::RealmTwice(own)));
     assert_eq!(refusal(&["BETA.EXAMPLE", "BETA.EXAMPLE"]), Some(SettingsError::RealmTwice(beta())));
+
+    let gamma = Realm::new("GAMMA.EXAMPLE").unwrap();
+    let domain = crate::message::pac::Sid::parse(&[1, 1, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0]);
+    let with_sid = |realm: &Realm| TrustedRealm { realm: realm.clone(), domain_sid: domain.clone() };
+    let kdcs = [realm(), beta(), gamma.clone()].map(|realm| (realm, somewhere())).into();
+    let trusted = TrustedRealms::new(vec![with_sid(&beta()), with_sid(&gamma)]);
+    let settings = Settings { kdcs, trusted, ..settings(Vec::new()) };
+    assert_eq!(Client::new(settings, password()).unwrap_err(), SettingsError::DomainTwice(gamma));
 }
