@@ -3,6 +3,9 @@
 //!
 //! Compiled for tests and under `cfg(fuzzing)` only.
 
+#[cfg(any(test, feature = "__testing"))]
+mod exchanges;
+
 use crate::ccache::CCache;
 use crate::error::KpasswdRefusal;
 use crate::keytab::Keytab;
@@ -19,6 +22,9 @@ use crate::message::padata::{EtypeInfo2Entry, PaS4uX509User, S4uUserId};
 use crate::message::transited::transited_realms;
 use crate::message::types::{AuthorizationElement, EncTicketPart, Ticket, TransitedEncoding, decode, encode};
 use crate::principal::Realm;
+
+#[cfg(any(test, feature = "__testing"))]
+pub use exchanges::{as_exchange, s4u2proxy, s4u2self, tgs_exchange};
 
 /// A PAC that nobody has signed: everything behind the signature's check.
 pub fn pac(bytes: &[u8]) -> bool {
@@ -58,15 +64,29 @@ fn realm() -> Realm {
     Realm::new("CORP.EXAMPLE").expect("a realm")
 }
 
+/// An error, which anybody may send: its text is fit for a log, its time is one, and its data are read or left aside.
+pub fn krb_error(bytes: &[u8]) -> bool {
+    let Ok(error) = KrbError::parse(bytes) else { return false };
+    let refusal = error.refusal(&realm());
+    let text = refusal.to_string();
+    assert!(text.len() < 8192, "a refusal is short enough for a log");
+    assert!(
+        refusal.text.is_none_or(|text| !text.chars().any(char::is_control)),
+        "no control character is left"
+    );
+    assert!(error.kdc_time() >= std::time::UNIX_EPOCH, "the time is a time");
+    if let Ok(methods) = error.method_data() {
+        for method in methods {
+            drop(decode::<Vec<EtypeInfo2Entry>>(&method.padata_value));
+        }
+    }
+    true
+}
+
 /// Whatever a KDC may answer, before anything of it is authenticated, and the parts it encrypts.
 pub fn kdc_reply(bytes: &[u8]) -> bool {
-    let error = KrbError::parse(bytes).map(|error| {
-        let text = error.refusal(&realm()).to_string();
-        assert!(text.len() < 8192, "a refusal is short enough for a log");
-        error.method_data().is_ok()
-    });
     let accepted = [
-        error.is_ok(),
+        krb_error(bytes),
         decode::<AsRep>(bytes).is_ok(),
         decode::<TgsRep>(bytes).is_ok(),
         decode::<EncAsRepPart>(bytes).is_ok(),
@@ -250,6 +270,38 @@ mod tests {
     #[test]
     fn no_saved_list_of_realms_breaks_the_reader() {
         replay("transited", transited);
+    }
+
+    #[test]
+    fn no_saved_error_breaks_the_reader() {
+        replay("krb_error", krb_error);
+    }
+
+    /// Every saved input as it is: each costs a whole exchange.
+    fn replay_lies(target: &str, tell: fn(&[u8]) -> bool) {
+        let inputs = corpus(target);
+        let honest = inputs.iter().filter(|input| tell(input)).count();
+        assert!(honest > 0 && honest < inputs.len(), "{target}: {honest} of {} give a ticket", inputs.len());
+    }
+
+    #[test]
+    fn no_saved_lie_gets_a_ticket_from_an_as_exchange() {
+        replay_lies("as_exchange", as_exchange);
+    }
+
+    #[test]
+    fn no_saved_lie_gets_a_ticket_from_a_tgs_exchange() {
+        replay_lies("tgs_exchange", tgs_exchange);
+    }
+
+    #[test]
+    fn no_saved_lie_gets_evidence_from_s4u2self() {
+        replay_lies("s4u2self", s4u2self);
+    }
+
+    #[test]
+    fn no_saved_lie_gets_a_ticket_from_s4u2proxy() {
+        replay_lies("s4u2proxy", s4u2proxy);
     }
 
     #[test]

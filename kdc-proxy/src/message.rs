@@ -6,6 +6,7 @@
 
 pub(crate) mod ap_rep;
 pub(crate) mod ap_req;
+mod der;
 pub mod kdc_proxy;
 pub(crate) mod kdc_rep;
 pub(crate) mod kdc_req;

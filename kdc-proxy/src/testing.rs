@@ -143,6 +143,11 @@ impl Kdc {
         self.refusals
     }
 
+    /// Forgets which authenticators came, so that the same request may come again.
+    pub(crate) fn forget_authenticators(&mut self) {
+        self.authenticators.clear();
+    }
+
     /// The reply to a request: an AS-REP, a TGS-REP or a KRB-ERROR. `now` is the client's clock.
     pub fn answer<R: CryptoRng + ?Sized>(&mut self, request: &[u8], now: SystemTime, rng: &mut R) -> Vec<u8> {
         let kdc_time = self.clock.apply(now);

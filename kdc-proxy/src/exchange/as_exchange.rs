@@ -308,14 +308,12 @@ impl AsExchange {
         if is_asked { Ok(()) } else { Err(ReplyError::ServerName) }
     }
 
-    /// The KDC may write our name in its own way, but only where the checksum over the request protects the reply.
+    /// The KDC may write our name in other letters. It is not protected, so it must be our name all the same; whether these
+    /// are the ticket's letters shows when the ticket is used.
     fn check_client(&self, opened: &Opened) -> Result<Principal, ReplyError> {
         let client =
             principal(&opened.reply.cname, &opened.reply.crealm).map_err(|_| ReplyError::ClientName)?;
-        let asked = &self.ask.client;
-        let is_protected = opened.flags.contains(TicketFlags::ENC_PA_REP);
-        let may_differ = is_protected && client.realm().eq_ignoring_case(asked.realm());
-        if may_differ || client.eq_ignoring_type(asked) { Ok(client) } else { Err(ReplyError::ClientName) }
+        if client.eq_ignoring_case(&self.ask.client) { Ok(client) } else { Err(ReplyError::ClientName) }
     }
 
     /// PA-REQ-ENC-PA-REP of RFC 6806 section 11: the KDC saw exactly the request we sent.

@@ -12,6 +12,7 @@ pub use answer::KdcAnswer;
 pub use content::Content;
 
 use super::MAX_MESSAGE_LENGTH;
+use super::der::is_der;
 use super::types::{KerberosString, Malformed, encode};
 use crate::principal::{NameError, Realm};
 
@@ -176,7 +177,7 @@ pub fn decode_reply(bytes: &[u8]) -> Result<Vec<u8>, ProxyReplyError> {
 }
 
 fn decode(bytes: &[u8], limit: usize) -> Result<KdcProxyMessage, Malformed> {
-    if bytes.len() > limit {
+    if bytes.len() > limit || !is_der(bytes) {
         return Err(Malformed);
     }
     rasn::der::decode(bytes).map_err(|_| Malformed)

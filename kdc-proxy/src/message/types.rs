@@ -5,6 +5,7 @@ use rasn::prelude::*;
 use zeroize::Zeroizing;
 
 use super::MAX_MESSAGE_LENGTH;
+use super::der::is_der;
 use crate::key::{Checksum, Etype, Key, KeyError};
 use crate::principal::{NameError, NameType, Principal, PrincipalName, Realm};
 use crate::ticket::TicketFlags;
@@ -17,7 +18,7 @@ pub(crate) struct Malformed;
 
 /// Reads exactly one value of strict DER, not longer than [`MAX_MESSAGE_LENGTH`].
 pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<T, Malformed> {
-    if bytes.len() > MAX_MESSAGE_LENGTH {
+    if bytes.len() > MAX_MESSAGE_LENGTH || !is_der(bytes) {
         return Err(Malformed);
     }
     rasn::der::decode(bytes).map_err(|_| Malformed)

@@ -126,7 +126,8 @@ impl ClientError {
         }
     }
 
-    /// Whether the KDC no longer accepts a ticket of ours: its keys or our own have changed since it was issued.
+    /// Whether the KDC no longer accepts a ticket of ours: its keys or our own have changed since it was issued, or what we
+    /// were told beside the ticket was not true.
     pub(super) fn is_about_stale_tickets(&self) -> bool {
         let Self::KdcRefused { code, .. } = self else { return false };
         matches!(
@@ -135,6 +136,7 @@ impl ClientError {
                 | ErrorCode::KRB_AP_ERR_BAD_INTEGRITY
                 | ErrorCode::KRB_AP_ERR_MODIFIED
                 | ErrorCode::KRB_AP_ERR_BADKEYVER
+                | ErrorCode::KRB_AP_ERR_BADMATCH
         )
     }
 

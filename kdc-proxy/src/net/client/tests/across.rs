@@ -8,23 +8,23 @@ use crate::testing::Realms;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn beta() -> Realm {
+pub(super) fn beta() -> Realm {
     Realm::new("BETA.EXAMPLE").unwrap()
 }
 
-fn of_beta(text: &str) -> Principal {
+pub(super) fn of_beta(text: &str) -> Principal {
     Principal::new(name(text), beta())
 }
 
 /// Our realm and beta, with a port each.
-struct World {
-    realms: Arc<Mutex<Realms>>,
+pub(super) struct World {
+    pub(super) realms: Arc<Mutex<Realms>>,
     own: Port,
     beta: Port,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let mut rng = system::random();
         let mut kdc_of_beta = Kdc::new(&beta(), &mut rng);
         kdc_of_beta.set_domain([21, 2, 2, 2]);
@@ -40,7 +40,7 @@ impl World {
         Self { realms, own, beta }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         let settings = Settings {
             kdcs: [(realm(), vec![self.own.address.clone()]), (beta(), vec![self.beta.address.clone()])]
                 .into(),
@@ -51,7 +51,7 @@ impl World {
     }
 
     /// The TGS requests that came to our own realm and to beta.
-    fn asked(&self) -> (usize, usize) {
+    pub(super) fn asked(&self) -> (usize, usize) {
         (self.own.count(TGS_REQ), self.beta.count(TGS_REQ))
     }
 }

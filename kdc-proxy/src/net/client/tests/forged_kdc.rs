@@ -53,6 +53,7 @@ mod evidence;
 mod frames;
 mod krb_error;
 mod pac;
+mod referrals;
 mod replies;
 mod s4u2proxy;
 

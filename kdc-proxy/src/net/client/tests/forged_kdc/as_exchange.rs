@@ -28,6 +28,10 @@ fn unkeyed() -> PaData {
     PaData { padata_type: kind::REQ_ENC_PA_REP, padata_value: value.into() }
 }
 
+fn named(name: &'static str) -> impl Lie {
+    outer(move |reply| reply.cname = user(name).name().into())
+}
+
 fn unprotected() -> impl Lie {
     part(|part| part.flags.0 &= !TicketFlags::ENC_PA_REP.bits())
 }
@@ -62,8 +66,10 @@ refused_at! { Stage::As;
     }
 
     #[test]
-    fn another_client_is_refused_where_nothing_protects_its_name() {
-        both(outer(|reply| reply.cname = user("mallory").name().into()), unprotected()) => ReplyError::ClientName,
+    fn another_client_is_refused() {
+        named("mallory") => ReplyError::ClientName,
+        named("svc-broker2") => ReplyError::ClientName,
+        both(named("mallory"), unprotected()) => ReplyError::ClientName,
         outer(|reply| reply.crealm = "OTHER.EXAMPLE".into()) => ReplyError::ClientName,
         outer(|reply| reply.cname.name_string.clear()) => ReplyError::ClientName,
     }
@@ -110,4 +116,11 @@ async fn a_swapped_ticket_granting_ticket_is_worth_nothing_and_replaced() {
 #[tokio::test]
 async fn a_swapped_session_key_of_the_ticket_granting_ticket_is_worth_nothing_and_replaced() {
     is_worth_nothing(|scene, _| part(|part| part.key.keyvalue = vec![7; 32].into()).tell(scene)).await;
+}
+
+/// The letters of our name are not protected either. The KDC in memory, like MIT's and Samba's, finds that they are not the
+/// ticket's.
+#[tokio::test]
+async fn our_name_in_letters_that_are_not_the_tickets_costs_one_new_ticket() {
+    is_worth_nothing(|scene, _| named("SVC-BROKER").tell(scene)).await;
 }
