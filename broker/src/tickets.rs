@@ -148,7 +148,6 @@ impl Issuer {
         })?;
         if !evidence.is_forwardable() {
             self.client.forget(evidence.user());
-            self.client.forget_unforwardable_ticket();
             return Err(self.diagnose(Symptom::NotForwardable, None, &case).await);
         }
         let first = self.ask(&case, &evidence, 0, at_most).await?;
@@ -206,12 +205,16 @@ impl Issuer {
         let Settings { realm, account, spn, .. } = &self.settings;
         let (account, own_spn) = (account.joined(), spn.joined());
         let service = case.service.map(PrincipalName::joined);
+        // The directory that is asked is that of our own domain.
+        let is_ours = case.plan.subject.realm() == realm;
         let question = Question {
             account: &account,
             own_spn: &own_spn,
-            user: Some(&case.plan.user),
+            user: is_ours.then_some(&case.plan.user),
             target_spn: service.as_deref(),
         };
+        // What comes of a ticket that is not forwardable is neither, and the account may be mended by the next login.
+        self.client.forget_unforwardable_ticket();
         let testimony = self.witness.ask(&question, case.answer_by).await;
         let versions = self.client.key_versions();
         let listed = |versions: &Vec<u32>| {

@@ -36,13 +36,17 @@ SUFFIX = {"SPNEGO_TOKEN": "spnego", "CCACHE": "ccache", "KRB_CRED": "kirbi"}
 
 
 class Refused(Exception):
-    """The broker said no. `reason` is stable: decide on it, never on the message, which is made for a person."""
+    """The broker said no. `reason` is stable: decide on it, never on the message, which is made for a person.
 
-    def __init__(self, reason, step, message):
+    `causes` is for the log of the gateway: what an administrator of the domain can mend, the most probable cause first.
+    """
+
+    def __init__(self, reason, step, message, causes=()):
         super().__init__(message)
         self.reason = reason
         self.step = step
         self.message = message
+        self.causes = list(causes)
 
 
 class Unreachable(Exception):
@@ -58,10 +62,18 @@ def refusal_of(error):
     for key, value in error.trailing_metadata() or ():
         if key != "grpc-status-details-bin":
             continue
+        info, causes = None, []
         for detail in status_pb2.Status.FromString(value).details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info) and info.domain == "kerbridge":
-                return Refused(info.reason, info.metadata.get("step", ""), error.details())
+            found, failure = error_details_pb2.ErrorInfo(), error_details_pb2.PreconditionFailure()
+            if detail.Unpack(found) and found.domain == "kerbridge":
+                info = found
+            elif detail.Unpack(failure):
+                causes = [
+                    {"cause": each.type, "account": each.subject, "advice": each.description}
+                    for each in failure.violations
+                ]
+        if info is not None:
+            return Refused(info.reason, info.metadata.get("step", ""), error.details(), causes)
     return Unreachable(f"{error.code().name}: {error.details()}")
 
 
@@ -216,6 +228,7 @@ def main():
         answer, exit_code = run(options, code), 0
     except Refused as refused:
         answer = {"refused": {"reason": refused.reason, "step": refused.step, "message": refused.message}}
+        answer["refused"]["causes"] = refused.causes
         exit_code = 2
     except Unreachable as unreachable:
         answer, exit_code = {"unreachable": str(unreachable)}, 3

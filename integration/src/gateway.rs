@@ -52,6 +52,8 @@ pub enum GatewayError {
         step: String,
         /// The words for a person.
         message: String,
+        /// What an administrator can mend: the cause's identifier and the advice.
+        causes: Vec<(String, String)>,
     },
     /// No answer of the broker came.
     #[error("the broker did not answer: {message}")]

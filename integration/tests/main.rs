@@ -2,6 +2,8 @@
 //! installs what is missing.
 
 #[cfg(test)]
+mod advice;
+#[cfg(test)]
 mod backends;
 #[cfg(test)]
 mod bench;

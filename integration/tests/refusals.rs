@@ -15,7 +15,7 @@ const DESK1: &str = "desk1.corp.example";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A refusal as problem+json with a code, a step, and words for a person without names of the directory.
-fn assert_refused(answer: &Answer, code: &str, step: &str) {
+pub(crate) fn assert_refused(answer: &Answer, code: &str, step: &str) {
     assert_eq!(answer.refusal(), Some(code), "{answer:?}");
     assert_eq!(answer.field("step"), Some(step), "{answer:?}");
     assert_eq!(answer.field("type"), Some(format!("urn:kerbridge:problem:{code}").as_str()), "{answer:?}");
@@ -40,7 +40,7 @@ fn told(broker: &BrokerProcess, answer: &Answer) -> String {
     found.unwrap_or_else(|error| panic!("{error}: {:#?}", broker.log()))
 }
 
-fn code_of(answer: &Answer) -> String {
+pub(crate) fn code_of(answer: &Answer) -> String {
     answer.code().unwrap_or_else(|| panic!("no login: {answer:?}")).to_owned()
 }
 

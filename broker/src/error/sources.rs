@@ -247,19 +247,19 @@ fn diagnosed_code(diagnosed: &Diagnosed) -> Code {
     }
 }
 
-/// The code of what was seen alone: that of its causes where they have one in common, and the most probable one's otherwise.
+/// The code of what was seen alone: the most probable cause's; but where several states of a person's account would explain it,
+/// none of them is told.
 fn symptom_code(symptom: &Symptom, error: Option<&ClientError>) -> Code {
     match (symptom, error) {
         (Symptom::Refused { .. }, _) | (_, None) => {}
         (_, Some(error)) => return client_code(error),
     }
     let causes = most_probable(symptom);
-    let is_of_person = |cause: &Cause| cause.id().starts_with("user.");
-    match causes.as_slice() {
-        [] => Code::KdcRefused,
-        [only] => cause_code(*only),
-        several if several.iter().all(is_of_person) => Code::AccountRestricted,
-        [first, ..] => cause_code(*first),
+    let states = causes.iter().filter(|cause| cause.id().starts_with("user.")).count();
+    match causes.first() {
+        Some(first) if first.id().starts_with("user.") && states > 1 => Code::AccountRestricted,
+        Some(first) => cause_code(*first),
+        None => Code::KdcRefused,
     }
 }
 

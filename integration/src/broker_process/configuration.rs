@@ -23,6 +23,7 @@ pub struct Configuration<'a> {
     revocation: Revocation<'a>,
     rules: Vec<Rule>,
     gateways: Vec<String>,
+    keytab: Option<Vec<u8>>,
     fake_time: Option<String>,
 }
 
@@ -63,6 +64,7 @@ impl<'a> Configuration<'a> {
             revocation: Revocation::Lists { revoked: Vec::new(), until: None },
             rules: vec![rule],
             gateways: vec!["gw1".to_owned(), "gw2".to_owned()],
+            keytab: None,
             fake_time: None,
         }
     }
@@ -121,6 +123,12 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Has another keytab than the one that fits its account.
+    pub fn keytab(mut self, octets: Vec<u8>) -> Self {
+        self.keytab = Some(octets);
+        self
+    }
+
     /// Runs the broker at another time, such as `+10m`.
     pub fn at_time(mut self, offset: &str) -> Self {
         self.fake_time = Some(offset.to_owned());
@@ -165,7 +173,11 @@ impl<'a> Configuration<'a> {
         };
         secret("server-key", server.key_pem().as_bytes())?;
         secret("ldap-password", password.as_bytes())?;
-        secret("keytab", &controller.keytab("svc-broker")?)?;
+        let keytab = match &self.keytab {
+            Some(octets) => octets.clone(),
+            None => controller.keytab("svc-broker")?,
+        };
+        secret("keytab", &keytab)?;
         Ok(())
     }
 

@@ -109,6 +109,10 @@ impl Gateway {
                 reason: text(&answer, "/refused/reason")?,
                 step: text(&answer, "/refused/step")?,
                 message: text(&answer, "/refused/message")?,
+                causes: list(&answer, "/refused/causes")?
+                    .iter()
+                    .map(|cause| Ok((text(cause, "/cause")?, text(cause, "/advice")?)))
+                    .collect::<Result<_, GatewayError>>()?,
             }),
             Some(UNREACHABLE) => Err(GatewayError::Unreachable { message: text(&answer, "/unreachable")? }),
             _ => redeemed(&answer),

@@ -217,7 +217,7 @@ table! {
     /// Our own account is sensitive, so that its ticket-granting ticket is not forwardable.
     OwnSensitive {
         "own.sensitive", Own, "userAccountControl",
-        [sign(ANY, Shows::NotForwardable), error(PROXY, ErrorCode::KDC_ERR_BADOPTION, &[])],
+        [sign(ANY, Shows::NotForwardable), error(S4U, ErrorCode::KDC_ERR_BADOPTION, &[])],
         says "NOT_DELEGATED (0x100000) is set on our account",
         failed "{account} is sensitive, so that its own ticket is not forwardable and nothing that comes from it",
         windows "Set-ADAccountControl -Identity {account} -AccountNotDelegated $false",
@@ -226,7 +226,7 @@ table! {
     /// Our own account is one of the Protected Users.
     OwnProtected {
         "own.protected", Own, "memberOf",
-        [sign(ANY, Shows::NotForwardable), error(PROXY, ErrorCode::KDC_ERR_BADOPTION, &[])],
+        [sign(ANY, Shows::NotForwardable), error(S4U, ErrorCode::KDC_ERR_BADOPTION, &[])],
         says "tokenGroups of our account holds Protected Users (525)",
         failed "{account} is a member of Protected Users, so that its own ticket is not forwardable and nothing that comes from it",
         windows "Remove-ADGroupMember -Identity 'Protected Users' -Members {account}",
@@ -261,83 +261,6 @@ table! {
         failed "tickets for {account} are not encrypted with AES",
         windows "Set-ADObject -Identity {account_dn} -Replace @{'msDS-SupportedEncryptionTypes'=24}",
         samba "printf 'dn: %s\\nchangetype: modify\\nreplace: msDS-SupportedEncryptionTypes\\nmsDS-SupportedEncryptionTypes: 24\\n' {account_dn} | ldbmodify -H /var/lib/samba/private/sam.ldb",
-    }
-    /// There is no account of our name.
-    OwnUnknown {
-        "own.unknown", Own, "sAMAccountName",
-        [error(OWN, ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, &[NtStatus::STATUS_NO_SUCH_USER]),
-         error(OWN, ErrorCode::KDC_ERR_WRONG_REALM, &[])],
-        says "no account has our name",
-        failed "the domain has no account {account} (kerbridge.toml: kerberos.service)",
-        windows ".\\New-KerbridgeAccount.ps1 -Account {account} -ServicePrincipalName {own_spn} -Directory C:\\kerbridge",
-        samba "samba-broker-account {account} {own_spn} /root/kerbridge",
-    }
-    /// Our account is disabled.
-    OwnDisabled {
-        "own.disabled", Own, "userAccountControl",
-        [error(OWN, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[NtStatus::STATUS_ACCOUNT_DISABLED]),
-         error(OWN, ErrorCode::KDC_ERR_POLICY, &[NtStatus::STATUS_ACCOUNT_DISABLED])],
-        says "ACCOUNTDISABLE (0x2) is set on our account",
-        failed "{account} is disabled",
-        windows "Enable-ADAccount -Identity {account}",
-        samba "samba-tool user enable {account}",
-    }
-    /// Our account is locked.
-    OwnLocked {
-        "own.locked", Own, "lockoutTime",
-        [error(OWN, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[NtStatus::STATUS_ACCOUNT_LOCKED_OUT])],
-        says "LOCKOUT (0x10) is set in msDS-User-Account-Control-Computed of our account",
-        failed "{account} is locked after wrong passwords",
-        windows "Unlock-ADAccount -Identity {account}",
-        samba "samba-tool user unlock {account}",
-    }
-    /// Our account has expired.
-    OwnExpired {
-        "own.expired", Own, "accountExpires",
-        [error(OWN, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[NtStatus::STATUS_ACCOUNT_EXPIRED]),
-         error(OWN, ErrorCode::KDC_ERR_NAME_EXP, &[])],
-        says "accountExpires of our account has passed",
-        failed "{account} has expired",
-        windows "Clear-ADAccountExpiration -Identity {account}",
-        samba "samba-tool user setexpiry {account} --noexpiry",
-    }
-    /// Our account's password has expired.
-    OwnPasswordExpired {
-        "own.password_expired", Own, "pwdLastSet",
-        [error(OWN, ErrorCode::KDC_ERR_KEY_EXPIRED,
-            &[NtStatus::STATUS_PASSWORD_EXPIRED, NtStatus::STATUS_PASSWORD_MUST_CHANGE])],
-        says "PASSWORD_EXPIRED (0x800000) is set in msDS-User-Account-Control-Computed of our account",
-        failed "the password of {account} has expired or must be changed",
-        windows "Set-ADUser -Identity {account} -PasswordNeverExpires $true",
-        samba "samba-tool user setexpiry {account} --noexpiry",
-    }
-    /// The keytab has another version of our keys than the directory.
-    OwnKeyVersion {
-        "own.key_version", Own, "msDS-KeyVersionNumber",
-        [error(OWN, ErrorCode::KDC_ERR_PREAUTH_FAILED, &[NtStatus::STATUS_WRONG_PASSWORD]),
-         sign(ANY, Shows::UnknownKey), error(S4U, ErrorCode::KRB_AP_ERR_BADKEYVER, &[])],
-        says "msDS-KeyVersionNumber of our account is none of the keytab's versions",
-        failed "the keytab (kerbridge.toml: kerberos.keytab) has the versions {keytab_versions} of the keys of {account}, and the directory has {key_version}",
-        windows "ktpass /out kerbridge.keytab /princ {account}@{realm} /mapuser {account} /crypto AES256-SHA1 /ptype KRB5_NT_PRINCIPAL /kvno {key_version} /pass * -SetPass -SetUPN",
-        samba "samba-tool domain exportkeytab kerbridge.keytab --principal={account}",
-    }
-    /// The keytab's key of the right version is wrong.
-    OwnKeyWrong {
-        "own.key_wrong", Own, "msDS-KeyVersionNumber",
-        [error(OWN, ErrorCode::KDC_ERR_PREAUTH_FAILED, &[NtStatus::STATUS_WRONG_PASSWORD])],
-        says "msDS-KeyVersionNumber of our account is one of the keytab's versions",
-        failed "the key of version {key_version} in the keytab (kerbridge.toml: kerberos.keytab) is not that of {account}: made from another password, or for another name",
-        windows "ktpass /out kerbridge.keytab /princ {account}@{realm} /mapuser {account} /crypto AES256-SHA1 /ptype KRB5_NT_PRINCIPAL /kvno {key_version} /pass * -SetPass -SetUPN",
-        samba "samba-tool domain exportkeytab kerbridge.keytab --principal={account}",
-    }
-    /// Our password is wrong.
-    OwnPasswordWrong {
-        "own.password_wrong", Own, "unicodePwd",
-        [error(OWN, ErrorCode::KDC_ERR_PREAUTH_FAILED, &[NtStatus::STATUS_WRONG_PASSWORD])],
-        says "nothing: it is this cause where kerberos.password is configured",
-        failed "the password (kerbridge.toml: kerberos.password) is not that of {account}",
-        windows "Set-ADAccountPassword -Identity {account} -Reset",
-        samba "samba-tool user setpassword {account}",
     }
     /// The person's account is disabled.
     UserDisabled {
@@ -389,6 +312,87 @@ table! {
         failed "the password of {user} has expired or must be changed, which Samba asks of cards too",
         windows "Set-ADAccountPassword -Identity {user} -Reset",
         samba "samba-tool user setpassword {user}",
+    }
+    /// There is no account of our name.
+    OwnUnknown {
+        "own.unknown", Own, "sAMAccountName",
+        [error(OWN, ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, &[NtStatus::STATUS_NO_SUCH_USER]),
+         error(OWN, ErrorCode::KDC_ERR_WRONG_REALM, &[])],
+        says "no account has our name",
+        failed "the domain has no account {account} (kerbridge.toml: kerberos.service)",
+        windows ".\\New-KerbridgeAccount.ps1 -Account {account} -ServicePrincipalName {own_spn} -Directory C:\\kerbridge",
+        samba "samba-broker-account {account} {own_spn} /root/kerbridge",
+    }
+    /// Our account is disabled.
+    OwnDisabled {
+        "own.disabled", Own, "userAccountControl",
+        [error(OWN, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[NtStatus::STATUS_ACCOUNT_DISABLED]),
+         error(OWN, ErrorCode::KDC_ERR_POLICY, &[NtStatus::STATUS_ACCOUNT_DISABLED]),
+         error(S4U, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[]), error(S4U, ErrorCode::KDC_ERR_POLICY, &[])],
+        says "ACCOUNTDISABLE (0x2) is set on our account",
+        failed "{account} is disabled",
+        windows "Enable-ADAccount -Identity {account}",
+        samba "samba-tool user enable {account}",
+    }
+    /// Our account is locked.
+    OwnLocked {
+        "own.locked", Own, "lockoutTime",
+        [error(OWN, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[NtStatus::STATUS_ACCOUNT_LOCKED_OUT]),
+         error(S4U, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[])],
+        says "LOCKOUT (0x10) is set in msDS-User-Account-Control-Computed of our account",
+        failed "{account} is locked after wrong passwords",
+        windows "Unlock-ADAccount -Identity {account}",
+        samba "samba-tool user unlock {account}",
+    }
+    /// Our account has expired.
+    OwnExpired {
+        "own.expired", Own, "accountExpires",
+        [error(OWN, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[NtStatus::STATUS_ACCOUNT_EXPIRED]),
+         error(OWN, ErrorCode::KDC_ERR_NAME_EXP, &[]),
+         error(S4U, ErrorCode::KDC_ERR_CLIENT_REVOKED, &[]), error(S4U, ErrorCode::KDC_ERR_NAME_EXP, &[])],
+        says "accountExpires of our account has passed",
+        failed "{account} has expired",
+        windows "Clear-ADAccountExpiration -Identity {account}",
+        samba "samba-tool user setexpiry {account} --noexpiry",
+    }
+    /// Our account's password has expired.
+    OwnPasswordExpired {
+        "own.password_expired", Own, "pwdLastSet",
+        [error(OWN, ErrorCode::KDC_ERR_KEY_EXPIRED,
+            &[NtStatus::STATUS_PASSWORD_EXPIRED, NtStatus::STATUS_PASSWORD_MUST_CHANGE]),
+         error(S4U, ErrorCode::KDC_ERR_KEY_EXPIRED, &[])],
+        says "PASSWORD_EXPIRED (0x800000) is set in msDS-User-Account-Control-Computed of our account",
+        failed "the password of {account} has expired or must be changed",
+        windows "Set-ADUser -Identity {account} -PasswordNeverExpires $true",
+        samba "samba-tool user setexpiry {account} --noexpiry",
+    }
+    /// The keytab has another version of our keys than the directory.
+    OwnKeyVersion {
+        "own.key_version", Own, "msDS-KeyVersionNumber",
+        [error(OWN, ErrorCode::KDC_ERR_PREAUTH_FAILED, &[NtStatus::STATUS_WRONG_PASSWORD]),
+         sign(ANY, Shows::UnknownKey), error(S4U, ErrorCode::KRB_AP_ERR_BADKEYVER, &[])],
+        says "msDS-KeyVersionNumber of our account is none of the keytab's versions",
+        failed "the keytab (kerbridge.toml: kerberos.keytab) has the versions {keytab_versions} of the keys of {account}, and the directory has {key_version}",
+        windows "ktpass /out kerbridge.keytab /princ {account}@{realm} /mapuser {account} /crypto AES256-SHA1 /ptype KRB5_NT_PRINCIPAL /kvno {key_version} /pass * -SetPass -SetUPN",
+        samba "samba-tool domain exportkeytab kerbridge.keytab --principal={account}",
+    }
+    /// The keytab's key of the right version is wrong.
+    OwnKeyWrong {
+        "own.key_wrong", Own, "msDS-KeyVersionNumber",
+        [error(OWN, ErrorCode::KDC_ERR_PREAUTH_FAILED, &[NtStatus::STATUS_WRONG_PASSWORD])],
+        says "msDS-KeyVersionNumber of our account is one of the keytab's versions",
+        failed "the key of version {key_version} in the keytab (kerbridge.toml: kerberos.keytab) is not that of {account}: made from another password, or for another name",
+        windows "ktpass /out kerbridge.keytab /princ {account}@{realm} /mapuser {account} /crypto AES256-SHA1 /ptype KRB5_NT_PRINCIPAL /kvno {key_version} /pass * -SetPass -SetUPN",
+        samba "samba-tool domain exportkeytab kerbridge.keytab --principal={account}",
+    }
+    /// Our password is wrong.
+    OwnPasswordWrong {
+        "own.password_wrong", Own, "unicodePwd",
+        [error(OWN, ErrorCode::KDC_ERR_PREAUTH_FAILED, &[NtStatus::STATUS_WRONG_PASSWORD])],
+        says "nothing: it is this cause where kerberos.password is configured",
+        failed "the password (kerbridge.toml: kerberos.password) is not that of {account}",
+        windows "Set-ADAccountPassword -Identity {account} -Reset",
+        samba "samba-tool user setpassword {account}",
     }
     /// An authentication policy or a silo keeps the person out.
     UserPolicy {

@@ -345,6 +345,17 @@ fn every_state_of_our_own_account_is_told() {
     assert_eq!(weak.confirmed(&Symptom::WeakTicket { stage: Stage::S4u2Self }), ["own.no_aes"]);
 }
 
+#[test]
+fn a_state_of_our_own_account_shows_in_requests_for_people_too() {
+    let symptom = refused(Stage::S4u2Self, 18);
+    let disabled = with_own(own().with("userAccountControl", &["16777730"]));
+    assert_eq!(disabled.confirmed(&symptom), ["own.disabled"]);
+    let both = Case { user: Some(Person::new("alice").with("userAccountControl", &["514"])), ..disabled };
+    assert_eq!(both.confirmed(&symptom), ["user.disabled", "own.disabled"]);
+    let sensitive = with_own(own().with("userAccountControl", &["17826304"]));
+    assert_eq!(sensitive.confirmed(&refused(Stage::S4u2Self, 13)), ["own.sensitive"]);
+}
+
 // The person.
 
 #[test]
