@@ -213,6 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn every_target_has_saved_inputs_that_are_replayed() {
+        let here = include_str!("fuzzing.rs");
+        let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
+        for target in read_dir(targets).unwrap() {
+            let path = target.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(!corpus(name).is_empty());
+            assert!(here.contains(&format!("(\"{name}\", ")), "{name} is not replayed");
+        }
+    }
+
+    #[test]
     fn no_saved_pac_breaks_the_reader() {
         replay("pac", pac);
     }
