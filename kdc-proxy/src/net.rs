@@ -2,6 +2,7 @@
 
 pub mod client;
 mod kdc_list;
+pub mod kkdcp;
 pub mod locate;
 pub mod relay;
 mod system;

@@ -120,6 +120,8 @@ impl Preference {
     pub(super) fn is_for(&self, endpoint: &Endpoint) -> bool {
         match endpoint {
             Endpoint::Tcp(kdc) => self.runs(kdc),
+            // Nobody knows which KDC it asks.
+            Endpoint::Https(_) => false,
         }
     }
 

@@ -75,10 +75,7 @@ impl AttemptFailure {
     #[must_use]
     pub const fn may_have_been_received(self) -> bool {
         match self {
-            Self::Transport(error) => !matches!(
-                error,
-                TransportError::Resolve(_) | TransportError::Connect(_) | TransportError::ConnectTimeout
-            ),
+            Self::Transport(error) => error.may_have_been_received(),
             Self::Overall | Self::Answer | Self::ServiceUnavailable => true,
         }
     }
@@ -144,7 +141,6 @@ impl Relay {
         let (mut attempts, mut unavailable) = (Vec::new(), None);
         let order = lock(list).in_order(&Preference::NONE, system::instant());
         for endpoint in &order {
-            #[expect(irrefutable_let_patterns, reason = "no other kind of server is put into the lists")]
             let Endpoint::Tcp(server) = endpoint else { continue };
             if end <= system::instant() {
                 break;

@@ -8,8 +8,10 @@ use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::kkdcp::{self, KdcProxy, TlsFailure};
 use super::locate::{KdcAddress, KdcAddressError};
 use super::tcp;
+use crate::message::kdc_proxy::ProxyReplyError;
 use crate::principal::Realm;
 
 /// A KDC and what carries messages to it.
@@ -18,6 +20,8 @@ use crate::principal::Realm;
 pub enum Endpoint {
     /// TCP with the framing of RFC 4120 section 7.2.2.
     Tcp(KdcAddress),
+    /// A KDC proxy (MS-KKDCP), which finds a KDC by itself.
+    Https(KdcProxy),
 }
 
 /// How long an exchange may take.
@@ -54,23 +58,44 @@ pub enum TransportError {
     /// The reply announces a length that no KDC sends: 0, more than 128 KiB, or with the reserved bit.
     #[error("reply announces {0} octets")]
     FrameLength(u32),
+    /// No TLS with the KDC proxy: it is not the one that was meant, or speaks none.
+    #[error("no tls with the kdc proxy: {0}")]
+    Tls(#[from] TlsFailure),
+    /// The KDC proxy answered with an HTTP status that is not 200: it found no KDC, or does not want to.
+    #[error("kdc proxy answered with status {0}")]
+    Status(u16),
+    /// What the KDC proxy sent is no HTTP, or holds no reply.
+    #[error("kdc proxy sent no reply: {0}")]
+    ProxyReply(#[from] ProxyReplyError),
+}
+
+impl TransportError {
+    /// Whether the KDC may have had the message, and have counted it.
+    #[must_use]
+    pub const fn may_have_been_received(self) -> bool {
+        !matches!(
+            self,
+            Self::Resolve(_) | Self::Connect(_) | Self::ConnectTimeout | Self::RequestTooLong | Self::Tls(_)
+        )
+    }
 }
 
 /// Sends `message`, which is for a KDC of `realm`, to `endpoint` and reads the reply, both without any framing.
 ///
-/// TCP has no use for the realm. Dropping the future closes the connection.
+/// TCP has no use for the realm; a KDC proxy looks for a KDC of it. Dropping the future closes the connection.
 ///
 /// # Errors
 ///
 /// [`TransportError`]. An announced length is judged before any memory is reserved for it.
 pub async fn exchange(
     endpoint: &Endpoint,
-    _realm: &Realm,
+    realm: &Realm,
     message: &[u8],
     deadlines: Deadlines,
 ) -> Result<Vec<u8>, TransportError> {
     match endpoint {
         Endpoint::Tcp(kdc) => tcp::exchange(kdc, message, deadlines).await,
+        Endpoint::Https(proxy) => kkdcp::exchange(proxy, realm, message, deadlines).await,
     }
 }
 
@@ -79,6 +104,8 @@ impl Endpoint {
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp(one), Self::Tcp(other)) => one.is_same(other),
+            (Self::Https(one), Self::Https(other)) => one == other,
+            (Self::Tcp(_), Self::Https(_)) | (Self::Https(_), Self::Tcp(_)) => false,
         }
     }
 }
@@ -92,7 +119,7 @@ impl From<KdcAddress> for Endpoint {
 impl FromStr for Endpoint {
     type Err = KdcAddressError;
 
-    /// Reads a [`KdcAddress`].
+    /// Reads a [`KdcAddress`]. A [`KdcProxy`] is not only its text: it is made with what it is trusted by.
     fn from_str(text: &str) -> Result<Self, KdcAddressError> {
         text.parse().map(Self::Tcp)
     }
@@ -102,6 +129,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(kdc) => kdc.fmt(f),
+            Self::Https(proxy) => proxy.fmt(f),
         }
     }
 }

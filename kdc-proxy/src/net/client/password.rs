@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -18,7 +19,7 @@ use crate::exchange::tgs_exchange::{Obtained, TgsAsk, TgsExchange};
 use crate::key::Key;
 use crate::net::system;
 use crate::net::tcp;
-use crate::net::transport::{Endpoint, TransportError};
+use crate::net::transport::{self, Endpoint, TransportError};
 use crate::time::ClockOffset;
 
 /// Port of the service that changes passwords (RFC 3244).
@@ -69,6 +70,45 @@ pub enum UnknownCause {
     Answer(#[from] KpasswdError),
 }
 
+/// How a request gets to the password service.
+enum Way<'a> {
+    /// A connection to the domain controller.
+    Tcp(TcpStream),
+    /// A KDC proxy, which tells by the request itself where it belongs.
+    Https(&'a Endpoint),
+}
+
+impl<'a> Way<'a> {
+    async fn to(client: &Client, kdc: &'a Endpoint, port: u16) -> Result<Self, TransportError> {
+        let Endpoint::Tcp(address) = kdc else { return Ok(Self::Https(kdc)) };
+        let (server, within) = (address.with_port(port), client.settings.connect_timeout);
+        let connecting = timeout(within, tcp::connect(&server, within)).await;
+        connecting.unwrap_or(Err(TransportError::ConnectTimeout)).map(Self::Tcp)
+    }
+
+    /// Our own address, as the request has to name it.
+    fn local(&self) -> IpAddr {
+        let address = match self {
+            Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.ip()),
+            Self::Https(_) => None,
+        };
+        address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    async fn ask(self, client: &Client, request: &[u8]) -> Result<Vec<u8>, TransportError> {
+        let settings = &client.settings;
+        match self {
+            Self::Tcp(stream) => {
+                let asked = timeout(settings.exchange_timeout, tcp::send_and_receive(stream, request)).await;
+                asked.unwrap_or(Err(TransportError::ExchangeTimeout))
+            }
+            Self::Https(proxy) => {
+                transport::exchange(proxy, &settings.realm, request, client.kdcs.deadlines()).await
+            }
+        }
+    }
+}
+
 impl Client {
     /// A client with the same settings for one KDC of its own realm alone, and with another credential.
     ///
@@ -95,22 +135,18 @@ impl Client {
         port: u16,
     ) -> Result<(), ChangeError> {
         let (ticket, kdc) = self.password_ticket().await.map_err(ChangeError::NoTicket)?;
-        let Endpoint::Tcp(address) = &kdc;
         let not_reached = |error| ChangeError::NotReached { kdc: kdc.clone(), port, error };
-        let server = address.with_port(port);
-        let connecting =
-            timeout(self.settings.connect_timeout, tcp::connect(&server, self.settings.connect_timeout));
-        let stream = connecting.await.unwrap_or(Err(TransportError::ConnectTimeout)).map_err(not_reached)?;
-        let local = stream.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let change = Change { form, password: password.clone(), local };
+        let way = Way::to(self, &kdc, port).await.map_err(not_reached)?;
+        let change = Change { form, password: password.clone(), local: way.local() };
         let started = PasswordChange::start(&ticket, &change, system::now(), &mut system::random());
         let (waiting, request) = started.map_err(|error| {
             ChangeError::NoTicket(ClientError::new(Stage::As, ExchangeError::Request(error)))
         })?;
         let unknown = |cause| ChangeError::Unknown { kdc: kdc.clone(), cause };
-        let asked = timeout(self.settings.exchange_timeout, tcp::send_and_receive(stream, &request)).await;
-        let reply =
-            asked.unwrap_or(Err(TransportError::ExchangeTimeout)).map_err(|error| unknown(error.into()))?;
+        let reply = way.ask(self, &request).await.map_err(|error| match error {
+            error if error.may_have_been_received() => unknown(error.into()),
+            error => not_reached(error),
+        })?;
         match waiting.finish(&reply) {
             Ok(()) => Ok(()),
             Err(KpasswdError::Refused(refusal)) => Err(ChangeError::Refused(refusal)),

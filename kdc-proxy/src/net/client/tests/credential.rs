@@ -244,7 +244,7 @@ async fn without_a_password_service_nothing_is_asked() {
     let kdc = shared();
     let port = kdc.port().await;
     let client = client(vec![port.address.clone()]);
-    let Endpoint::Tcp(closed) = Port::closed().await;
+    let Endpoint::Tcp(closed) = Port::closed().await else { panic!("a port of loopback") };
     let password = Zeroizing::new(NEXT.to_owned());
     let error = client.change_password(&password, Form::Change, closed.port()).await.unwrap_err();
     assert!(matches!(error, ChangeError::NotReached { .. }), "{error}");

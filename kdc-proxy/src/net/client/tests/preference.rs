@@ -7,7 +7,7 @@ use crate::net::locate::KdcAddress;
 
 /// The same port under a name of its own.
 fn named(host: &str, port: &Port) -> Endpoint {
-    let Endpoint::Tcp(kdc) = &port.address;
+    let Endpoint::Tcp(kdc) = &port.address else { panic!("a port of loopback") };
     KdcAddress::new(host, kdc.port()).unwrap().at(vec!["127.0.0.1".parse().unwrap()]).into()
 }
 
