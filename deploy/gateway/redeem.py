@@ -18,6 +18,7 @@ python3-googleapis-common-protos) and the modules that generate-stubs, beside th
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -31,8 +32,8 @@ from kerbridge.v1 import gateway_pb2, gateway_pb2_grpc
 # How long one call may take. The broker may have to ask a domain controller, so this is longer than a lookup needs.
 DEADLINE_SECONDS = 20
 
-# What a file of each form is called.
-SUFFIX = {"SPNEGO_TOKEN": "spnego", "CCACHE": "ccache", "KRB_CRED": "kirbi"}
+# What a file of each form is called. FREERDP_CCACHE is a CCACHE with the entry that FreeRDP looks for.
+SUFFIX = {"SPNEGO_TOKEN": "spnego", "CCACHE": "ccache", "FREERDP_CCACHE": "ccache", "KRB_CRED": "kirbi"}
 
 
 class Refused(Exception):
@@ -97,11 +98,12 @@ class Gateway:
         """Exchanges the code for the session. Once only: a second try is refused with CODE_UNKNOWN, so it is never repeated."""
         return self._call(self._stub.Redeem, gateway_pb2.RedeemRequest(code=code))
 
-    def issue_ticket(self, session, spn, form, channel_bindings=b"", freerdp_placeholder=False):
+    def issue_ticket(self, session, spn, form, channel_bindings=b"", freerdp_placeholder=False, krb_cred_key=b""):
         """Asks for a credential for one granted service.
 
         `form` is "SPNEGO_TOKEN" (a token for one login, which conveys no key; `channel_bindings` ties it to a TLS connection),
-        "CCACHE" (a credential cache for clients that read KRB5CCNAME; `freerdp_placeholder` for FreeRDP) or "KRB_CRED".
+        "CCACHE" (a credential cache for clients that read KRB5CCNAME; `freerdp_placeholder` for FreeRDP) or "KRB_CRED" (in clear,
+        or under `krb_cred_key`, the octets of an AES key that its reader has). See server_end_point for channel_bindings.
         """
         request = gateway_pb2.IssueTicketRequest(
             session_id=session.session_id,
@@ -109,8 +111,13 @@ class Gateway:
             form=gateway_pb2.Form.Value(f"FORM_{form}"),
             channel_bindings=channel_bindings,
             freerdp_placeholder=freerdp_placeholder,
+            krb_cred_key=krb_cred_key,
         )
         return self._call(self._stub.IssueTicket, request)
+
+    def init_security_context(self, requests):
+        """Begins a stream of requests and responses; security_context.py, beside this file, has what to do with it."""
+        return self._stub.InitSecurityContext(requests)
 
     def end_session(self, session):
         """Ends the session. What was issued before stays valid at its service until it expires."""
@@ -124,6 +131,14 @@ class Gateway:
             raise refusal_of(error) from error
 
 
+def server_end_point(certificate_der, hash_name="sha256"):
+    """What binds a token to a TLS connection with the service that has this certificate (RFC 5929 section 4).
+
+    The hash is that of the certificate's signature, and SHA-256 where the signature uses MD5 or SHA-1.
+    """
+    return b"tls-server-end-point:" + hashlib.new(hash_name, certificate_der).digest()
+
+
 def write_secret(path, octets):
     """Writes a file that only this account can read. It is a credential: keep it in memory (/dev/shm, /run), not on a disk.
 
@@ -135,12 +150,21 @@ def write_secret(path, octets):
     os.replace(temporary, path)
 
 
-def fetch(gateway, session, spn, form, directory):
+def usual_form(spn):
+    """A cache; FreeRDP will not use one without an entry for a ticket-granting ticket, though it never sends it."""
+    return "FREERDP_CCACHE" if spn.upper().startswith("TERMSRV/") else "CCACHE"
+
+
+def fetch(gateway, session, spn, form, options):
     """Gets one credential, writes it to a file of the directory, and says what it did."""
-    # FreeRDP will not use a cache without an entry for a ticket-granting ticket, though it never sends it.
-    for_freerdp = form == "CCACHE" and spn.upper().startswith("TERMSRV/")
+    directory, more = options.out, {}
+    if form == "FREERDP_CCACHE":
+        more["freerdp_placeholder"] = True
+    if form == "KRB_CRED" and options.krb_cred_key:
+        with open(options.krb_cred_key, "rb") as file:
+            more["krb_cred_key"] = file.read()
     started = time.monotonic()
-    ticket = gateway.issue_ticket(session, spn, form, freerdp_placeholder=for_freerdp)
+    ticket = gateway.issue_ticket(session, spn, form.removeprefix("FREERDP_"), **more)
     elapsed = time.monotonic() - started
     path = os.path.join(directory, f"{ticket.spn.replace('/', '_')}.{SUFFIX[form]}")
     write_secret(path, ticket.ticket)
@@ -187,8 +211,8 @@ def run(options, code):
         session = gateway.redeem(code)
         try:
             # Without a choice: a cache for each granted service.
-            wanted = options.ticket or [(spn, "CCACHE") for spn in session.granted_spns]
-            tickets = [fetch(gateway, session, spn, form, options.out) for spn, form in wanted]
+            wanted = options.ticket or [(spn, usual_form(spn)) for spn in session.granted_spns]
+            tickets = [fetch(gateway, session, spn, form, options) for spn, form in wanted]
         finally:
             # Also when a ticket was refused: a session that nobody uses should not stay open.
             gateway.end_session(session)
@@ -215,8 +239,9 @@ def arguments():
     parser.add_argument("--out", required=True, metavar="DIRECTORY", help="where the tickets are written")
     parser.add_argument(
         "--ticket", action="append", type=wanted_ticket, metavar="SPN=FORM",
-        help="a service and the form of its ticket: SPNEGO_TOKEN, CCACHE or KRB_CRED; may be repeated",
+        help="a service and the form of its ticket: SPNEGO_TOKEN, CCACHE, FREERDP_CCACHE or KRB_CRED; may be repeated",
     )
+    parser.add_argument("--krb-cred-key", metavar="FILE", help="the AES key that KRB_CRED messages are encrypted with")
     return parser.parse_args()
 
 

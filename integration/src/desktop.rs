@@ -1,14 +1,15 @@
-//! A desktop host of the lab: sshd, Apache, a virtual machine's screen by VNC and a desktop by RDP, each opened by a
-//! Kerberos ticket for this host and by nothing else.
+//! A desktop host of the lab: sshd, Apache, a virtual machine's screen by VNC, a desktop by RDP and a service that speaks
+//! GSS-API alone, each opened by a Kerberos ticket for this host and by nothing else.
 //!
 //! Sshd lets a person into the account of his own name; Apache and VNC let in alice alone. The RDP server has no list
-//! of people: whoever has a ticket for it gets its desktop.
+//! of people: whoever has a ticket for it gets its desktop. The GSS-API service tells everybody who he is.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::container::{Container, ContainerError, ContainerSpec, ImageSource};
 use crate::lab::Lab;
+use crate::pki::PkiError;
 use crate::samba_ad::DomainError;
 use crate::wait;
 
@@ -31,6 +32,9 @@ pub enum DesktopError {
     /// The domain has no keys for it.
     #[error(transparent)]
     Domain(#[from] DomainError),
+    /// Its certificate could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
     /// One of its parts ended.
     #[error("the desktop host ended while it started:\n{log}")]
     Ended {
@@ -49,12 +53,15 @@ impl Desktop {
         let domain = lab.controller().domain();
         let host = format!("{computer}.{}", domain.dns_name());
         let address = lab.network().next_address();
+        let tls = lab.pki().server(&[&host])?;
         let container = ContainerSpec::new(computer, &image, lab.network(), address)
             .hostname(&host)
             .host(&host, address)
             .environment("DESKTOP_HOST", &host)
             .environment("DESKTOP_REALM", domain.realm())
             .file("/lab/keytab", lab.controller().keytab(computer)?, 0o600)
+            .file("/lab/tls.pem", tls.chain_pem(), 0o600)
+            .file("/lab/tls.key", tls.key_pem(), 0o600)
             .start()?;
         let desktop = Self { container, host };
         desktop.wait_until_ready()?;

@@ -9,6 +9,7 @@ use integration::card::{Answer, Presented, Workstation};
 use integration::lab::Lab;
 use integration::pki::{CardRequest, Credential};
 use integration::process;
+use integration::scene::{Progress, Scene};
 
 /// A broker with the lab's usual configuration, and a workstation that logs in there.
 pub(crate) struct Bench {
@@ -53,6 +54,19 @@ impl Bench {
     pub(crate) fn log_in_at(&self, broker: &BrokerProcess, card: &Credential, target: &str) -> Answer {
         self.workstation.log_in(broker, Presented::File(card), "gw1", target).unwrap()
     }
+}
+
+/// Every part a login needs, down to the desktop; shared by tests that change nothing.
+pub(crate) fn scene() -> Arc<Scene> {
+    static SHARED: Mutex<Weak<Scene>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(scene) = shared.upgrade() {
+        return scene;
+    }
+    let scene = Scene::start(Lab::shared().unwrap(), &mut Progress::new(&mut std::io::sink())).unwrap();
+    let scene = Arc::new(scene);
+    *shared = Arc::downgrade(&scene);
+    scene
 }
 
 /// The right card of an account of a lab.

@@ -22,6 +22,8 @@ mod domain;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod kerberos;
 #[cfg(test)]
 mod login;
@@ -31,3 +33,5 @@ mod main_job;
 mod memberships;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod security_context;

@@ -1,27 +1,14 @@
 //! The main job: alice logs in with her card, and with nothing but what the broker handed out a gateway opens real backends as
 //! her. What the backends refuse is shown in `backends`.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
 use integration::gateway::GatewayError;
 use integration::gateway::redeem::{Form, Redeemed};
-use integration::lab::Lab;
-use integration::scene::{Progress, Scene};
+use integration::scene::Scene;
+
+use crate::bench::scene;
 
 const HOST: &str = "desk1.corp.example";
 const PAGE: &str = "http://desk1.corp.example/";
-
-fn scene() -> Arc<Scene> {
-    static SHARED: Mutex<Weak<Scene>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(scene) = shared.upgrade() {
-        return scene;
-    }
-    let scene = Scene::start(Lab::shared().unwrap(), &mut Progress::new(&mut std::io::sink())).unwrap();
-    let scene = Arc::new(scene);
-    *shared = Arc::downgrade(&scene);
-    scene
-}
 
 /// Alice logs in, the gateway redeems her code for these tickets.
 fn redeemed(scene: &Scene, target: &str, tickets: &[(&str, Form)]) -> Redeemed {

@@ -117,6 +117,14 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Permits the members of a group further services of further targets.
+    pub fn rule(mut self, id: &str, group: &str, targets: &[&str], services: &[&str]) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (targets, services) = (owned(targets), owned(services));
+        self.rules.push(Rule { id: id.to_owned(), group: group.to_owned(), targets, services });
+        self
+    }
+
     /// Knows a further gateway by the name in its certificate, `NAME.corp.example`.
     pub fn gateway(mut self, name: &str) -> Self {
         self.gateways.push(name.to_owned());

@@ -122,6 +122,45 @@ impl Gateway {
         Ok(self.client("klist", ccache, &["klist", "-f", "-e"])?.text())
     }
 
+    /// What Heimdal's klist reads in a credential cache.
+    ///
+    /// # Errors
+    /// Where it cannot read it.
+    pub fn heimdal_klist(&self, ccache: &str) -> Result<String, GatewayError> {
+        // Debian's klist.heimdal is a link to this program, which does not know itself under that name.
+        Ok(self.client("heimtools", ccache, &["heimtools", "klist", "-v"])?.text())
+    }
+
+    /// Has MIT's kvno ask for a service's ticket, which it can only find in the cache: no KDC is known here.
+    ///
+    /// # Errors
+    /// Where it does not find it.
+    pub fn kvno(&self, ccache: &str, spn: &str) -> Result<String, GatewayError> {
+        Ok(self.client("kvno", ccache, &["kvno", spn])?.text())
+    }
+
+    /// Has Heimdal's kgetcred ask for a service's ticket, which it can only find in the cache.
+    ///
+    /// # Errors
+    /// Where it does not find it.
+    pub fn kgetcred(&self, ccache: &str, principal: &str) -> Result<String, GatewayError> {
+        Ok(self.client("kgetcred", ccache, &["kgetcred", principal])?.text())
+    }
+
+    /// Has MIT's library read a KRB-CRED message, encrypted under a key or in clear, into a credential cache; returns the cache's
+    /// path and the lines `client server` of what it found.
+    ///
+    /// # Errors
+    /// Where it cannot read it.
+    pub fn read_krb_cred(&self, message: &str, key: Option<&[u8]>) -> Result<(String, String), GatewayError> {
+        let ccache = format!("{message}.ccache");
+        let key = key.map(hex::encode);
+        let words: Vec<&str> =
+            ["read-krb-cred", message, &ccache].into_iter().chain(key.as_deref()).collect();
+        let found = self.client("krb5_rd_cred", "/nonexistent", &words)?.text();
+        Ok((ccache, found))
+    }
+
     /// Has impacket turn a KRB-CRED message into a credential cache; returns the cache's path.
     ///
     /// # Errors

@@ -18,8 +18,10 @@ const UNREACHABLE: i32 = 3;
 pub enum Form {
     /// One initial SPNEGO token.
     SpnegoToken,
-    /// A credential cache; for `TERMSRV` with the entry that FreeRDP looks for.
+    /// A credential cache.
     Ccache,
+    /// A credential cache with the entry that FreeRDP looks for.
+    FreerdpCcache,
     /// A KRB-CRED message.
     KrbCred,
 }
@@ -65,6 +67,7 @@ impl Form {
         match self {
             Self::SpnegoToken => "SPNEGO_TOKEN",
             Self::Ccache => "CCACHE",
+            Self::FreerdpCcache => "FREERDP_CCACHE",
             Self::KrbCred => "KRB_CRED",
         }
     }
@@ -81,7 +84,7 @@ impl Redeemed {
 
 impl Gateway {
     /// Redeems a code at the broker's gateway interface (`host:port`), fetches the tickets asked for (none asked for: a
-    /// credential cache for each granted service) and ends the session.
+    /// credential cache for each granted service, for `TERMSRV` one for FreeRDP) and ends the session.
     ///
     /// # Errors
     /// [`GatewayError::Refused`] with the broker's reason, [`GatewayError::Unreachable`] without one.
@@ -91,6 +94,20 @@ impl Gateway {
         code: &str,
         tickets: &[(&str, Form)],
     ) -> Result<Redeemed, GatewayError> {
+        self.redeem_with(broker, code, tickets, &[])
+    }
+
+    /// The same with further options of `redeem.py`.
+    ///
+    /// # Errors
+    /// As [`Self::redeem`].
+    pub fn redeem_with(
+        &self,
+        broker: &str,
+        code: &str,
+        tickets: &[(&str, Form)],
+        options: &[&str],
+    ) -> Result<Redeemed, GatewayError> {
         let folder = self.container.run(&["mktemp", "--directory", "/dev/shm/session-XXXXXX"])?;
         let chosen: Vec<String> =
             tickets.iter().map(|(spn, form)| format!("{spn}={}", form.as_str())).collect();
@@ -98,11 +115,22 @@ impl Gateway {
         command.extend(["--ca", "/opt/kerbridge/ca.pem", "--certificate", "/opt/kerbridge/gateway.pem"]);
         command.extend(["--key", "/opt/kerbridge/gateway.key"]);
         command.extend(chosen.iter().flat_map(|ticket| ["--ticket", ticket]));
+        command.extend_from_slice(options);
+        redeemed(&self.with_code("redeem.py", &command, code)?)
+    }
+
+    /// Runs a program that takes a code on standard input and answers with a JSON object.
+    pub(super) fn with_code(
+        &self,
+        client: &'static str,
+        command: &[&str],
+        code: &str,
+    ) -> Result<Value, GatewayError> {
         let environment = [("PYTHONPATH", STUBS), ("GRPC_VERBOSITY", "NONE")];
-        let finished = self.container.exec_with(&command, &environment, format!("{code}\n").as_bytes())?;
+        let finished = self.container.exec_with(command, &environment, format!("{code}\n").as_bytes())?;
         let answer: Value = match finished.code {
             Some(0 | REFUSED | UNREACHABLE) => serde_json::from_slice(&finished.stdout).unwrap_or_default(),
-            _ => return Err(GatewayError::client("redeem.py", &finished)),
+            _ => return Err(GatewayError::client(client, &finished)),
         };
         match finished.code {
             Some(REFUSED) => Err(GatewayError::Refused {
@@ -115,7 +143,7 @@ impl Gateway {
                     .collect::<Result<_, GatewayError>>()?,
             }),
             Some(UNREACHABLE) => Err(GatewayError::Unreachable { message: text(&answer, "/unreachable")? }),
-            _ => redeemed(&answer),
+            _ => Ok(answer),
         }
     }
 }

@@ -78,8 +78,8 @@ impl Domain {
         broker.desktop("bdesk1").desktop("bdesk2").accepts_delegation_from("svc-broker")
     }
 
-    /// The domain of the end-to-end tests: `svc-broker` may delegate to `desk1` by its own list, to `desk2` because `desk2`
-    /// says so, and not to `desk3`; the people each have one thing about them.
+    /// The domain of the end-to-end tests: `svc-broker` may delegate to `desk1` and the directory by its own list, to `desk2`
+    /// because `desk2` says so, and not to `desk3`; the people each have one thing about them.
     pub fn of_the_tests() -> Self {
         let people = Self::corp()
             .group("Desktop Users")
@@ -116,7 +116,8 @@ impl Domain {
             .delegates_to("TERMSRV/desk1.corp.example")
             .delegates_to("HTTP/desk1.corp.example")
             .delegates_to("host/desk1.corp.example")
-            .delegates_to("vnc/desk1.corp.example");
+            .delegates_to("vnc/desk1.corp.example")
+            .delegates_to("ldap/dc1.corp.example");
         broker.desktop("desk1").desktop("desk2").accepts_delegation_from("svc-broker").desktop("desk3")
     }
 
