@@ -34,7 +34,7 @@ use self::advice::symptom::Symptom;
 use self::binding::Vouched;
 use self::membership::Membership;
 use self::plan::Plan;
-use crate::directory::{DirectoryAccount, Witness};
+use crate::directory::{DirectoryAccount, Testimony, Witness};
 use crate::policy::Grant;
 
 /// What issuing must know about this service.
@@ -194,7 +194,8 @@ impl Issuer {
     /// Finds out what is missing, where the error is about the domain.
     async fn explain(&self, error: ClientError, case: &Case<'_>) -> TicketError {
         let asked = if case.service.is_some() { Stage::S4u2Proxy } else { Stage::S4u2Self };
-        match Symptom::of(&error, asked) {
+        let across = Symptom::across(&error, &self.settings.realm, case.plan.subject.realm());
+        match across.or_else(|| Symptom::of(&error, asked)) {
             Some(symptom) => self.diagnose(symptom, Some(error), case).await,
             None => TicketError::Client(error),
         }
@@ -215,7 +216,11 @@ impl Issuer {
         };
         // What comes of a ticket that is not forwardable is neither, and the account may be mended by the next login.
         self.client.forget_unforwardable_ticket();
-        let testimony = self.witness.ask(&question, case.answer_by).await;
+        let testimony = if is_ours || case.service.is_some() {
+            self.witness.ask(&question, case.answer_by).await
+        } else {
+            Testimony::Elsewhere
+        };
         let versions = self.client.key_versions();
         let listed = |versions: &Vec<u32>| {
             let texts: Vec<String> = versions.iter().map(u32::to_string).collect();
@@ -224,7 +229,11 @@ impl Issuer {
         let names = Names {
             keytab_versions: versions.as_ref().map(listed),
             realm: Some(realm.to_string()),
-            user: Some(case.plan.subject.name().joined()),
+            user: Some(if is_ours {
+                case.plan.subject.name().joined()
+            } else {
+                case.plan.subject.to_string()
+            }),
             spn: service,
             account: Some(account),
             own_spn: Some(own_spn),

@@ -25,6 +25,8 @@ pub enum Testimony {
     Unreadable(DirectoryError),
     /// There was no time to ask, or no answer within it.
     TooLate,
+    /// It is about an account of another domain, of which our own directory says nothing.
+    Elsewhere,
 }
 
 impl Witness {

@@ -251,7 +251,7 @@ fn diagnosed_code(diagnosed: &Diagnosed) -> Code {
 /// none of them is told.
 fn symptom_code(symptom: &Symptom, error: Option<&ClientError>) -> Code {
     match (symptom, error) {
-        (Symptom::Refused { .. }, _) | (_, None) => {}
+        (Symptom::Refused { .. } | Symptom::EvidenceFromAbroad | Symptom::NoTrust, _) | (_, None) => {}
         (_, Some(error)) => return client_code(error),
     }
     let causes = most_probable(symptom);
@@ -295,6 +295,7 @@ const fn cause_code(cause: Cause) -> Code {
         Cause::UserPasswordExpired => Code::AccountPasswordExpired,
         Cause::UserPolicy => Code::AccountRestricted,
         Cause::UserUnknown => Code::AccountUnknown,
+        Cause::ForeignEvidence | Cause::NoTrust => Code::TrustUnusable,
         Cause::ClockSkew => Code::ClockSkew,
         Cause::Unavailable => Code::KdcUnavailable,
         Cause::Stale | Cause::NotReplicated | Cause::Other => Code::KdcRefused,

@@ -43,6 +43,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0011-a-cause-for-every-refusal.md")]
     pub mod d0011_a_cause_for_every_refusal {}
+
+    #[doc = include_str!("decisions/0012-what-a-trusted-realm-may-say.md")]
+    pub mod d0012_what_a_trusted_realm_may_say {}
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ enum Heard {
     Yes,
     Unreadable(String),
     TooLate,
+    Elsewhere,
 }
 
 impl Finding {
@@ -112,7 +113,7 @@ impl Diagnosed {
         let own_spn = names.own_spn.clone().unwrap_or_default();
         let known = match testimony {
             Testimony::Heard(facts) => Some(Known { facts, own_spn: &own_spn, key_versions }),
-            Testimony::Unreadable(_) | Testimony::TooLate => None,
+            Testimony::Unreadable(_) | Testimony::TooLate | Testimony::Elsewhere => None,
         };
         if let Some(known) = &known {
             learn(&mut names, known);
@@ -127,6 +128,7 @@ impl Diagnosed {
             Testimony::Heard(_) => Heard::Yes,
             Testimony::Unreadable(error) => Heard::Unreadable(error.to_string()),
             Testimony::TooLate => Heard::TooLate,
+            Testimony::Elsewhere => Heard::Elsewhere,
         };
         Self { symptom, error, names, heard, findings }
     }
@@ -180,6 +182,9 @@ impl fmt::Display for Diagnosed {
             Heard::Yes => write!(f, "; the directory ({server}) cannot tell, it may be ")?,
             Heard::Unreadable(error) => write!(f, "; the directory cannot be read ({error}), it may be ")?,
             Heard::TooLate => write!(f, "; the directory was not read in time, it may be ")?,
+            Heard::Elsewhere => {
+                write!(f, "; of an account of another domain our directory says nothing, it may be ")?
+            }
         }
         for (place, finding) in self.findings.iter().enumerate() {
             let separator = if place == 0 { "" } else { "; or " };
@@ -213,6 +218,8 @@ impl Diagnosed {
             Symptom::WeakTicket { .. }
             | Symptom::UnknownKey
             | Symptom::ClocksDiffer
+            | Symptom::EvidenceFromAbroad
+            | Symptom::NoTrust
             | Symptom::Referral { .. } => match &self.error {
                 Some(error) => write!(f, "{} ({error})", say("no ticket for {account}")),
                 None => f.write_str(&say("no ticket for {account}")),

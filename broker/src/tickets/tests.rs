@@ -1,5 +1,7 @@
 //! The issuer against a KDC in memory, over a loopback connection.
 
+mod abroad;
+
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

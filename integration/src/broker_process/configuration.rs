@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use super::{BROKER_NAME, BrokerError, BrokerProcess, free_port};
 use crate::lab::Lab;
 use crate::pki::Credential;
+use crate::samba_ad::DomainController;
 
 /// A configuration to be.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub struct Configuration<'a> {
     accept_weak_mapping: bool,
     revocation: Revocation<'a>,
     rules: Vec<Rule>,
+    realms: Vec<TrustedRealm<'a>>,
     gateways: Vec<String>,
     keytab: Option<Vec<u8>>,
     fake_time: Option<String>,
@@ -32,6 +34,13 @@ enum Revocation<'a> {
     Lists { revoked: Vec<&'a Credential>, until: Option<SystemTime> },
     Off,
     NotConfigured,
+}
+
+#[derive(Clone, Debug)]
+struct TrustedRealm<'a> {
+    controller: &'a DomainController,
+    reader: String,
+    upn_suffixes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +72,7 @@ impl<'a> Configuration<'a> {
             accept_weak_mapping: false,
             revocation: Revocation::Lists { revoked: Vec::new(), until: None },
             rules: vec![rule],
+            realms: Vec::new(),
             gateways: vec!["gw1".to_owned(), "gw2".to_owned()],
             keytab: None,
             fake_time: None,
@@ -137,6 +147,19 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Serves accounts of another forest too, whose directory `reader` may read, and which has names with these suffixes beside its
+    /// own. Members of its `Desktop Users` may open the same desktops.
+    pub fn trusting(mut self, controller: &'a DomainController, reader: &str, upn_suffixes: &[&str]) -> Self {
+        let upn_suffixes = upn_suffixes.iter().map(|suffix| (*suffix).to_owned()).collect();
+        self.rules.extend(self.rules.first().cloned().map(|rule| Rule {
+            id: format!("of-{}", controller.domain().dns_name()),
+            group: format!("{}@{}", rule.group, controller.domain().realm()),
+            ..rule
+        }));
+        self.realms.push(TrustedRealm { controller, reader: reader.to_owned(), upn_suffixes });
+        self
+    }
+
     /// Runs the broker at another time, such as `+10m`.
     pub fn at_time(mut self, offset: &str) -> Self {
         self.fake_time = Some(offset.to_owned());
@@ -186,6 +209,11 @@ impl<'a> Configuration<'a> {
             None => controller.keytab("svc-broker")?,
         };
         secret("keytab", &keytab)?;
+        for TrustedRealm { controller, reader, .. } in &self.realms {
+            let domain = controller.domain();
+            let password = domain.password(reader).unwrap_or_default();
+            secret(&format!("{}-password", domain.dns_name()), password.as_bytes())?;
+        }
         Ok(())
     }
 
@@ -245,6 +273,21 @@ level = "debug"
         for name in &self.gateways {
             let table = write!(text, "\n[[gateway]]\nname = \"{name}\"\ndns_name = \"{name}.{dns}\"\n");
             table.expect("a String takes everything");
+        }
+        for TrustedRealm { controller, reader, upn_suffixes } in &self.realms {
+            let domain = controller.domain();
+            let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
+            let (name, address) = (controller.name(), controller.address());
+            let table = write!(
+                text,
+                "\n[[realm]]\nname = \"{realm}\"\nkdcs = [\"{address}:88\"]\n[realm.directory]\n\
+                 servers = [\"{name}={address}:636\"]\nbase_dn = \"{base}\"\nca = \"{folder}/machine-ca.pem\"\n\
+                 bind_name = \"{reader}@{dns}\"\nbind_password = \"credential:{dns}-password\"\n"
+            );
+            table.expect("a String takes everything");
+            if !upn_suffixes.is_empty() {
+                writeln!(text, "upn_suffixes = {upn_suffixes:?}").expect("a String takes everything");
+            }
         }
         for rule in &self.rules {
             let Rule { id, group, targets, services } = rule;

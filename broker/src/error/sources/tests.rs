@@ -324,3 +324,21 @@ fn a_directory_that_does_not_answer_is_told_apart_from_one_that_holds_no_account
     assert_eq!(code(DirectoryError::Busy), "directory_unavailable");
     assert_eq!(code(DirectoryError::Unavailable { attempts: Vec::new() }), "directory_unavailable");
 }
+
+#[test]
+fn a_trust_that_cannot_be_used_is_told_as_such_and_not_as_an_unknown_account() {
+    let refused = |stage, code| ClientError::KdcRefused {
+        stage,
+        realm: Realm::new("CORP.EXAMPLE").expect("a realm"),
+        code,
+        status: None,
+        text: None,
+    };
+    for (symptom, error) in [
+        (Symptom::EvidenceFromAbroad, refused(Stage::S4u2Self, ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN)),
+        (Symptom::NoTrust, refused(Stage::Tgs, ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN)),
+    ] {
+        let diagnosed = diagnosis(symptom, Some(error));
+        assert_eq!(ticket(TicketError::Diagnosed(Box::new(diagnosed))).code(), "trust_unusable");
+    }
+}

@@ -415,6 +415,24 @@ table! {
         windows "repadmin /syncall /AdeP",
         samba "samba-tool drs showrepl",
     }
+    /// Our own realm does not take evidence about people of others.
+    ForeignEvidence {
+        "trust.foreign_evidence_refused", Domain, "",
+        [sign(SELF, Shows::EvidenceFromAbroad)],
+        says "it is not asked: the person's account is another domain's",
+        failed "the domain controllers of {realm} do not take evidence about {user} from another domain: Samba does not do S4U2Self across a trust, Windows and MIT krb5 do; or selective authentication keeps {user} out",
+        windows "Get-ADTrust -Filter * -Properties SelectiveAuthentication, TrustDirection",
+        samba "samba-tool domain trust list",
+    }
+    /// No trust leads to the person's realm.
+    NoTrust {
+        "trust.missing", Domain, "",
+        [sign(OWN, Shows::NoTrust)],
+        says "it is not asked: the person's account is another domain's",
+        failed "the domain controllers of {realm} know no way to the realm of {user}: the trust with it is not there, or is not mutual",
+        windows "Get-ADTrust -Filter * -Properties TrustDirection",
+        samba "samba-tool domain trust list",
+    }
     /// The clocks differ.
     ClockSkew {
         "clock.skew", Domain, "",

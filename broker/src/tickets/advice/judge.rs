@@ -168,9 +168,13 @@ impl Known<'_> {
             Cause::UserUnknown => self.facts.user.is_some().into(),
             Cause::ClockSkew => difference(&self.facts.server)
                 .map_or(Holds::Unknown, |(apart, _)| (apart >= CLOCKS_DIFFER).into()),
-            Cause::UserPolicy | Cause::Stale | Cause::Unavailable | Cause::NotReplicated | Cause::Other => {
-                Holds::Unknown
-            }
+            Cause::UserPolicy
+            | Cause::ForeignEvidence
+            | Cause::NoTrust
+            | Cause::Stale
+            | Cause::Unavailable
+            | Cause::NotReplicated
+            | Cause::Other => Holds::Unknown,
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kdc_proxy::error::{ErrorCode, EvidenceError, NtStatus, ReplyError};
 use kdc_proxy::net::client::{ClientError, Stage};
+use kdc_proxy::principal::Realm;
 
 /// What was seen when there was no ticket.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,6 +36,10 @@ pub enum Symptom {
         /// In which exchange.
         stage: Stage,
     },
+    /// The last step for a person of another realm: that realm has referred back to ours, which does not take it.
+    EvidenceFromAbroad,
+    /// Our own realm knows no way to the person's.
+    NoTrust,
 }
 
 /// How a cause shows itself.
@@ -61,6 +66,10 @@ pub enum Shows {
     ClocksDiffer,
     /// As a referral to another realm.
     Referral,
+    /// As evidence of another realm that our own does not take.
+    EvidenceFromAbroad,
+    /// As a realm to which there is no way.
+    NoTrust,
     /// In the directory itself, before any domain controller is asked for a ticket.
     Directory,
 }
@@ -95,6 +104,23 @@ impl Symptom {
         }
     }
 
+    /// What an error shows of the trust between `own` realm and the `person`'s, where they are two; `None` where it shows
+    /// nothing of it.
+    #[must_use]
+    pub fn across(error: &ClientError, own: &Realm, person: &Realm) -> Option<Self> {
+        let ClientError::KdcRefused { stage, realm, code, .. } = error else { return None };
+        match (*stage, *code) {
+            _ if own == person => None,
+            (Stage::S4u2Self, ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN | ErrorCode::KDC_ERR_POLICY)
+                if realm == own =>
+            {
+                Some(Self::EvidenceFromAbroad)
+            }
+            (Stage::Tgs, ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN) => Some(Self::NoTrust),
+            _ => None,
+        }
+    }
+
     /// The exchange it was seen in.
     #[must_use]
     pub const fn stage(&self) -> Option<Stage> {
@@ -102,7 +128,8 @@ impl Symptom {
             Self::Refused { stage, .. } | Self::WeakTicket { stage } | Self::Referral { stage } => {
                 Some(*stage)
             }
-            Self::NotForwardable | Self::UnknownKey => Some(Stage::S4u2Self),
+            Self::NotForwardable | Self::UnknownKey | Self::EvidenceFromAbroad => Some(Stage::S4u2Self),
+            Self::NoTrust => Some(Stage::Tgs),
             Self::ClocksDiffer => None,
         }
     }
@@ -125,7 +152,9 @@ impl Sign {
             | (Shows::WeakTicket, Symptom::WeakTicket { .. })
             | (Shows::UnknownKey, Symptom::UnknownKey)
             | (Shows::ClocksDiffer, Symptom::ClocksDiffer)
-            | (Shows::Referral, Symptom::Referral { .. }) => Some(Fit::Roughly),
+            | (Shows::Referral, Symptom::Referral { .. })
+            | (Shows::EvidenceFromAbroad, Symptom::EvidenceFromAbroad)
+            | (Shows::NoTrust, Symptom::NoTrust) => Some(Fit::Roughly),
             _ => None,
         }
     }
@@ -150,6 +179,10 @@ impl fmt::Display for Sign {
             Shows::UnknownKey => f.write_str("evidence in a key that the keytab does not have"),
             Shows::ClocksDiffer => f.write_str("clocks that differ"),
             Shows::Referral => f.write_str("a referral to another realm"),
+            Shows::EvidenceFromAbroad => {
+                f.write_str("KDC_ERR_C_PRINCIPAL_UNKNOWN (6) or KDC_ERR_POLICY (12) of our own realm about a person of another")
+            }
+            Shows::NoTrust => f.write_str("KDC_ERR_S_PRINCIPAL_UNKNOWN (7) for the ticket-granting service of another realm"),
             Shows::Directory => f.write_str("the directory's own answer, before a ticket is asked for"),
         }
     }
@@ -169,7 +202,6 @@ pub const fn stage_name(stage: Stage) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kdc_proxy::principal::Realm;
     use kdc_proxy::time::ClockOffset;
 
     fn refused(stage: Stage, code: ErrorCode, status: Option<NtStatus>) -> Symptom {
@@ -228,5 +260,27 @@ mod tests {
     #[test]
     fn a_sign_is_written_with_stage_code_and_status() {
         assert_eq!(SIGN.to_string(), "S4U2Proxy: KDC_ERR_BADOPTION (13), often with STATUS_NO_MATCH");
+    }
+
+    #[test]
+    fn a_refusal_about_a_person_of_another_realm_is_told_by_who_refused() {
+        let realm = |text: &str| Realm::new(text).expect("a realm");
+        let (own, beta) = (realm("CORP.EXAMPLE"), realm("BETA.EXAMPLE"));
+        let refused = |stage, realm: &Realm, code| ClientError::KdcRefused {
+            stage,
+            realm: realm.clone(),
+            code,
+            status: None,
+            text: None,
+        };
+        let unknown = ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN;
+        let by_us = refused(Stage::S4u2Self, &own, unknown);
+        assert_eq!(Symptom::across(&by_us, &own, &beta), Some(Symptom::EvidenceFromAbroad));
+        assert_eq!(Symptom::across(&by_us, &own, &own), None, "a person of our own");
+        let by_them = refused(Stage::S4u2Self, &beta, unknown);
+        assert_eq!(Symptom::across(&by_them, &own, &beta), None, "they do not know the person");
+        let no_way = refused(Stage::Tgs, &own, ErrorCode::KDC_ERR_S_PRINCIPAL_UNKNOWN);
+        assert_eq!(Symptom::across(&no_way, &own, &beta), Some(Symptom::NoTrust));
+        assert_eq!(Symptom::across(&ClientError::NoKdc { realm: beta.clone() }, &own, &beta), None);
     }
 }

@@ -9,7 +9,10 @@ fn every_cause_has_an_identifier_of_its_own() {
     assert_eq!(ids.len(), Cause::ALL.len());
     for id in ids {
         let parts: Vec<&str> = id.split('.').collect();
-        assert!(matches!(parts[..], ["own" | "target" | "user" | "delegation" | "clock" | "kdc", _]), "{id}");
+        assert!(
+            matches!(parts[..], ["own" | "target" | "user" | "delegation" | "trust" | "clock" | "kdc", _]),
+            "{id}"
+        );
         assert!(id.bytes().all(|octet| octet.is_ascii_lowercase() || matches!(octet, b'.' | b'_')), "{id}");
     }
 }
