@@ -115,6 +115,12 @@ impl BrokerProcess {
         format!("{BROKER_NAME}:{}", self.card.port())
     }
 
+    /// The address of the card listener.
+    #[must_use]
+    pub fn card_socket(&self) -> SocketAddr {
+        self.card
+    }
+
     /// `broker.corp.example:PORT` of the gateways' interface.
     #[must_use]
     pub fn gateway_address(&self) -> String {

@@ -13,6 +13,7 @@
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
 //! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
+//! - [`load`] is many people who log in there at once;
 //! - [`scene`] is all of it at once, ready for a login.
 
 pub mod broker_process;
@@ -21,6 +22,7 @@ pub mod container;
 pub mod desktop;
 pub mod gateway;
 pub mod lab;
+pub mod load;
 pub mod pki;
 pub mod process;
 pub mod samba_ad;

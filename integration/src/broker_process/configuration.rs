@@ -27,6 +27,8 @@ pub struct Configuration<'a> {
     gateways: Vec<String>,
     keytab: Option<Vec<u8>>,
     fake_time: Option<String>,
+    logins_of_one_address: Option<u32>,
+    s4u_cache: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ impl<'a> Configuration<'a> {
             gateways: vec!["gw1".to_owned(), "gw2".to_owned()],
             keytab: None,
             fake_time: None,
+            logins_of_one_address: None,
+            s4u_cache: None,
         }
     }
 
@@ -160,6 +164,18 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Takes so many connections and logins of one address at once, as of a crowd behind one.
+    pub fn logins_of_one_address(mut self, limit: u32) -> Self {
+        self.logins_of_one_address = Some(limit);
+        self
+    }
+
+    /// How long a person's tickets serve further logins of the same person, such as `2s`.
+    pub fn s4u_cache(mut self, lifetime: &str) -> Self {
+        self.s4u_cache = Some(lifetime.to_owned());
+        self
+    }
+
     /// Runs the broker at another time, such as `+10m`.
     pub fn at_time(mut self, offset: &str) -> Self {
         self.fake_time = Some(offset.to_owned());
@@ -224,12 +240,17 @@ impl<'a> Configuration<'a> {
         let (weak, code_lifetime) = (self.accept_weak_mapping, &self.code_lifetime);
         let servers: Vec<String> = self.ldap.iter().map(|(name, at)| format!("{name}={at}")).collect();
         let kdcs: Vec<String> = self.kdcs.iter().map(SocketAddr::to_string).collect();
+        let limits = self.logins_of_one_address.map_or_else(String::new, |limit| {
+            format!("max_connections_per_address = {limit}\nmax_logins = {limit}\n")
+        });
+        let s4u_cache = self.s4u_cache.as_deref();
+        let s4u_cache = s4u_cache.map_or_else(String::new, |time| format!("s4u_cache = \"{time}\""));
         let mut text = format!(
             r#"[frontend]
 listen = ["{card}"]
 certificate = "{folder}/server.pem"
 key = "credential:server-key"
-
+{limits}
 [gateway_api]
 listen = ["{gateway}"]
 certificate = "{folder}/server.pem"
@@ -254,6 +275,7 @@ service = "svc-broker"
 spn = "HTTP/{BROKER_NAME}"
 keytab = "credential:keytab"
 kdcs = {kdcs:?}
+{s4u_cache}
 
 [handoff]
 code_lifetime = "{code_lifetime}"
