@@ -15,13 +15,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::Config,
+    config::{Config, KdcProxy},
     directory::{ResolveError, Witness},
     error::{Code, Refusal, Step},
     frontend::{
         admission::admit,
         gateways::Gateways,
-        grpc,
+        grpc, kkdcp,
         listener::{self, BindError, Listener, Peer, TlsGeneration, Transport},
         status,
         web::{self, LoginRequest, Welcome},
@@ -39,6 +39,8 @@ pub struct App {
     line: watch::Sender<Arc<Line>>,
     card_tls: watch::Sender<TlsGeneration>,
     gateway_tls: watch::Sender<TlsGeneration>,
+    /// Used only where there is a KDC proxy.
+    kdc_proxy_tls: watch::Sender<TlsGeneration>,
     gateways: watch::Sender<Arc<Gateways>>,
     addresses: Addresses,
     drain: CancellationToken,
@@ -55,6 +57,8 @@ pub struct Addresses {
     pub gateways: Vec<SocketAddr>,
     /// The status page.
     pub status: Vec<SocketAddr>,
+    /// The KDC proxy.
+    pub kdc_proxy: Vec<SocketAddr>,
 }
 
 /// How a drain ended.
@@ -72,7 +76,7 @@ impl App {
     ///
     /// # Errors
     /// An address cannot be listened on. Nothing is left running then.
-    pub async fn start(config: Config) -> Result<Self, BindError> {
+    pub async fn start(mut config: Config) -> Result<Self, BindError> {
         let witness = Witness::new(Arc::clone(config.domains.own().directory()));
         let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone(), witness));
         let desk = Arc::new(Desk::new(config.handoff, Arc::clone(&issuer)));
@@ -88,6 +92,7 @@ impl App {
             desk: Arc::clone(&desk),
         }));
 
+        let kdc_proxy = config.kdc_proxy.take();
         let Config { cards, gateway_api, status, .. } = &config;
         let card_listener =
             bind("card", &cards.listen, Transport::Tls(card_settings), &cards.connections).await?;
@@ -100,7 +105,21 @@ impl App {
             }
             None => None,
         };
+        let (kdc_proxy_tls, settings) = watch::channel(
+            kdc_proxy
+                .as_ref()
+                .map(|proxy| Arc::clone(&proxy.tls))
+                .map_or_else(|| generation(Arc::clone(&config.gateway_api.tls)), generation),
+        );
+        let kdc_proxy = match kdc_proxy {
+            Some(KdcProxy { listen, connections, relay, settings: allowed, .. }) => {
+                let listener = bind("kdc proxy", &listen, Transport::Tls(settings), &connections).await?;
+                Some((listener, relay, allowed))
+            }
+            None => None,
+        };
         let addresses = Addresses {
+            kdc_proxy: kdc_proxy.as_ref().map(|(listener, ..)| listener.addresses()).unwrap_or_default(),
             cards: card_listener.addresses(),
             gateways: gateway_listener.addresses(),
             status: status_listener.as_ref().map(Listener::addresses).unwrap_or_default(),
@@ -108,6 +127,9 @@ impl App {
 
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::new());
+        if let Some((listener, relay, allowed)) = kdc_proxy {
+            listener.serve(&kkdcp::router(relay, allowed, metrics.kdc_proxy()), &drain, &tasks);
+        }
         let interface = grpc::routes(Arc::clone(&desk), gateway_api.calls, drain.clone()).await;
         let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
         if let Some(listener) = status_listener {
@@ -123,7 +145,17 @@ impl App {
         }
         tasks.spawn(tend_kerberos(Arc::clone(&config.kerberos), drain.clone()));
         let drain_timeout = config.drain_timeout;
-        Ok(Self { line, card_tls, gateway_tls, gateways, addresses, drain, drain_timeout, tasks })
+        Ok(Self {
+            line,
+            card_tls,
+            gateway_tls,
+            kdc_proxy_tls,
+            gateways,
+            addresses,
+            drain,
+            drain_timeout,
+            tasks,
+        })
     }
 
     /// What it listens on.
@@ -147,9 +179,9 @@ impl App {
             desk: Arc::clone(&old.desk),
         }));
         self.gateways.send_replace(Arc::clone(&config.gateway_api.gateways));
-        for (sender, tls) in
-            [(&self.card_tls, &config.cards.tls), (&self.gateway_tls, &config.gateway_api.tls)]
-        {
+        let proxy = config.kdc_proxy.as_ref().map(|proxy| (&self.kdc_proxy_tls, &proxy.tls));
+        let listeners = [(&self.card_tls, &config.cards.tls), (&self.gateway_tls, &config.gateway_api.tls)];
+        for (sender, tls) in listeners.into_iter().chain(proxy) {
             sender.send_replace(generation(Arc::clone(tls))).retired.cancel();
         }
     }

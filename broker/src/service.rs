@@ -144,6 +144,7 @@ fn announce(addresses: &Addresses) {
         card_address = list(&addresses.cards),
         gateway_address = list(&addresses.gateways),
         status_address = list(&addresses.status),
+        kdc_proxy_address = list(&addresses.kdc_proxy),
         "listening"
     );
 }

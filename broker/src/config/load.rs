@@ -4,6 +4,7 @@
 
 mod directory;
 mod identity;
+mod kdc_proxy;
 mod kerberos;
 mod listeners;
 mod policy;
@@ -68,6 +69,8 @@ impl Loader<'_> {
         let domains = self.domains(&raw.directory, raw.kerberos.domain_sid.clone(), &raw.realms);
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
         let kerberos = self.kerberos(&raw.kerberos, &raw.handoff, &raw.rules, &raw.realms);
+        let known = kerberos.as_ref().map(|(_, tickets)| tickets);
+        let kdc_proxy = raw.kdc_proxy.map(|raw| self.kdc_proxy(raw, known, &mut warnings));
         let status = raw.health.as_ref().map(|health| self.status(health));
         let validator = validator?;
         let lists = validator.crls();
@@ -91,6 +94,10 @@ impl Loader<'_> {
             },
             status: match status {
                 Some(status) => Some(status?),
+                None => None,
+            },
+            kdc_proxy: match kdc_proxy {
+                Some(proxy) => Some(proxy?),
                 None => None,
             },
             drain_timeout,
@@ -188,7 +195,7 @@ fn desk(raw: raw::Handoff) -> Option<handoff::Settings> {
 
 /// What only a restart can change: the addresses, the directory, the realm, the desk, the log and the status page.
 fn fixed(raw: &Raw) -> String {
-    let Raw { frontend, gateway_api, directory, kerberos, realms, handoff, log, health, .. } = raw;
+    let Raw { frontend, gateway_api, directory, kerberos, realms, handoff, log, health, kdc_proxy, .. } = raw;
     let addresses = (&frontend.listen, &gateway_api.listen);
     let bounds = (
         &frontend.max_connections,
@@ -208,7 +215,7 @@ fn fixed(raw: &Raw) -> String {
         &gateway_api.context_idle_timeout,
     );
     format!(
-        "{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {realms:?} {handoff:?} {log:?} {health:?}"
+        "{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {realms:?} {handoff:?} {log:?} {health:?} {kdc_proxy:?}"
     )
 }
 

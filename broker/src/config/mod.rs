@@ -25,7 +25,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kdc_proxy::net::client::Client;
+use kdc_proxy::net::{client::Client, relay::Relay};
 use rustls::ServerConfig;
 
 pub use self::{
@@ -34,7 +34,7 @@ pub use self::{
 };
 use crate::{
     directory::Domains,
-    frontend::{gateways::Gateways, grpc, listener, web},
+    frontend::{gateways::Gateways, grpc, kkdcp, listener, web},
     handoff,
     identity::Validator,
     logging::Format,
@@ -65,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// The status page, where there is one.
     pub status: Option<Status>,
+    /// The KDC proxy, where there is one.
+    pub kdc_proxy: Option<KdcProxy>,
     /// How often the directory and the KDC are asked whether they work.
     pub check_interval: Duration,
     /// How long running logins may take to finish when the service ends.
@@ -112,6 +114,21 @@ pub struct Status {
     pub listen: SocketAddr,
     /// Bounds on connections.
     pub connections: listener::Limits,
+}
+
+/// The KDC proxy.
+#[derive(Debug)]
+pub struct KdcProxy {
+    /// Addresses.
+    pub listen: Vec<SocketAddr>,
+    /// TLS.
+    pub tls: Arc<ServerConfig>,
+    /// Bounds on connections.
+    pub connections: listener::Limits,
+    /// Where requests go.
+    pub relay: Relay,
+    /// What may go there.
+    pub settings: kkdcp::Settings,
 }
 
 /// How the log is written.

@@ -3,6 +3,7 @@
 //! Nothing here opens a file. A field is `None` where a problem with it has been noted, or where it is optional
 //! and absent.
 
+mod kdc_proxy;
 mod realms;
 mod steps;
 mod words;
@@ -12,6 +13,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 pub(super) use self::{
+    kdc_proxy::KdcProxy,
     realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},
     words::RevocationMode,
@@ -38,6 +40,7 @@ pub(super) struct Raw {
     pub(super) handoff: Handoff,
     pub(super) log: Log,
     pub(super) health: Option<Health>,
+    pub(super) kdc_proxy: Option<KdcProxy>,
 }
 
 impl Raw {
@@ -57,6 +60,7 @@ impl Raw {
             handoff: Handoff::read(root.section("handoff")),
             log: Log::read(root.section("log")),
             health: Health::read(&root),
+            kdc_proxy: KdcProxy::read(&root),
         };
         if raw.gateways.is_empty() && !root.has("gateway") {
             let example = "[[gateway]] with name and dns_name".to_owned();

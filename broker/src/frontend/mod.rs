@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod gateways;
 pub mod grpc;
+pub mod kkdcp;
 pub mod listener;
 mod problem;
 mod room;

@@ -98,6 +98,14 @@ pub fn for_gateways(
     settings(server, &[&TLS13, &TLS12], verifier, &[b"h2"])
 }
 
+/// Settings for the KDC proxy: no client certificate, for clients have nothing yet; HTTP/1.1.
+///
+/// # Errors
+/// The server's key cannot be used.
+pub fn for_kdc_proxy(server: &ServerCertificate) -> Result<Arc<ServerConfig>, TlsError> {
+    settings(server, &[&TLS13, &TLS12], WebPkiClientVerifier::no_client_auth(), &[b"http/1.1"])
+}
+
 /// The one provider of cryptography.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {

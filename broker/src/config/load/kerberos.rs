@@ -6,6 +6,7 @@ use kdc_proxy::{
     keytab::Keytab,
     net::{
         client::{Client, Credential, Settings, SettingsError},
+        kkdcp::{KdcProxy, ProxyTrust},
         transport::Endpoint,
     },
     principal::{PrincipalName, Realm},
@@ -29,7 +30,7 @@ impl Loader<'_> {
         let realm = self.realm(raw.realm.clone());
         let service = self.parsed(raw.service.clone(), PrincipalName::principal);
         let s4u2self_name = self.parsed(raw.spn.clone(), |text| text.parse::<PrincipalName>());
-        let kdcs = self.kdcs(raw.kdcs.clone());
+        let kdcs = self.endpoints(raw);
         let realms = self.realms(realms);
         let secret = raw.keytab.as_ref().or(raw.password.as_ref());
         let secret = secret.map_or(&raw.place, |source| &source.place);
@@ -66,6 +67,29 @@ impl Loader<'_> {
         };
         let client = client.map_err(|error| Fault::mended(error, mend));
         Some((self.problems.keep(place, client)?, known))
+    }
+
+    /// The KDCs of our own realm: addresses, and KDC proxies as URLs, which need authorities to be known by.
+    fn endpoints(&self, raw: &raw::Kerberos) -> Option<Vec<Endpoint>> {
+        let kdcs = raw.kdcs.clone()?;
+        if !kdcs.iter().any(|kdc| KdcProxy::is_meant_by(&kdc.value)) {
+            return self.kdcs(Some(kdcs));
+        }
+        let Some(named) = &raw.kdc_proxy_ca else {
+            let example = "kdc_proxy_ca = \"/etc/kerbridge/pki/kdc-proxy-ca.pem\"".to_owned();
+            self.problems.note(&raw.place, Fault::Missing { example });
+            return None;
+        };
+        let roots = self.certificates(raw.kdc_proxy_ca.as_ref())?;
+        let trust = self.problems.keep(&named.place, ProxyTrust::new(&roots).map_err(Fault::step))?;
+        let read = kdcs.into_iter().map(|kdc| {
+            if KdcProxy::is_meant_by(&kdc.value) {
+                return self.parsed(Some(kdc), |text| KdcProxy::parse(text, &trust)).map(Endpoint::Https);
+            }
+            self.parsed(Some(kdc), |text| text.parse())
+        });
+        let read: Vec<Option<Endpoint>> = read.collect();
+        read.into_iter().collect()
     }
 
     pub(super) fn kdcs(&self, kdcs: Option<Vec<Located<String>>>) -> Option<Vec<Endpoint>> {

@@ -111,7 +111,7 @@ impl Loader<'_> {
     }
 
     /// The addresses, none of them twice.
-    fn addresses(&self, listen: Option<Vec<Located<SocketAddr>>>) -> Option<Vec<SocketAddr>> {
+    pub(super) fn addresses(&self, listen: Option<Vec<Located<SocketAddr>>>) -> Option<Vec<SocketAddr>> {
         let listen = listen?;
         let mut seen: BTreeMap<SocketAddr, &Place> = BTreeMap::new();
         for Located { value, place } in &listen {
@@ -126,7 +126,7 @@ impl Loader<'_> {
         Some(listen.into_iter().map(|address| address.value).collect())
     }
 
-    fn server(
+    pub(super) fn server(
         &self,
         chain: Option<&Located<PathBuf>>,
         key: Option<&Located<SecretSource>>,
@@ -205,7 +205,10 @@ fn is_dns_name(name: &str) -> bool {
 }
 
 /// How long a gateway or an orchestrator may take to answer a ping or to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// After this a client of the KDC proxy has to connect anew.
+pub(super) const PROXY_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Connections to the status page at once, whoever asks.
 const MAX_STATUS_CONNECTIONS: usize = 64;

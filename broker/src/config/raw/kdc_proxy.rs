@@ -1,0 +1,69 @@
+//! `[kdc_proxy]`: the KDC proxy for clients that reach no domain controller.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::{HOUR, MINUTE, SECOND, seconds};
+use crate::config::{
+    document::{Located, Section},
+    problem::Place,
+    secret::SecretSource,
+};
+
+/// `[kdc_proxy]`.
+#[derive(Debug)]
+pub(in crate::config) struct KdcProxy {
+    pub(in crate::config) place: Place,
+    pub(in crate::config) listen: Option<Vec<Located<SocketAddr>>>,
+    pub(in crate::config) certificate: Option<Located<PathBuf>>,
+    pub(in crate::config) key: Option<Located<SecretSource>>,
+    pub(in crate::config) kdcs: Option<Vec<Located<String>>>,
+    pub(in crate::config) kpasswd: Option<Vec<Located<String>>>,
+    pub(in crate::config) barred: Vec<Located<String>>,
+    pub(in crate::config) allow_armored: Option<Located<bool>>,
+    pub(in crate::config) handshake_timeout: Option<Located<Duration>>,
+    pub(in crate::config) body_timeout: Option<Located<Duration>>,
+    pub(in crate::config) connect_timeout: Option<Located<Duration>>,
+    pub(in crate::config) attempt_timeout: Option<Located<Duration>>,
+    pub(in crate::config) upstream_timeout: Option<Located<Duration>>,
+    pub(in crate::config) max_connections: Option<Located<usize>>,
+    pub(in crate::config) max_connections_per_address: Option<Located<usize>>,
+    pub(in crate::config) max_upstream: Option<Located<usize>>,
+    pub(in crate::config) requests_per_address: Option<Located<usize>>,
+    pub(in crate::config) failures_per_address: Option<Located<usize>>,
+    pub(in crate::config) failures_per_client: Option<Located<usize>>,
+    pub(in crate::config) failure_window: Option<Located<Duration>>,
+}
+
+impl KdcProxy {
+    /// Reads the table; without it nothing listens.
+    pub(super) fn read(root: &Section<'_>) -> Option<Self> {
+        let section = root.section("kdc_proxy");
+        if !root.has("kdc_proxy") {
+            return None;
+        }
+        let read = Self {
+            place: section.place(),
+            listen: section.required_list("listen"),
+            certificate: section.required("certificate"),
+            key: section.required("key"),
+            kdcs: section.required_list("kdcs"),
+            kpasswd: section.list("kpasswd"),
+            barred: section.list("barred").unwrap_or_default(),
+            allow_armored: section.or("allow_armored", false),
+            handshake_timeout: section.within("handshake_timeout", seconds(10), SECOND..=MINUTE),
+            body_timeout: section.within("body_timeout", seconds(10), SECOND..=MINUTE),
+            connect_timeout: section.within("connect_timeout", seconds(2), SECOND..=MINUTE),
+            attempt_timeout: section.within("attempt_timeout", seconds(5), SECOND..=MINUTE),
+            upstream_timeout: section.within("upstream_timeout", seconds(15), SECOND..=MINUTE),
+            max_connections: section.within("max_connections", 1024, 1..=1_000_000),
+            max_connections_per_address: section.within("max_connections_per_address", 64, 1..=1_000_000),
+            max_upstream: section.within("max_upstream", 256, 1..=100_000),
+            requests_per_address: section.within("requests_per_address", 300, 1..=1_000_000),
+            failures_per_address: section.within("failures_per_address", 30, 1..=100_000),
+            failures_per_client: section.within("failures_per_client", 3, 1..=100),
+            failure_window: section.within("failure_window", 30 * MINUTE, MINUTE..=24 * HOUR),
+        };
+        section.close();
+        Some(read)
+    }
+}

@@ -1,0 +1,120 @@
+//! The names by which a domain controller may find an account, as one key; and the accounts that are barred.
+
+use std::collections::BTreeSet;
+
+use kdc_proxy::{
+    message::kdc_proxy::KdcAnswer,
+    principal::{PrincipalName, Realm},
+};
+
+/// One spelling for all names that may mean one account: case, domain, suffix and the `$` of computers are left out, and of a
+/// service's name what follows its host. Two accounts may share a key; it serves to refuse only.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct AccountKey(String);
+
+impl AccountKey {
+    pub(super) fn of(name: &PrincipalName) -> Self {
+        let parts: Vec<&str> = name.components().iter().take(2).map(String::as_str).collect();
+        Self::of_text(&parts.join("/"))
+    }
+
+    fn of_text(text: &str) -> Self {
+        let folded: String =
+            text.to_lowercase().chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+        let bare = folded.split('@').next().unwrap_or_default();
+        let bare = bare.rsplit('\\').next().unwrap_or_default();
+        Self(bare.trim_end_matches('$').to_owned())
+    }
+}
+
+/// The accounts that nobody may be through the proxy.
+#[derive(Clone, Debug, Default)]
+pub struct Barred {
+    keys: BTreeSet<AccountKey>,
+    salts: BTreeSet<String>,
+}
+
+impl Barred {
+    /// Bars accounts of a realm by their names; a name with a slash is a service's.
+    pub fn new(realm: &Realm, names: &[&str]) -> Self {
+        let mut barred = Self::default();
+        let (realm, host) = (realm.as_str().to_lowercase(), realm.as_str().to_lowercase());
+        for name in names {
+            let key = AccountKey::of_text(name);
+            let bare = key.0.clone();
+            // The salts of a person's or service's account, and of a computer's.
+            barred.salts.insert(format!("{realm}{bare}"));
+            barred.salts.insert(format!("{realm}host{bare}.{host}"));
+            barred.keys.insert(AccountKey(format!("host/{bare}")));
+            barred.keys.insert(AccountKey(format!("host/{bare}.{host}")));
+            barred.keys.insert(key);
+        }
+        barred
+    }
+
+    /// Whether a name may mean one of them.
+    pub(super) fn names(&self, name: &PrincipalName) -> bool {
+        self.keys.contains(&AccountKey::of(name))
+    }
+
+    /// Whether an answer is about one of them, whatever name was used in the request: by its client, or by the salt of the
+    /// password, which holds the account's own name.
+    pub(super) fn is_meant_in(&self, answer: &KdcAnswer) -> bool {
+        let salted = |salts: &[String]| salts.iter().any(|salt| self.salts.contains(&salt.to_lowercase()));
+        match answer {
+            KdcAnswer::Ticket { client, salts, .. } => self.names(client.name()) || salted(salts),
+            KdcAnswer::Error { salts, .. } => salted(salts),
+            KdcAnswer::Kpasswd => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kdc_proxy::principal::NameType;
+
+    use super::*;
+
+    fn name(components: &[&str]) -> PrincipalName {
+        PrincipalName::new(NameType::Enterprise, components.iter().map(ToString::to_string).collect())
+            .unwrap()
+    }
+
+    fn barred() -> Barred {
+        let realm = Realm::new("CORP.EXAMPLE").unwrap();
+        Barred::new(&realm, &["svc-broker", "HTTP/broker.corp.example", "BROKER01$"])
+    }
+
+    #[test]
+    fn a_barred_account_is_known_in_every_spelling() {
+        for spelling in [
+            &["svc-broker"][..],
+            &["SVC-Broker"],
+            &["svc-broker@corp.example"],
+            &["Svc-Broker@CORP"],
+            &["CORP\\svc-broker"],
+            &["svc-broker$"],
+            &["HTTP", "broker.corp.example"],
+            &["http", "BROKER.corp.example", "corp.example"],
+            &["http/broker.corp.example@CORP.EXAMPLE"],
+            &["broker01"],
+            &["host", "broker01.corp.example"],
+        ] {
+            assert!(barred().names(&name(spelling)), "{spelling:?}");
+        }
+        for other in [&["alice"][..], &["svc-broker2"], &["HTTP", "desk1.corp.example"]] {
+            assert!(!barred().names(&name(other)), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_barred_account_is_known_by_the_salt_that_the_kdc_names() {
+        let error = |salt: &str| KdcAnswer::Error {
+            code: kdc_proxy::error::ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
+            salts: vec![salt.to_owned()],
+        };
+        assert!(barred().is_meant_in(&error("CORP.EXAMPLEsvc-broker")));
+        assert!(barred().is_meant_in(&error("CORP.EXAMPLEhostbroker01.corp.example")));
+        assert!(!barred().is_meant_in(&error("CORP.EXAMPLEalice")));
+    }
+}
