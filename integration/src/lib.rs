@@ -10,6 +10,7 @@
 //! - [`pki`] makes authorities, servers' certificates, and cards right and wrong;
 //! - [`samba_ad`] describes a domain and starts its controller;
 //! - [`lab`] puts these together;
+//! - [`mit_kdc`] is a KDC of another make;
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
 //! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
@@ -23,6 +24,7 @@ pub mod desktop;
 pub mod gateway;
 pub mod lab;
 pub mod load;
+pub mod mit_kdc;
 pub mod pki;
 pub mod process;
 pub mod samba_ad;

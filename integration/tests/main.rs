@@ -32,6 +32,8 @@ mod main_job;
 #[cfg(test)]
 mod memberships;
 #[cfg(test)]
+mod mit_kdc;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod security_context;
