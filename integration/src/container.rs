@@ -27,7 +27,7 @@ use crate::process::Finished;
 use crate::wait;
 
 /// How long a command inside a container may take where nothing else is said.
-const EXEC_LIMIT: Duration = Duration::from_secs(60);
+const EXEC_LIMIT: Duration = Duration::from_secs(180);
 
 /// Takes all input before the command begins. Podman 4.3 loses what a command writes around the end of its input, more often
 /// than not.
@@ -57,7 +57,7 @@ impl Container {
     /// Runs a command inside and returns what it left, whatever its exit code.
     ///
     /// # Errors
-    /// Where the engine cannot run it at all, or it takes over a minute.
+    /// Where the engine cannot run it at all, or it takes over three minutes.
     pub fn exec(&self, command: &[&str]) -> Result<Finished, ContainerError> {
         self.exec_with(command, &[], b"")
     }
