@@ -24,6 +24,8 @@ mod examples;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+mod kdc_proxy;
+#[cfg(test)]
 mod kerberos;
 #[cfg(test)]
 mod login;

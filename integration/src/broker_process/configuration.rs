@@ -27,6 +27,7 @@ pub struct Configuration<'a> {
     gateways: Vec<String>,
     keytab: Option<Vec<u8>>,
     fake_time: Option<String>,
+    tables: String,
     logins_of_one_address: Option<u32>,
     s4u_cache: Option<String>,
 }
@@ -78,6 +79,7 @@ impl<'a> Configuration<'a> {
             gateways: vec!["gw1".to_owned(), "gw2".to_owned()],
             keytab: None,
             fake_time: None,
+            tables: String::new(),
             logins_of_one_address: None,
             s4u_cache: None,
         }
@@ -173,6 +175,12 @@ impl<'a> Configuration<'a> {
     /// How long a person's tickets serve further logins of the same person, such as `2s`.
     pub fn s4u_cache(mut self, lifetime: &str) -> Self {
         self.s4u_cache = Some(lifetime.to_owned());
+        self
+    }
+
+    /// Adds tables as they are written; paths start at the configuration's folder.
+    pub fn table(mut self, text: &str) -> Self {
+        self.tables.push_str(text);
         self
     }
 
@@ -320,6 +328,7 @@ level = "debug"
             );
             table.expect("a String takes everything");
         }
+        text += &self.tables;
         text
     }
 }
