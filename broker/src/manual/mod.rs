@@ -46,6 +46,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0012-what-a-trusted-realm-may-say.md")]
     pub mod d0012_what_a_trusted_realm_may_say {}
+
+    #[doc = include_str!("decisions/0013-security-contexts-of-our-own.md")]
+    pub mod d0013_security_contexts_of_our_own {}
 }
 
 #[cfg(test)]
