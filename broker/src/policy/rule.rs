@@ -53,7 +53,7 @@ pub enum GroupRef {
     Sid(Sid),
     /// By its sAMAccountName; directories compare it without regard to case.
     Name {
-        /// As [`fold`] gives it.
+        /// As `fold` gives it.
         name: String,
         /// In capitals; `None` for a group of our own domain.
         realm: Option<String>,
