@@ -85,5 +85,6 @@ pub mod metrics;
 pub mod pipeline;
 pub mod policy;
 pub mod reload;
+pub mod rotation;
 pub mod service;
 pub mod tickets;

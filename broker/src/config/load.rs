@@ -64,11 +64,17 @@ impl Loader<'_> {
         let gateways = summary.gateways.clone();
         // Every table is loaded before the first `?`, so that every problem is noted.
         let validator = self.identity(&raw.identity);
+        let secret = self.service_secret(&raw);
         let cards = self.cards(raw.frontend, validator.as_ref(), &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
-        let domains = self.domains(&raw.directory, raw.kerberos.domain_sid.clone(), &raw.realms);
+        let domains = self.domains(
+            &raw.directory,
+            raw.kerberos.domain_sid.clone(),
+            secret.as_ref().map(|(secret, _)| secret),
+            &raw.realms,
+        );
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
-        let kerberos = self.kerberos(&raw.kerberos, &raw.handoff, &raw.rules, &raw.realms);
+        let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
         let kdc_proxy = raw.kdc_proxy.map(|raw| self.kdc_proxy(raw, known, &mut warnings));
         let status = raw.health.as_ref().map(|health| self.status(health));
@@ -85,6 +91,8 @@ impl Loader<'_> {
             domains: Arc::new(domains?),
             policy: Arc::new(policy?),
             kerberos: Arc::new(kerberos),
+            service_secret: secret?.0,
+            bind_name: raw.directory.bind_name.as_ref().map(|name| name.value.clone()),
             tickets,
             handoff: desk(raw.handoff)?,
             log: Log { format: raw.log.format?.value, level: raw.log.level?.value },

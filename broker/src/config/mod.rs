@@ -13,6 +13,7 @@ mod load;
 mod problem;
 mod raw;
 mod secret;
+mod service_secret;
 #[cfg(test)]
 pub(crate) mod testing;
 mod value;
@@ -30,6 +31,7 @@ use rustls::ServerConfig;
 
 pub use self::{
     problem::{Fault, FileFault, Place, Problem},
+    service_secret::{Present, SecretError, ServiceSecret, Stamp},
     warning::Warning,
 };
 use crate::{
@@ -57,6 +59,10 @@ pub struct Config {
     pub policy: Arc<Policy>,
     /// The Kerberos client of the fourth step.
     pub kerberos: Arc<Client>,
+    /// The files of the service's own secret, which can change while it runs.
+    pub service_secret: ServiceSecret,
+    /// The name that the directory is asked by with a password.
+    pub bind_name: Option<String>,
     /// What the fourth step knows about this service.
     pub tickets: tickets::Settings,
     /// How long codes and sessions live.

@@ -74,12 +74,20 @@ impl Places {
     /// addition be readable by its group: systemd grants access by an access control list, whose mask shows up in
     /// the group's bits, and a container platform by a group of the container's own.
     pub(super) fn secret(&self, source: &SecretSource, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileFault> {
+        let forbidden = match source {
+            SecretSource::Credential(_) => 0o037,
+            SecretSource::File(_) => 0o077,
+        };
+        read_secret(&self.path(source)?, forbidden, limit)
+    }
+
+    /// The file of a secret.
+    pub(super) fn path(&self, source: &SecretSource) -> Result<PathBuf, FileFault> {
         match source {
             SecretSource::Credential(name) => {
-                let directory = self.credentials.as_ref().ok_or(FileFault::NoCredentials)?;
-                read_secret(&directory.join(name), 0o037, limit)
+                Ok(self.credentials.as_ref().ok_or(FileFault::NoCredentials)?.join(name))
             }
-            SecretSource::File(path) => read_secret(&self.base.join(path), 0o077, limit),
+            SecretSource::File(path) => Ok(self.base.join(path)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The second step: the directory.
 
+use std::sync::Arc;
+
 use ldap_map::{
     dn::Dn,
     net::directory::{Bind, Directory, LdapServer, Settings, SettingsError},
@@ -8,18 +10,20 @@ use ldap_map::{
 
 use super::Loader;
 use crate::config::{
+    ServiceSecret,
     document::Located,
     problem::{Fault, Place},
     raw,
 };
 
 impl Loader<'_> {
-    /// Makes the client of the directory, whose domain must have `domain_sid` where that is given. It has connected to no
-    /// server yet.
+    /// Makes the client of the directory, whose domain must have `domain_sid` where that is given. Where `secret` has the
+    /// password to bind with, it tells the newest. It has connected to no server yet.
     pub(super) fn directory(
         &self,
         raw: &raw::Directory,
         domain_sid: Option<Located<String>>,
+        secret: Option<&ServiceSecret>,
     ) -> Option<Directory> {
         let servers = raw.servers.clone().map(|servers| {
             let parse = |server| self.parsed(Some(server), |text| text.parse::<LdapServer>());
@@ -30,7 +34,7 @@ impl Loader<'_> {
         let is_pinned = domain_sid.is_some();
         let domain_sid = self.parsed(domain_sid, Sid::parse_domain);
         let roots = self.certificates(raw.ca.as_ref());
-        let bind = self.bind(raw);
+        let bind = self.bind(raw, secret);
         let settings = Settings {
             servers: servers??,
             base_dn: base_dn?,
@@ -50,9 +54,14 @@ impl Loader<'_> {
         }
     }
 
-    fn bind(&self, raw: &raw::Directory) -> Option<Bind> {
+    fn bind(&self, raw: &raw::Directory, secret: Option<&ServiceSecret>) -> Option<Bind> {
         if raw.bind_name.is_some() || raw.bind_password.is_some() {
-            let password = self.file(raw.bind_password.as_ref(), |places, source| places.password(source));
+            let source = raw.bind_password.as_ref()?;
+            if let Some(secret) = secret.filter(|secret| secret.is_directory_password(&source.value)) {
+                let name = raw.bind_name.as_ref()?.value.clone();
+                return Some(Bind::Changing { name, passwords: Arc::new(secret.clone()) });
+            }
+            let password = self.file(Some(source), |places, source| places.password(source));
             return Some(Bind::Simple { name: raw.bind_name.as_ref()?.value.clone(), password: password? });
         }
         let chain = self.certificates(raw.bind_certificate.as_ref());

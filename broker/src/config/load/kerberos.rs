@@ -1,9 +1,8 @@
 //! The realm and the service's own account.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kdc_proxy::{
-    keytab::Keytab,
     net::{
         client::{Client, Credential, Settings, SettingsError},
         kkdcp::{KdcProxy, ProxyTrust},
@@ -14,7 +13,13 @@ use kdc_proxy::{
 
 use super::{Loader, realms::Realms};
 use crate::{
-    config::{Warning, document::Located, problem::Fault, raw, secret::MAX_KEYTAB},
+    config::{
+        SecretError, ServiceSecret, Warning,
+        document::Located,
+        problem::{Fault, Place},
+        raw,
+        service_secret::Kerberos,
+    },
     tickets,
 };
 
@@ -23,6 +28,7 @@ impl Loader<'_> {
     pub(super) fn kerberos(
         &self,
         raw: &raw::Kerberos,
+        secret: Option<(ServiceSecret, Credential)>,
         handoff: &raw::Handoff,
         rules: &[raw::Rule],
         realms: &[raw::TrustedRealm],
@@ -32,9 +38,6 @@ impl Loader<'_> {
         let s4u2self_name = self.parsed(raw.spn.clone(), |text| text.parse::<PrincipalName>());
         let kdcs = self.endpoints(raw);
         let realms = self.realms(realms);
-        let secret = raw.keytab.as_ref().or(raw.password.as_ref());
-        let secret = secret.map_or(&raw.place, |source| &source.place);
-        let credential = self.credential(raw);
         let renew_before = raw.renew_before.as_ref().map(|chosen| chosen.value);
         let settings = Settings {
             kdcs: {
@@ -59,14 +62,18 @@ impl Loader<'_> {
             spn: settings.s4u2self_name.clone(),
             session_lifetime: handoff.session_lifetime.as_ref()?.value,
         };
-        let client = Client::new(settings, credential?);
+        let (secret, credential) = secret?;
+        let client = Client::new(settings, credential);
         let (place, mend) = match &client {
-            Err(SettingsError::NoKey { .. }) => (secret, EXPORT),
-            Err(SettingsError::EmptyPassword) => (secret, "write the account's password into the file"),
+            Err(SettingsError::NoKey { .. }) => (place_of_secret(raw), EXPORT),
+            Err(SettingsError::EmptyPassword) => {
+                (place_of_secret(raw), "write the account's password into the file")
+            }
             _ => (&raw.place, "correct the values of this table"),
         };
         let client = client.map_err(|error| Fault::mended(error, mend));
-        Some((self.problems.keep(place, client)?, known))
+        let client = self.problems.keep(place, client)?;
+        Some((client.with_credential_source(Arc::new(secret)), known))
     }
 
     /// The KDCs of our own realm: addresses, and KDC proxies as URLs, which need authorities to be known by.
@@ -98,14 +105,30 @@ impl Loader<'_> {
         kdcs.into_iter().collect()
     }
 
-    fn credential(&self, raw: &raw::Kerberos) -> Option<Credential> {
-        if let Some(source) = &raw.keytab {
-            let octets = self.file(Some(source), |places, source| places.secret(source, MAX_KEYTAB))?;
-            let keytab = Keytab::parse(&octets).map_err(|error| Fault::mended(error, EXPORT));
-            return self.problems.keep(&source.place, keytab).map(Credential::Keytab);
+    /// The files of the service's own secret, read for the first time.
+    pub(super) fn service_secret(&self, raw: &raw::Raw) -> Option<(ServiceSecret, Credential)> {
+        let raw::Raw { kerberos: own, directory, .. } = raw;
+        let account = format!("{}@{}", own.service.as_ref()?.value, own.realm.as_ref()?.value);
+        let kerberos = match (&own.keytab, &own.password) {
+            (Some(keytab), _) => Kerberos::Keytab(keytab.value.clone()),
+            (None, Some(password)) => Kerberos::Password(password.value.clone()),
+            (None, None) => return None,
+        };
+        let bind = directory.bind_password.as_ref();
+        let secret =
+            ServiceSecret::new(self.places.clone(), account, kerberos, bind.map(|bind| bind.value.clone()));
+        let read = |error: SecretError| match error {
+            SecretError::File(fault) => Fault::from(fault),
+            SecretError::Keytab(error) => Fault::mended(error, EXPORT),
+            error @ SecretError::Pending { .. } => Fault::mended(error, PENDING),
+        };
+        let credential = self.problems.keep(place_of_secret(own), secret.first().map_err(read));
+        if let Some(bind) = bind {
+            // What is wrong with the file itself is noted where the directory is made.
+            secret.read_directory().ok()?;
+            self.problems.keep(&bind.place, secret.first_of_directory().map_err(read))?;
         }
-        let password = self.file(raw.password.as_ref(), |places, source| places.password(source))?;
-        Some(Credential::Password(password))
+        Some((secret, credential?))
     }
 
     /// Active Directory writes its realms in capitals, and replies are compared with what stands here.
@@ -151,6 +174,15 @@ fn room_for_tickets(raw: &raw::Kerberos, handoff: &raw::Handoff, rules: &[raw::R
     let longest = lifetimes.max().unwrap_or_default().min(handoff.session_lifetime.as_ref()?.value);
     Some(Settings::renew_before_for(longest, raw.s4u_cache.as_ref()?.value))
 }
+
+fn place_of_secret(raw: &raw::Kerberos) -> &Place {
+    let secret = raw.keytab.as_ref().or(raw.password.as_ref());
+    secret.map_or(&raw.place, |source| &source.place)
+}
+
+/// What to do about a pending secret that cannot be used.
+const PENDING: &str = "it belongs to a rotation of another account or another version of this program: finish that one with \
+    kerbridge rotate-secret there, or remove the file if the secret beside it is in force";
 
 /// How a keytab is made.
 const EXPORT: &str = "export a keytab with the AES keys of the service's account: ktpass /crypto AES256-SHA1 ... or \

@@ -15,7 +15,7 @@ use ldap_map::{
 
 use super::Loader;
 use crate::{
-    config::{document::Located, problem::Fault, raw},
+    config::{ServiceSecret, document::Located, problem::Fault, raw},
     directory::{Domain, Domains, Settings},
 };
 
@@ -32,21 +32,29 @@ impl Loader<'_> {
         &self,
         own: &raw::Directory,
         own_sid: Option<Located<String>>,
+        secret: Option<&ServiceSecret>,
         realms: &[raw::TrustedRealm],
     ) -> Option<Domains> {
-        let trusted: Vec<Option<Domain>> =
-            realms.iter().map(|realm| self.domain(&realm.directory, realm.domain_sid.clone())).collect();
-        let own = self.domain(own, own_sid);
+        let trusted: Vec<Option<Domain>> = realms
+            .iter()
+            .map(|realm| self.domain(&realm.directory, realm.domain_sid.clone(), secret))
+            .collect();
+        let own = self.domain(own, own_sid, secret);
         Some(Domains::new(own?, trusted.into_iter().collect::<Option<_>>()?))
     }
 
-    fn domain(&self, raw: &raw::Directory, domain_sid: Option<Located<String>>) -> Option<Domain> {
+    fn domain(
+        &self,
+        raw: &raw::Directory,
+        domain_sid: Option<Located<String>>,
+        secret: Option<&ServiceSecret>,
+    ) -> Option<Domain> {
         let suffixes = raw.upn_suffixes.as_ref().map(|suffixes| {
             let suffixes: Vec<Option<String>> =
                 suffixes.iter().map(|suffix| self.upn_suffix(suffix)).collect();
             suffixes.into_iter().collect::<Option<Vec<_>>>()
         });
-        let directory = self.directory(raw, domain_sid.clone());
+        let directory = self.directory(raw, domain_sid.clone(), secret);
         let settings = Settings {
             accept_weak_mapping: raw.accept_weak_mapping.as_ref()?.value,
             upn_suffixes: match suffixes {

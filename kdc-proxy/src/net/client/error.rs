@@ -141,7 +141,8 @@ impl ClientError {
     }
 
     /// Whether no KDC could be asked: the same may succeed later.
-    pub(super) const fn is_unavailable(&self) -> bool {
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::KdcUnavailable { .. } | Self::NoKdc { .. })
     }
 
@@ -155,7 +156,8 @@ impl ClientError {
     }
 
     /// Whether the KDC did not accept our key, which it counts like a wrong password.
-    pub(super) fn is_about_own_key(&self) -> bool {
+    #[must_use]
+    pub fn is_about_own_key(&self) -> bool {
         matches!(self, Self::KdcRefused { stage: Stage::As, code: ErrorCode::KDC_ERR_PREAUTH_FAILED, .. })
     }
 }

@@ -110,6 +110,22 @@ impl<'a> Way<'a> {
 }
 
 impl Client {
+    /// A client with the same settings and the KDCs known now, and with another credential.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`]
+    pub fn with_credential(&self, credential: Credential) -> Result<Self, SettingsError> {
+        let mut settings = self.settings.clone();
+        for status in self.kdc_status() {
+            let kdcs = settings.kdcs.entry(status.realm).or_default();
+            if !kdcs.contains(&status.kdc) {
+                kdcs.push(status.kdc);
+            }
+        }
+        Self::new(settings, credential)
+    }
+
     /// A client with the same settings for one KDC of its own realm alone, and with another credential.
     ///
     /// # Errors
