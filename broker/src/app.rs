@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::{Config, KdcProxy},
+    config::{Config, KdcProxy, ServiceSecret},
     directory::{ResolveError, Witness},
     error::{Code, Refusal, Step},
     frontend::{
@@ -42,6 +42,8 @@ pub struct App {
     /// Used only where there is a KDC proxy.
     kdc_proxy_tls: watch::Sender<TlsGeneration>,
     gateways: watch::Sender<Arc<Gateways>>,
+    kerberos: Arc<Client>,
+    service_secret: ServiceSecret,
     addresses: Addresses,
     drain: CancellationToken,
     drain_timeout: Duration,
@@ -144,13 +146,15 @@ impl App {
             tasks.spawn(tend_directory(Arc::clone(domain.directory()), drain.clone()));
         }
         tasks.spawn(tend_kerberos(Arc::clone(&config.kerberos), drain.clone()));
-        let drain_timeout = config.drain_timeout;
+        let Config { kerberos, service_secret, drain_timeout, .. } = config;
         Ok(Self {
             line,
             card_tls,
             gateway_tls,
             kdc_proxy_tls,
             gateways,
+            kerberos,
+            service_secret,
             addresses,
             drain,
             drain_timeout,
@@ -164,7 +168,8 @@ impl App {
         &self.addresses
     }
 
-    /// Takes certificates, revocation lists, policy and gateways from a new configuration.
+    /// Takes certificates, revocation lists, policy and gateways from a new configuration, and looks whether the files
+    /// of the service's own secret have another one, which is taken over once a KDC accepts it.
     ///
     /// Logins that are running finish under the old one. Connections finish what they are doing and close, so that
     /// their clients come back under the new one.
@@ -184,6 +189,9 @@ impl App {
         for (sender, tls) in listeners.into_iter().chain(proxy) {
             sender.send_replace(generation(Arc::clone(tls))).retired.cancel();
         }
+        let (drain, kerberos) = (self.drain.clone(), Arc::clone(&self.kerberos));
+        let renewal = renew_secret(kerberos, self.service_secret.clone());
+        self.tasks.spawn(async move { drain.run_until_cancelled(renewal).await });
     }
 
     /// Stops accepting, and lets what is running finish until the deadline.
@@ -284,6 +292,14 @@ async fn tend_directory(directory: Arc<Directory>, drain: CancellationToken) {
 /// The same of the realms' KDCs.
 async fn tend_kerberos(kerberos: Arc<Client>, drain: CancellationToken) {
     drain.run_until_cancelled(kerberos.tend()).await.unwrap_or_default();
+}
+
+/// Takes over what is new in the files of the service's own secret.
+async fn renew_secret(kerberos: Arc<Client>, secret: ServiceSecret) {
+    secret.renew_directory().await;
+    if let Err(error) = kerberos.renew_credential().await {
+        tracing::error!(%error, "the service's own new secret was not taken over, the old one stays");
+    }
 }
 
 async fn bind(

@@ -3,6 +3,7 @@
 //! A command reads the configuration, does one thing, says on standard output what came of it and on standard error what
 //! is wrong, and answers with a code of [`crate::exit`]. Does I/O.
 
+mod rotate_secret;
 mod serve;
 mod validate;
 
@@ -14,6 +15,7 @@ use std::{
 
 use clap::{Args, Parser};
 
+pub use self::rotate_secret::RotateArguments;
 use crate::{config::Config, exit, reload::Source};
 
 /// From a smart card to a Kerberos desktop session.
@@ -25,6 +27,8 @@ pub enum Command {
     Serve(Arguments),
     /// Checks the configuration and every file it names, without opening a socket.
     Validate(Arguments),
+    /// Changes the password of the service's own account, and writes its keytab or password file anew.
+    RotateSecret(RotateArguments),
 }
 
 /// What every command that reads the configuration takes.
@@ -42,6 +46,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => serve::serve(&arguments.source()),
             Self::Validate(arguments) => validate::validate(&arguments.source()),
+            Self::RotateSecret(arguments) => rotate_secret::rotate_secret(arguments),
         }
     }
 }

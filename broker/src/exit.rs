@@ -10,7 +10,9 @@ pub const SOFTWARE: u8 = 70;
 pub const SYSTEM: u8 = 71;
 /// Nothing can be written (EX_IOERR).
 pub const IO: u8 = 74;
-/// Ended by force before the drain was over (EX_TEMPFAIL).
+/// Ended before its end, by force or because something must be asked again (EX_TEMPFAIL).
 pub const INTERRUPTED: u8 = 75;
+/// The domain refuses what was asked of it (EX_NOPERM).
+pub const NO_PERMISSION: u8 = 77;
 /// The configuration is wrong (EX_CONFIG).
 pub const CONFIG: u8 = 78;

@@ -1,7 +1,8 @@
 //! Reading the configuration again while the service runs (SIGHUP).
 //!
 //! Certificates, revocation lists, policy and gateways are taken over all together or not at all: where the new
-//! configuration has a problem, the old one stays and every problem is logged.
+//! configuration has a problem, the old one stays and every problem is logged. The content of the service's own keytab or
+//! password is taken over too, once a KDC accepts it.
 
 use std::path::PathBuf;
 

@@ -55,6 +55,15 @@ impl ServiceError {
 #[must_use]
 pub struct KeptPrivate(io::Result<()>);
 
+impl KeptPrivate {
+    /// Says in the log where it did not succeed.
+    pub fn log(self) {
+        if let Err(error) = self.0 {
+            tracing::warn!(%error, "core files cannot be forbidden");
+        }
+    }
+}
+
 /// Keeps keys and tickets out of core files and away from debuggers of the same user. To be called before the first secret
 /// is read, which is before the configuration.
 pub fn keep_memory_private() -> KeptPrivate {
@@ -71,9 +80,7 @@ pub fn run_to_the_end(
     source: &Source,
     kept_private: KeptPrivate,
 ) -> Result<(), ServiceError> {
-    if let Err(error) = kept_private.0 {
-        tracing::warn!(%error, "core files cannot be forbidden");
-    }
+    kept_private.log();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServiceError::Runtime)?;
     let ended = runtime.block_on(run(config, source));

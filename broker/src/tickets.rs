@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kdc_proxy::exchange::s4u2self::Evidence;
 use kdc_proxy::net::client::{Client, ClientError, Stage};
-use kdc_proxy::principal::{PrincipalName, Realm};
+use kdc_proxy::principal::{Principal, PrincipalName, Realm};
 use kdc_proxy::ticket::ServiceTicket;
 use ldap_map::delegation::Question;
 
@@ -50,6 +50,14 @@ pub struct Settings {
     pub spn: PrincipalName,
     /// No ticket is asked for longer than a session may live.
     pub session_lifetime: Duration,
+}
+
+impl Settings {
+    /// The service's own principals: its account and its SPN.
+    #[must_use]
+    pub fn own_principals(&self) -> [Principal; 2] {
+        subject::own(self.account.clone(), self.spn.clone(), &self.realm)
+    }
 }
 
 /// Asks for delegated tickets.

@@ -154,7 +154,13 @@ fn the_version_and_the_help_are_no_errors() {
 
 #[test]
 fn a_wrong_command_line_is_a_usage_error() {
-    for arguments in [&[][..], &["bogus"], &["serve", "--port", "1"], &["validate", "extra"]] {
+    for arguments in [
+        &[][..],
+        &["bogus"],
+        &["serve", "--port", "1"],
+        &["validate", "extra"],
+        &["rotate-secret", "--length", "11"],
+    ] {
         assert_eq!(kerbridge(arguments).status.code(), Some(64), "{arguments:?}");
     }
 }
@@ -186,6 +192,46 @@ fn a_wrong_configuration_is_refused_by_both_commands_with_every_problem() {
             assert!(words.contains(problem), "{words}");
         }
     }
+}
+
+#[test]
+fn a_rotation_that_cannot_begin_says_why_and_leaves_every_file_as_it_was() {
+    let setting = Setting::new();
+    let output = setting.run("rotate-secret");
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("name the file it is loaded from with --secret"), "{words}");
+
+    let (config, password) = (setting.path("kerbridge.toml"), setting.path("password"));
+    let rotate = || {
+        let files = [config.to_str().unwrap(), "--secret", password.to_str().unwrap()];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kerbridge"));
+        command.args(["rotate-secret", "--config"]).args(files);
+        command.env("CREDENTIALS_DIRECTORY", setting.directory.path()).output().unwrap()
+    };
+    // No domain controller can be asked.
+    let output = rotate();
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("not rotated to its end: "));
+    assert_eq!(fs::read_to_string(&password).unwrap(), "a password of the tests\n");
+    assert!(!setting.path("password.pending").exists());
+
+    let lock = fs::File::open(setting.path("password.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let output = rotate();
+    assert_eq!(output.status.code(), Some(75), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("another rotation of this secret is running"));
+}
+
+#[test]
+fn a_reload_tries_a_changed_secret_and_keeps_the_old_one_where_no_kdc_accepts_it() {
+    let setting = Setting::new();
+    let service = setting.serve();
+    service.said("listening");
+    setting.write("password", "another password of the tests\n", 0o600);
+    service.signal(Signal::HUP);
+    let line = service.said("the service's own new secret was not taken over, the old one stays");
+    assert_eq!(line["level"], "ERROR");
 }
 
 #[test]

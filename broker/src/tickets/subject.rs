@@ -8,6 +8,11 @@ use thiserror::Error;
 
 use crate::directory::{DirectoryAccount, Home};
 
+/// The service's own account under its name and its SPN.
+pub(super) fn own(account: PrincipalName, spn: PrincipalName, realm: &Realm) -> [Principal; 2] {
+    [account, spn].map(|name| Principal::new(name, realm.clone()))
+}
+
 /// The account has no name that can be asked for safely.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
