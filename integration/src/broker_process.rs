@@ -15,11 +15,15 @@ pub use configuration::Configuration;
 
 use crate::lab::Lab;
 use crate::pki::PkiError;
+use crate::process::{self, Finished, ProcessError};
 use crate::samba_ad::DomainError;
 use crate::wait::{self, TimedOut};
 
 /// It listens within a second; a loaded machine may take longer.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A command asks the domain some questions.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// It drains for some seconds at most when nothing is running.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -35,7 +39,7 @@ pub struct BrokerProcess {
     card: SocketAddr,
     gateway: SocketAddr,
     // Its files live as long as it does.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What a broker left that was asked to stop.
@@ -62,6 +66,9 @@ pub enum BrokerError {
     /// A certificate could not be made.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// A command of it did not end.
+    #[error(transparent)]
+    Command(#[from] ProcessError),
     /// The lab does not have what the configuration needs.
     #[error(transparent)]
     Domain(#[from] DomainError),
@@ -104,7 +111,7 @@ impl BrokerProcess {
         let log = Arc::new(Mutex::new(Vec::new()));
         let child = spawn(command, Arc::clone(&log))?;
         let [card, gateway] = addresses;
-        let mut broker = Self { child, log, card, gateway, _folder: folder };
+        let mut broker = Self { child, log, card, gateway, folder };
         broker.wait_until_listening()?;
         Ok(broker)
     }
@@ -125,6 +132,23 @@ impl BrokerProcess {
     #[must_use]
     pub fn gateway_address(&self) -> String {
         format!("{BROKER_NAME}:{}", self.gateway.port())
+    }
+
+    /// The file of a secret it was configured with, by the secret's name.
+    #[must_use]
+    pub fn secret_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("credentials").join(name)
+    }
+
+    /// Runs another command of the program with its configuration, to its end.
+    ///
+    /// # Errors
+    /// [`BrokerError`]; an exit code that says no is none.
+    pub fn command(&self, words: &[&str]) -> Result<Finished, BrokerError> {
+        let mut command = command(&program()?, None)?;
+        command.args(words).arg("--config").arg(self.folder.path().join("kerbridge.toml"));
+        command.env("CREDENTIALS_DIRECTORY", self.folder.path().join("credentials"));
+        Ok(process::run(command, b"", COMMAND_LIMIT)?)
     }
 
     /// The process, which is the broker itself and no program around it.

@@ -38,4 +38,6 @@ mod mit_kdc;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod security_context;

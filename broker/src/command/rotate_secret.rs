@@ -189,7 +189,8 @@ fn words(event: &Event) -> String {
         }
         Event::Written { path } => format!("{} is written", path.display()),
         Event::Finished => {
-            "finished; a running service takes it over by itself, or at once on SIGHUP".to_owned()
+            "finished; a service that reads these files takes it over by itself, or at once on SIGHUP; one that was given \
+             copies of them (LoadCredential=) must be restarted".to_owned()
         }
     }
 }

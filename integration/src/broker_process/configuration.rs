@@ -30,6 +30,7 @@ pub struct Configuration<'a> {
     tables: String,
     logins_of_one_address: Option<u32>,
     s4u_cache: Option<String>,
+    secrets_in_files: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +83,7 @@ impl<'a> Configuration<'a> {
             tables: String::new(),
             logins_of_one_address: None,
             s4u_cache: None,
+            secrets_in_files: false,
         }
     }
 
@@ -178,6 +180,12 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Names the secrets of the service's account as files that may change, not as credentials of systemd, which cannot.
+    pub fn secrets_in_files(mut self) -> Self {
+        self.secrets_in_files = true;
+        self
+    }
+
     /// Adds tables as they are written; paths start at the configuration's folder.
     pub fn table(mut self, text: &str) -> Self {
         self.tables.push_str(text);
@@ -243,6 +251,8 @@ impl<'a> Configuration<'a> {
 
     fn text(&self, folder: &Path, [card, gateway]: [SocketAddr; 2]) -> String {
         let folder = folder.display();
+        let secrets =
+            if self.secrets_in_files { format!("{folder}/credentials/") } else { "credential:".to_owned() };
         let domain = self.lab.controller().domain();
         let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
         let (weak, code_lifetime) = (self.accept_weak_mapping, &self.code_lifetime);
@@ -274,14 +284,14 @@ servers = {servers:?}
 base_dn = "{base}"
 ca = "{folder}/machine-ca.pem"
 bind_name = "svc-broker@{dns}"
-bind_password = "credential:ldap-password"
+bind_password = "{secrets}ldap-password"
 accept_weak_mapping = {weak}
 
 [kerberos]
 realm = "{realm}"
 service = "svc-broker"
 spn = "HTTP/{BROKER_NAME}"
-keytab = "credential:keytab"
+keytab = "{secrets}keytab"
 kdcs = {kdcs:?}
 {s4u_cache}
 
