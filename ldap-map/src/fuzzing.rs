@@ -13,6 +13,7 @@ use crate::guid::Guid;
 use crate::logon_hours::{HourOfWeek, LogonHours};
 use crate::mapping::candidates;
 use crate::message::response::{Message, Response};
+use crate::netlogon::NetlogonReply;
 use crate::security_descriptor::{ActingForOthers, SecurityDescriptor};
 use crate::sid::Sid;
 use crate::testing::Person;
@@ -93,6 +94,15 @@ pub fn logon_hours(octets: &[u8]) -> bool {
     true
 }
 
+/// Any octets as a domain controller's answer to a netlogon ping.
+pub fn netlogon(octets: &[u8]) -> bool {
+    let Ok(reply) = NetlogonReply::decode(octets) else { return false };
+    let needed = [&reply.dns_forest, &reply.dns_domain, &reply.dns_host, &reply.dc_site];
+    let names = needed.into_iter().chain(&reply.client_site);
+    assert!(names.into_iter().all(|name| (1..=255).contains(&name.len())));
+    true
+}
+
 fn judge_service(account: &ServiceAccount) {
     assert!(account.service_principal_names.iter().all(|spn| account.has_spn(spn)));
     assert!(account.allowed_to_delegate_to.iter().all(|spn| account.may_delegate_to(spn)));
@@ -161,6 +171,11 @@ mod tests {
     #[test]
     fn no_saved_hours_break_the_reader() {
         assert_eq!(2, replay("logon_hours", logon_hours));
+    }
+
+    #[test]
+    fn no_saved_answer_to_a_ping_breaks_the_reader() {
+        assert_eq!(3, replay("netlogon", netlogon));
     }
 
     #[test]

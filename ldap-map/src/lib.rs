@@ -19,6 +19,7 @@ pub mod filter;
 pub mod groups;
 pub mod mapping;
 pub mod message;
+pub mod netlogon;
 
 pub mod dn;
 pub mod guid;

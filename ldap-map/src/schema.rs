@@ -15,6 +15,8 @@ impl Attribute {
     pub const DEFAULT_NAMING_CONTEXT: Self = Self("defaultNamingContext");
     /// The object's own name.
     pub const DISTINGUISHED_NAME: Self = Self("distinguishedName");
+    /// The DNS name of a domain; no object has it, a netlogon ping asks for it.
+    pub const DNS_DOMAIN: Self = Self("DnsDomain");
     /// The server's own name (on the root entry).
     pub const DNS_HOST_NAME: Self = Self("dnsHostName");
     /// When the account was locked; says nothing about whether it still is.
@@ -35,6 +37,10 @@ impl Attribute {
     pub const PASSWORD_LAST_SET: Self = Self("pwdLastSet");
     /// The names of the services that run as the account.
     pub const SERVICE_PRINCIPAL_NAME: Self = Self("servicePrincipalName");
+    /// The answer to a netlogon ping (on the root entry).
+    pub const NETLOGON: Self = Self("Netlogon");
+    /// The kind of answer that a netlogon ping asks for.
+    pub const NT_VERSION: Self = Self("NtVer");
     /// The classes of the object, most general first.
     pub const OBJECT_CLASS: Self = Self("objectClass");
     /// The object's lasting identity, sixteen octets.
