@@ -18,6 +18,8 @@ mod directory;
 #[cfg(test)]
 mod directory_scripts;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod domain;
 #[cfg(test)]
 mod examples;

@@ -3,6 +3,7 @@
 pub mod bind;
 pub mod directory;
 pub mod error;
+pub mod locate;
 pub mod server;
 
 mod clock;

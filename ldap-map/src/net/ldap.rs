@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -150,28 +150,32 @@ impl Connection {
 
     /// The next message, which must answer the last request.
     async fn receive(&mut self) -> Result<Response, Fault> {
-        let message = self.next_message().await?;
+        let message = read_message(&mut self.stream, &mut self.received).await?;
         match message.response {
             Response::Extended(result) if message.id == 0 => Err(Fault::Unable(result.code)),
             response if message.id == self.message_id => Ok(response),
             _ => Err(Fault::Unexpected),
         }
     }
+}
 
-    async fn next_message(&mut self) -> Result<Message, Fault> {
-        loop {
-            if let Some(length) = Message::length(&self.received)?
-                && let Some(octets) = self.received.get(..length)
-            {
-                let message = Message::decode(octets)?;
-                self.received.drain(..length);
-                return Ok(message);
-            }
-            self.received.reserve(CHUNK);
-            let read = self.stream.read_buf(&mut self.received).await;
-            if read.map_err(|error| Fault::Broken(error.kind()))? == 0 {
-                return Err(Fault::Closed);
-            }
+/// The next whole message of a server. What is read beyond it stays in `received`, to be given again.
+pub(super) async fn read_message(
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut Vec<u8>,
+) -> Result<Message, Fault> {
+    loop {
+        if let Some(length) = Message::length(received)?
+            && let Some(octets) = received.get(..length)
+        {
+            let message = Message::decode(octets)?;
+            received.drain(..length);
+            return Ok(message);
+        }
+        received.reserve(CHUNK);
+        let read = stream.read_buf(received).await;
+        if read.map_err(|error| Fault::Broken(error.kind()))? == 0 {
+            return Err(Fault::Closed);
         }
     }
 }

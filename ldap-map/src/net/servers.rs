@@ -118,10 +118,12 @@ impl Servers {
                     let now = clock::now();
                     let list = self.list();
                     let is_doubtful = list.doubtful_from(server, sent) <= now;
-                    let fault = match () {
-                        () if now >= end => Fault::Timeout,
-                        () if is_doubtful && list.has_better_than(server, now) => Fault::Silent,
-                        () => continue,
+                    let fault = if now >= end {
+                        Fault::Timeout
+                    } else if is_doubtful && list.has_better_than(server, now) {
+                        Fault::Silent
+                    } else {
+                        continue;
                     };
                     drop(list);
                     waiting.has_outcome = true;
