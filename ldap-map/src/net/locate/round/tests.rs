@@ -138,8 +138,8 @@ async fn a_name_beyond_the_configured_domains_is_not_used() {
 #[tokio::test]
 async fn no_more_are_asked_than_there_is_room_for() {
     let names: Vec<String> = (0..40).map(|number| format!("dc{number}.corp.example")).collect();
-    let named: Vec<(&str, u16)> = names.iter().map(|name| (name.as_str(), 0)).collect();
-    assert_eq!(MAXIMUM_CONTROLLERS, hosts(&Table::default().with(ZONE, &named), None).await.len());
+    let records: Vec<(&str, u16)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    assert_eq!(MAXIMUM_CONTROLLERS, hosts(&Table::default().with(ZONE, &records), None).await.len());
 }
 
 #[tokio::test]
@@ -208,14 +208,14 @@ fn among_equals_the_order_stays_and_a_nearer_one_passes() {
     let order = |before: Option<&Located>, sites| -> Vec<DomainController> {
         in_order(&settings(site), site, before, &named, asked(sites))
     };
-    let names = |found: &[DomainController]| -> Vec<char> {
+    let numbers = |found: &[DomainController]| -> Vec<char> {
         found.iter().filter_map(|found| found.host.chars().nth(2)).collect()
     };
     let first = order(None, ["Paris", "Berlin", "Paris"]);
-    assert_eq!(vec!['2', '1', '3'], names(&first));
+    assert_eq!(vec!['2', '1', '3'], numbers(&first));
     let before = Located { controllers: first, site: None, at: std::time::UNIX_EPOCH };
-    assert_eq!(vec!['2', '1', '3'], names(&order(Some(&before), ["Berlin"; 3])));
-    assert_eq!(vec!['3', '2', '1'], names(&order(Some(&before), ["Paris", "Paris", "Berlin"])));
+    assert_eq!(vec!['2', '1', '3'], numbers(&order(Some(&before), ["Berlin"; 3])));
+    assert_eq!(vec!['3', '2', '1'], numbers(&order(Some(&before), ["Paris", "Paris", "Berlin"])));
 }
 
 #[test]
