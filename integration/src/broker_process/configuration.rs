@@ -314,6 +314,22 @@ level = "debug"
             let table = write!(text, "\n[[gateway]]\nname = \"{name}\"\ndns_name = \"{name}.{dns}\"\n");
             table.expect("a String takes everything");
         }
+        self.write_realms(&mut text, &folder.to_string());
+        for rule in &self.rules {
+            let Rule { id, group, targets, services } = rule;
+            let table = write!(
+                text,
+                "\n[[policy.rule]]\nid = \"{id}\"\ngroups = [\"{group}\"]\ntargets = {targets:?}\nservices = {services:?}\n\
+                 maximum_lifetime = \"1h\"\n"
+            );
+            table.expect("a String takes everything");
+        }
+        text += &self.tables;
+        text
+    }
+
+    /// The tables of the other forests.
+    fn write_realms(&self, text: &mut String, folder: &str) {
         for TrustedRealm { controller, reader, upn_suffixes } in &self.realms {
             let domain = controller.domain();
             let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
@@ -329,16 +345,5 @@ level = "debug"
                 writeln!(text, "upn_suffixes = {upn_suffixes:?}").expect("a String takes everything");
             }
         }
-        for rule in &self.rules {
-            let Rule { id, group, targets, services } = rule;
-            let table = write!(
-                text,
-                "\n[[policy.rule]]\nid = \"{id}\"\ngroups = [\"{group}\"]\ntargets = {targets:?}\nservices = {services:?}\n\
-                 maximum_lifetime = \"1h\"\n"
-            );
-            table.expect("a String takes everything");
-        }
-        text += &self.tables;
-        text
     }
 }
