@@ -34,7 +34,7 @@ impl Scene {
         let proxy = TcpListener::bind((lab.network().host_address(), 0)).unwrap().local_addr().unwrap();
         let (nobody, kdc) = (lab.network().address(9), lab.controller().address());
         let table = format!(
-            "\n[kdc_proxy]\nlisten = [\"{proxy}\"]\ncertificate = \"server.pem\"\nkey = \"credential:server-key\"\n\
+            "\n[kdc_proxy]\nopen = true\nlisten = [\"{proxy}\"]\ncertificate = \"server.pem\"\nkey = \"credential:server-key\"\n\
              kdcs = [\"{nobody}\", \"{kdc}\"]\nkpasswd = [\"{kdc}:464\"]\nconnect_timeout = \"1s\"\n"
         );
         let broker = Configuration::new(&lab).table(&table).start().unwrap();

@@ -402,3 +402,24 @@ fn a_renewal_that_cuts_the_tickets_of_a_rule_short_is_spoken_of() {
         assert_eq!(config.warnings.contains(&Warning::LateRenewal { needed }), late, "{chosen}");
     }
 }
+
+/// A KDC proxy.
+const PROXY: &str = r#"
+[kdc_proxy]
+listen = ["127.0.0.1:0"]
+certificate = "server.pem"
+key = "credential:server.key"
+kdcs = ["127.0.0.2"]
+"#;
+
+#[test]
+fn a_kdc_proxy_is_open_to_everybody_only_where_it_is_said() {
+    let written = Written::new();
+    written.configuration(&format!("{COMPLETE}{PROXY}open = true\n"));
+    assert!(written.loaded().unwrap().kdc_proxy.unwrap().settings.open);
+    for silent in ["", "open = false\n"] {
+        written.configuration(&format!("{COMPLETE}{PROXY}{silent}"));
+        let problems = written.problems();
+        assert!(problems[0].contains("kdc_proxy.open: does not let anybody use the proxy"), "{problems:#?}");
+    }
+}

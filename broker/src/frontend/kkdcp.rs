@@ -1,6 +1,6 @@
 //! The KDC proxy (MS-KKDCP): `POST /KdcProxy`, for clients that reach no domain controller.
 //!
-//! Strangers call. Only AS-REQ, TGS-REQ and changes of passwords go on, and only to configured servers of configured realms.
+//! Strangers call, and are answered only where it is open to them. Only AS-REQ, TGS-REQ and changes of passwords go on, and only to configured servers of configured realms.
 //! Refusals are HTTP statuses with words, never a KRB-ERROR: the proxy is no KDC and speaks in no KDC's name, and no client can
 //! take the words for DER.
 
@@ -39,6 +39,8 @@ use crate::metrics::kdc_proxy::{KdcProxyMetrics, Kind, Limit, Outcome, Path};
 /// What the proxy is told.
 #[derive(Debug)]
 pub struct Settings {
+    /// Whether everybody may use it.
+    pub open: bool,
     /// Time for a request's body to arrive.
     pub body_timeout: Duration,
     /// Requests that wait for a KDC at once.
@@ -85,6 +87,8 @@ pub fn router(relay: Relay, settings: Settings, metrics: KdcProxyMetrics) -> Rou
 /// Why a request is not answered by a KDC.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 enum Refused {
+    #[error("the proxy is not open to everybody")]
+    NotAdmitted,
     #[error("content-length is missing")]
     NoLength,
     #[error("body is too long")]
@@ -118,7 +122,7 @@ impl Refused {
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken | Self::Request(_) => StatusCode::BAD_REQUEST,
-            Self::Realm | Self::Barred | Self::Armored => StatusCode::FORBIDDEN,
+            Self::NotAdmitted | Self::Realm | Self::Barred | Self::Armored => StatusCode::FORBIDDEN,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoom | Self::NoAnswer(_) | Self::Reply => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -128,7 +132,7 @@ impl Refused {
         match self {
             Self::NoLength | Self::TooLong | Self::Broken | Self::Request(_) => Outcome::Malformed,
             Self::Slow => Outcome::Slow,
-            Self::Realm | Self::Barred | Self::Armored => Outcome::Refused,
+            Self::NotAdmitted | Self::Realm | Self::Barred | Self::Armored => Outcome::Refused,
             Self::Limited(_) | Self::NoRoom => Outcome::Limited,
             Self::NoAnswer(_) | Self::Reply => Outcome::Unavailable,
         }
@@ -197,6 +201,9 @@ async fn serve(
     facts: &mut Facts,
 ) -> Result<(Vec<u8>, KdcAnswer), Refused> {
     proxy.limits.request(peer.ip(), crate::clock::instant()).map_err(Refused::Limited)?;
+    if !proxy.settings.open {
+        return Err(Refused::NotAdmitted);
+    }
     let body = body(request, proxy.settings.body_timeout).await?;
     facts.octets = body.len();
     let request = ProxyRequest::parse(&body)?;

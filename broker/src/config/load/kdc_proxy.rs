@@ -29,6 +29,10 @@ impl Loader<'_> {
         warnings: &mut Vec<Warning>,
     ) -> Option<KdcProxy> {
         let listen = self.addresses(raw.listen);
+        let open = raw.open.as_ref().is_some_and(|open| open.value);
+        if let Some(written) = raw.open.filter(|written| !written.value) {
+            self.problems.note(&written.place, Fault::mended(Nobody, ADMIT));
+        }
         let server = self.server(raw.certificate.as_ref(), raw.key.as_ref());
         let kdcs = self.kdc_addresses(raw.kdcs);
         let kpasswd = raw.kpasswd.map(|servers| self.kdc_addresses(Some(servers)));
@@ -46,6 +50,7 @@ impl Loader<'_> {
         let relay = Relay::new([(own.realm.clone(), Servers { kdcs, kpasswd })].into(), limits);
         let barred: Vec<&str> = raw.barred.iter().map(|name| name.value.as_str()).collect();
         let settings = Settings {
+            open,
             body_timeout: raw.body_timeout?.value,
             max_upstream: raw.max_upstream?.value,
             armored: if raw.allow_armored?.value { Armored::Forwarded } else { Armored::Refused },
@@ -80,6 +85,14 @@ impl Loader<'_> {
         all.into_iter().collect()
     }
 }
+
+/// A proxy that would refuse everybody.
+#[derive(Debug, thiserror::Error)]
+#[error("does not let anybody use the proxy, and nothing else does")]
+struct Nobody;
+
+/// How somebody is let in.
+const ADMIT: &str = "set open = true if everybody who reaches the listener may use the proxy";
 
 /// The service's own account by its names, and what else is configured.
 fn barred_accounts(realm: &Realm, own: &tickets::Settings, more: &[&str]) -> Barred {

@@ -14,6 +14,7 @@ use crate::config::{
 pub(in crate::config) struct KdcProxy {
     pub(in crate::config) place: Place,
     pub(in crate::config) listen: Option<Vec<Located<SocketAddr>>>,
+    pub(in crate::config) open: Option<Located<bool>>,
     pub(in crate::config) certificate: Option<Located<PathBuf>>,
     pub(in crate::config) key: Option<Located<SecretSource>>,
     pub(in crate::config) kdcs: Option<Vec<Located<String>>>,
@@ -44,6 +45,7 @@ impl KdcProxy {
         let read = Self {
             place: section.place(),
             listen: section.required_list("listen"),
+            open: section.or("open", false),
             certificate: section.required("certificate"),
             key: section.required("key"),
             kdcs: section.required_list("kdcs"),

@@ -46,6 +46,11 @@ struct Scene {
 impl Scene {
     /// A proxy for CORP.EXAMPLE that bars one account, before a KDC that answers with this error.
     async fn new(code: u8, barred: &str) -> Self {
+        Self::with(code, barred, |_| {}).await
+    }
+
+    /// The same with some settings changed.
+    async fn with(code: u8, barred: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let kdc = KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -75,13 +80,15 @@ impl Scene {
             failures_per_client: 2,
             failure_window: 600 * second,
         };
-        let settings = Settings {
+        let mut settings = Settings {
+            open: true,
             body_timeout: Duration::from_millis(100),
             max_upstream: 4,
             armored: Armored::Refused,
             barred: Barred::new(&realm, &[barred]),
             rates,
         };
+        change(&mut settings);
         Self { router: router(relay, settings, Metrics::new().kdc_proxy()), asked }
     }
 
@@ -109,6 +116,13 @@ async fn the_answer_of_the_kdc_is_passed_on_as_it_came() {
     let scene = Scene::new(25, "nobody").await;
     let (status, body) = scene.post(wrapped("corp.EXAMPLE")).await;
     assert_eq!((status, decode_reply(&body).unwrap()), (StatusCode::OK, krb_error(25)));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_open_asks_no_kdc_for_strangers() {
+    let scene = Scene::with(25, "nobody", |settings| settings.open = false).await;
+    assert_eq!(scene.post(wrapped("CORP.EXAMPLE")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(scene.asked.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
