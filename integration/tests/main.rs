@@ -37,6 +37,7 @@ mod main_job;
 mod memberships;
 #[cfg(test)]
 mod mit_kdc;
+mod outage;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

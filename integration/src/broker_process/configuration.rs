@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -29,7 +29,6 @@ pub struct Configuration<'a> {
     fake_time: Option<String>,
     tables: String,
     logins_of_one_address: Option<u32>,
-    s4u_cache: Option<String>,
     secrets_in_files: bool,
 }
 
@@ -82,7 +81,6 @@ impl<'a> Configuration<'a> {
             fake_time: None,
             tables: String::new(),
             logins_of_one_address: None,
-            s4u_cache: None,
             secrets_in_files: false,
         }
     }
@@ -96,6 +94,13 @@ impl<'a> Configuration<'a> {
     /// Asks for accounts at another address; the certificate must still be the domain controller's.
     pub fn ldap(mut self, address: SocketAddr) -> Self {
         self.ldap = vec![(self.lab.controller().name().to_owned(), address)];
+        self
+    }
+
+    /// Has this controller of the domain nearest.
+    pub fn nearest(mut self, controller: &DomainController) -> Self {
+        self.kdcs.sort_by_key(|kdc| kdc.ip() != IpAddr::from(controller.address()));
+        self.ldap.sort_by_key(|(name, _)| name != controller.name());
         self
     }
 
@@ -171,12 +176,6 @@ impl<'a> Configuration<'a> {
     /// Takes so many connections and logins of one address at once, as of a crowd behind one.
     pub fn logins_of_one_address(mut self, limit: u32) -> Self {
         self.logins_of_one_address = Some(limit);
-        self
-    }
-
-    /// How long a person's tickets serve further logins of the same person, such as `2s`.
-    pub fn s4u_cache(mut self, lifetime: &str) -> Self {
-        self.s4u_cache = Some(lifetime.to_owned());
         self
     }
 
@@ -261,8 +260,6 @@ impl<'a> Configuration<'a> {
         let limits = self.logins_of_one_address.map_or_else(String::new, |limit| {
             format!("max_connections_per_address = {limit}\nmax_logins = {limit}\n")
         });
-        let s4u_cache = self.s4u_cache.as_deref();
-        let s4u_cache = s4u_cache.map_or_else(String::new, |time| format!("s4u_cache = \"{time}\""));
         let mut text = format!(
             r#"[frontend]
 listen = ["{card}"]
@@ -293,7 +290,6 @@ service = "svc-broker"
 spn = "HTTP/{BROKER_NAME}"
 keytab = "{secrets}keytab"
 kdcs = {kdcs:?}
-{s4u_cache}
 
 [handoff]
 code_lifetime = "{code_lifetime}"
