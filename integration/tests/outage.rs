@@ -43,21 +43,27 @@ impl Story {
         self.0.push(Phase { name: name.to_owned(), began: wait::monotonic() });
     }
 
-    /// The numbers of each phase; a login belongs to the one it began in.
-    fn tell(&self, made: &[Made]) {
+    /// The numbers of each phase, a line each; a login belongs to the one it began in.
+    fn tell(&self, made: &[Made]) -> String {
+        let line = |name: &str, figures: &Figures| format!("{name:28} {figures}\n");
+        let mut told = String::new();
         for (place, phase) in self.0.iter().enumerate() {
             let next = self.0.get(place + 1).map(|next| next.began);
             let its = made
                 .iter()
                 .filter(|login| login.began >= phase.began && next.is_none_or(|next| login.began < next));
-            println!("{:28} {}", phase.name, Figures::of(its));
+            told += &line(&phase.name, &Figures::of(its));
         }
-        println!("{:28} {}", "all", Figures::of(made));
+        told + &line("all", &Figures::of(made))
     }
 }
 
-/// Waits until the broker that has the controller nearest has seen both that it went and that it is back.
-fn noticed(broker: &BrokerProcess, controller: &DomainController, lines_before: usize) {
+/// How long it takes until the broker that has the controller nearest, and must have seen it go, has seen that it is back.
+fn noticed(
+    broker: &BrokerProcess,
+    controller: &DomainController,
+    lines_before: usize,
+) -> Result<Duration, wait::TimedOut> {
     let started = wait::monotonic();
     let address = controller.address().to_string();
     let lines = || {
@@ -70,9 +76,8 @@ fn noticed(broker: &BrokerProcess, controller: &DomainController, lines_before: 
     );
     wait::until("the broker's notice", NOTICE_LIMIT, || {
         lines().iter().any(|line| line.contains("answers again")).then_some(())
-    })
-    .unwrap();
-    println!("that {} is back was noticed {:.1?} after it answered", controller.name(), started.elapsed());
+    })?;
+    Ok(started.elapsed())
 }
 
 #[test]
@@ -107,7 +112,7 @@ fn no_login_is_lost_while_one_of_two_controllers_is_dead_or_frozen() {
         wait::pause(PHASE);
         story.begin(&format!("{name} started again"));
         println!("{name} answers {:.1?} after its start", controller.start_again().unwrap());
-        noticed(broker, controller, before);
+        println!("its return is noticed after {:.1?}", noticed(broker, controller, before).unwrap());
         wait::pause(PHASE / 3);
 
         let before = broker.log().len();
@@ -116,10 +121,10 @@ fn no_login_is_lost_while_one_of_two_controllers_is_dead_or_frozen() {
         wait::pause(PHASE);
         story.begin(&format!("{name} thawed"));
         controller.thaw().unwrap();
-        noticed(broker, controller, before);
+        println!("its return is noticed after {:.1?}", noticed(broker, controller, before).unwrap());
         wait::pause(PHASE / 3);
     }
     let made: Vec<Made> = loads.into_iter().flat_map(Load::stop).collect();
-    story.tell(&made);
+    print!("{}", story.tell(&made));
     assert_eq!(Figures::of(&made).lost(), 0);
 }
