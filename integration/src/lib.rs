@@ -10,7 +10,7 @@
 //! - [`pki`] makes authorities, servers' certificates, and cards right and wrong;
 //! - [`samba_ad`] describes a domain and starts its controller;
 //! - [`lab`] puts these together;
-//! - [`mit_kdc`] is a KDC of another make;
+//! - [`mit_kdc`] is a KDC of another make, [`kdcproxy`] a KDC proxy of another make;
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
 //! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
@@ -22,6 +22,7 @@ pub mod card;
 pub mod container;
 pub mod desktop;
 pub mod gateway;
+pub mod kdcproxy;
 pub mod lab;
 pub mod load;
 pub mod mit_kdc;

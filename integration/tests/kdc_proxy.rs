@@ -1,5 +1,8 @@
 //! The KDC proxy before a real domain controller: MIT's tools and our own client reach it through the proxy alone.
 
+mod judges;
+mod logins;
+
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -17,7 +17,10 @@ use crate::samba_ad::DomainController;
 #[must_use]
 pub struct Configuration<'a> {
     lab: &'a Lab,
-    kdcs: Vec<SocketAddr>,
+    service: String,
+    spn: String,
+    kdcs: Vec<String>,
+    kdc_proxy_ca: Option<String>,
     ldap: Vec<(String, SocketAddr)>,
     code_lifetime: String,
     accept_weak_mapping: bool,
@@ -66,7 +69,10 @@ impl<'a> Configuration<'a> {
         };
         Self {
             lab,
-            kdcs: controllers.iter().map(|controller| (controller.address(), 88).into()).collect(),
+            service: "svc-broker".to_owned(),
+            spn: format!("HTTP/{BROKER_NAME}"),
+            kdcs: controllers.iter().map(|controller| format!("{}:88", controller.address())).collect(),
+            kdc_proxy_ca: None,
             ldap: controllers
                 .iter()
                 .map(|controller| (controller.name().to_owned(), (controller.address(), 636).into()))
@@ -87,7 +93,20 @@ impl<'a> Configuration<'a> {
 
     /// Asks for tickets at another address.
     pub fn kdc(mut self, address: SocketAddr) -> Self {
-        self.kdcs = vec![address];
+        self.kdcs = vec![address.to_string()];
+        self
+    }
+
+    /// Reaches KDCs through a KDC proxy only, which must have a certificate of these authorities (PEM).
+    pub fn kdc_proxy(mut self, url: &str, authorities: String) -> Self {
+        self.kdcs = vec![url.to_owned()];
+        self.kdc_proxy_ca = Some(authorities);
+        self
+    }
+
+    /// Is another account than `svc-broker`, with this service principal name.
+    pub fn service(mut self, account: &str, spn: &str) -> Self {
+        (self.service, self.spn) = (account.to_owned(), spn.to_owned());
         self
     }
 
@@ -99,7 +118,8 @@ impl<'a> Configuration<'a> {
 
     /// Has this controller of the domain nearest.
     pub fn nearest(mut self, controller: &DomainController) -> Self {
-        self.kdcs.sort_by_key(|kdc| kdc.ip() != IpAddr::from(controller.address()));
+        let near = format!("{}:88", controller.address());
+        self.kdcs.sort_by_key(|kdc| *kdc != near);
         self.ldap.sort_by_key(|(name, _)| name != controller.name());
         self
     }
@@ -226,9 +246,12 @@ impl<'a> Configuration<'a> {
             fs::write(folder.join("root.crl"), root)?;
             fs::write(folder.join("issuing.crl"), issuing)?;
         }
+        if let Some(authorities) = &self.kdc_proxy_ca {
+            fs::write(folder.join("kdc-proxy-ca.pem"), authorities)?;
+        }
         let credentials = folder.join("credentials");
         fs::create_dir(&credentials)?;
-        let password = controller.domain().password("svc-broker").unwrap_or_default();
+        let password = controller.domain().password(&self.service).unwrap_or_default();
         let secret = |name: &str, octets: &[u8]| -> std::io::Result<()> {
             fs::write(credentials.join(name), octets)?;
             fs::set_permissions(credentials.join(name), Permissions::from_mode(0o600))
@@ -237,7 +260,7 @@ impl<'a> Configuration<'a> {
         secret("ldap-password", password.as_bytes())?;
         let keytab = match &self.keytab {
             Some(octets) => octets.clone(),
-            None => controller.keytab("svc-broker")?,
+            None => controller.keytab(&self.service)?,
         };
         secret("keytab", &keytab)?;
         for TrustedRealm { controller, reader, .. } in &self.realms {
@@ -256,7 +279,11 @@ impl<'a> Configuration<'a> {
         let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
         let (weak, code_lifetime) = (self.accept_weak_mapping, &self.code_lifetime);
         let servers: Vec<String> = self.ldap.iter().map(|(name, at)| format!("{name}={at}")).collect();
-        let kdcs: Vec<String> = self.kdcs.iter().map(SocketAddr::to_string).collect();
+        let (service, spn, kdcs) = (&self.service, &self.spn, &self.kdcs);
+        let proxy_ca = self
+            .kdc_proxy_ca
+            .as_ref()
+            .map_or_else(String::new, |_| format!("kdc_proxy_ca = \"{folder}/kdc-proxy-ca.pem\""));
         let limits = self.logins_of_one_address.map_or_else(String::new, |limit| {
             format!("max_connections_per_address = {limit}\nmax_logins = {limit}\n")
         });
@@ -280,16 +307,17 @@ intermediates = "{folder}/intermediates.pem"
 servers = {servers:?}
 base_dn = "{base}"
 ca = "{folder}/machine-ca.pem"
-bind_name = "svc-broker@{dns}"
+bind_name = "{service}@{dns}"
 bind_password = "{secrets}ldap-password"
 accept_weak_mapping = {weak}
 
 [kerberos]
 realm = "{realm}"
-service = "svc-broker"
-spn = "HTTP/{BROKER_NAME}"
+service = "{service}"
+spn = "{spn}"
 keytab = "{secrets}keytab"
 kdcs = {kdcs:?}
+{proxy_ca}
 
 [handoff]
 code_lifetime = "{code_lifetime}"
