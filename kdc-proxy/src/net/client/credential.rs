@@ -44,7 +44,7 @@ pub enum Renewal {
 pub(super) struct Holder {
     state: Mutex<State>,
     source: Option<Arc<dyn CredentialSource>>,
-    /// Held while another credential is tried; it holds one that no KDC could be asked about yet.
+    /// Held while another credential is tried; it holds one that no KDC has accepted yet.
     trial: tokio::sync::Mutex<Option<Credential>>,
 }
 
@@ -113,7 +113,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ReplaceError`]; where no KDC could be asked, the next call tries the same credential again.
+    /// [`ReplaceError`]; where no KDC could be asked, or one that a change may not have reached yet refused, the next call
+    /// tries the same credential again.
     pub async fn renew_credential(&self) -> Result<Renewal, ReplaceError> {
         let mut waiting = self.credential.trial.lock().await;
         self.renew(&mut waiting).await
@@ -127,7 +128,7 @@ impl Client {
         let Some(candidate) = waiting.take() else { return Ok(Renewal::Unchanged) };
         let outcome = self.try_credential(candidate.clone()).await;
         if let Err(ReplaceError::Client(error)) = &outcome
-            && error.is_unavailable()
+            && (error.is_unavailable() || error.is_about_own_key())
         {
             *waiting = Some(candidate);
         }

@@ -141,6 +141,21 @@ async fn a_credential_nobody_could_judge_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_credential_that_was_refused_too_early_is_tried_again_once_the_present_one_is_refused() {
+    let kdc = SharedKdc::new(kdc_with_users(3));
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]).with_credential_source(queue([of(NEXT)]));
+    client.s4u2self(&user("user1")).await.unwrap();
+    // The change was made at another domain controller and is not known here.
+    assert!(
+        matches!(client.renew_credential().await, Err(ReplaceError::Client(error)) if error.is_about_own_key())
+    );
+    client.s4u2self(&user("user2")).await.unwrap();
+    change_at(&kdc, NEXT);
+    client.s4u2self(&user("user3")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_pauses_no_longer_once_it_has_the_right_credential() {
     let kdc = shared();
     let port = kdc.port().await;
