@@ -6,16 +6,17 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
-use kdc_proxy::net::client::Client;
+use kdc_proxy::net::client::{Client, ReplaceError};
 use ldap_map::net::directory::Directory;
 use tokio::{
     sync::watch,
-    time::{interval, timeout},
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::{Config, KdcProxy, ServiceSecret},
+    config::{Config, KdcProxy, ServiceSecret, Stamp},
     directory::{ResolveError, Witness},
     error::{Code, Refusal, Step},
     frontend::{
@@ -146,6 +147,9 @@ impl App {
             tasks.spawn(tend_directory(Arc::clone(domain.directory()), drain.clone()));
         }
         tasks.spawn(tend_kerberos(Arc::clone(&config.kerberos), drain.clone()));
+        let follow = follow_secret(Arc::clone(&config.kerberos), config.service_secret.clone());
+        let until = drain.clone();
+        tasks.spawn(async move { until.run_until_cancelled(follow).await.unwrap_or_default() });
         let Config { kerberos, service_secret, drain_timeout, .. } = config;
         Ok(Self {
             line,
@@ -295,10 +299,33 @@ async fn tend_kerberos(kerberos: Arc<Client>, drain: CancellationToken) {
 }
 
 /// Takes over what is new in the files of the service's own secret.
-async fn renew_secret(kerberos: Arc<Client>, secret: ServiceSecret) {
-    secret.renew_directory().await;
-    if let Err(error) = kerberos.renew_credential().await {
+async fn renew_secret(kerberos: Arc<Client>, secret: ServiceSecret) -> Result<(), ReplaceError> {
+    secret.renew_directories().await;
+    let renewed = kerberos.renew_credential().await;
+    if let Err(error) = &renewed {
         tracing::error!(%error, "the service's own new secret was not taken over, the old one stays");
+    }
+    renewed.map(drop)
+}
+
+/// Looks whether the files of the service's own secret have changed, so that a new secret is known before the old one is
+/// refused.
+async fn follow_secret(kerberos: Arc<Client>, secret: ServiceSecret) {
+    let mut ticks = interval(LOOK_AT_SECRET);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known: Option<Stamp> = None;
+    loop {
+        ticks.tick().await;
+        let files = secret.clone();
+        let Ok(present) = spawn_blocking(move || files.stamp()).await else { continue };
+        if known.as_ref() == Some(&present) {
+            continue;
+        }
+        known = match renew_secret(Arc::clone(&kerberos), secret.clone()).await {
+            // Nobody could be asked: the same files are looked at again.
+            Err(ReplaceError::Client(error)) if error.is_unavailable() => None,
+            _ => Some(present),
+        };
     }
 }
 
@@ -318,6 +345,9 @@ fn generation(config: Arc<rustls::ServerConfig>) -> TlsGeneration {
 fn names(gateways: &Gateways) -> BTreeSet<String> {
     gateways.names().map(str::to_owned).collect()
 }
+
+/// How often the files of the service's own secret are looked at; the README names it too.
+const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
 
 /// How often expired sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(10);

@@ -15,9 +15,13 @@
 //! run goes on from what it finds. While a password is pending the service knows both, and uses the one that the domain
 //! controller accepts.
 
+mod bind_name;
 mod disk;
 mod domain;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keytab;
 mod machine;
 mod password;

@@ -1,6 +1,7 @@
 //! `kerbridge rotate-secret`.
 
 use std::{
+    fmt,
     io::{self, Write as _},
     ops::ControlFlow,
     path::PathBuf,
@@ -10,14 +11,14 @@ use std::{
 
 use clap::Args;
 use kdc_proxy::net::client::{Credential, KPASSWD_PORT};
+use serde_json::{Value, json};
 
 use super::Arguments;
 use crate::{
     config::{Config, FileFault, SecretError, ServiceSecret},
     exit, logging,
     rotation::{
-        self, DirectoryPassword, DiskError, Event, Kerberos, Lock, Observer, Plan, RotationError, Secret,
-        VersionSource,
+        self, DiskError, Event, Kerberos, Lock, Observer, Plan, RotationError, Secret, VersionSource,
     },
     service,
 };
@@ -27,6 +28,13 @@ use crate::{
 pub struct RotateArguments {
     #[command(flatten)]
     common: Arguments,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// How it is rotated.
+#[derive(Args, Debug)]
+struct Wanted {
     /// Characters of the new password.
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u8).range(12..=127))]
     length: u8,
@@ -36,12 +44,18 @@ pub struct RotateArguments {
     /// The same for the directory's password.
     #[arg(long, value_name = "FILE")]
     bind_password: Option<PathBuf>,
+    /// Where the domain controller's password service is reached by another port.
+    #[arg(long, value_name = "PORT", default_value_t = KPASSWD_PORT)]
+    kpasswd_port: u16,
+    /// Says every step as a line of JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Changes the password of the service's own account, and writes its keytab or password file anew.
 pub(super) fn rotate_secret(arguments: RotateArguments) -> ExitCode {
     let kept_private = service::keep_memory_private();
-    let RotateArguments { common, length, secret, bind_password } = arguments;
+    let RotateArguments { common, wanted } = arguments;
     let config = match super::read(&common.source()) {
         Ok(config) => config,
         Err(code) => return code,
@@ -50,10 +64,11 @@ pub(super) fn rotate_secret(arguments: RotateArguments) -> ExitCode {
         return exit::SOFTWARE.into();
     }
     kept_private.log();
-    match rotate(&config, usize::from(length), secret, bind_password) {
+    let teller = if wanted.json { Teller::Json } else { Teller::Words };
+    match rotate(&config, wanted, teller) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            drop(writeln!(io::stderr(), "not rotated to its end: {fault}"));
+            teller.failed(&fault);
             fault.exit_code().into()
         }
     }
@@ -93,7 +108,7 @@ impl RotateFault {
             Self::Rotation(error) => match error {
                 RotationError::NotAccepted(_)
                 | RotationError::DirectoryNameUnclear { .. }
-                | RotationError::DirectoryPasswordReadOnly => exit::CONFIG,
+                | RotationError::DirectoryPasswordReadOnly { .. } => exit::CONFIG,
                 RotationError::Refused(_) | RotationError::RefusedAndPending(_) => exit::NO_PERMISSION,
                 RotationError::NotAsked(_) | RotationError::Unavailable(_) => exit::UNAVAILABLE,
                 RotationError::Disk(_) => exit::IO,
@@ -107,30 +122,26 @@ impl RotateFault {
     }
 }
 
-fn rotate(
-    config: &Config,
-    length: usize,
-    secret: Option<PathBuf>,
-    bind_password: Option<PathBuf>,
-) -> Result<(), RotateFault> {
+fn rotate(config: &Config, wanted: Wanted, mut teller: Teller) -> Result<(), RotateFault> {
+    let Wanted { length, secret, bind_password, kpasswd_port, .. } = wanted;
     let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
     let secret = absolute(secret).map_err(RotateFault::Path)?;
     let bind_password = absolute(bind_password).map_err(RotateFault::Path)?;
     let files = config.service_secret.in_files(secret, bind_password);
     let path = files.kerberos_file().ok_or(RotateFault::ReadOnly)?;
     let lock = Lock::take(&path)?.ok_or(RotateFault::Locked)?;
-    let plan = plan(config, &files, path, length)?;
+    let plan = plan(config, &files, path, usize::from(length))?;
     let mut domain = Kerberos::new(
         Arc::clone(&config.kerberos),
         Arc::clone(config.domains.own().directory()),
         plan.sam_account_name.clone(),
         config.tickets.spn.to_string(),
-        KPASSWD_PORT,
+        kpasswd_port,
     );
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RotateFault::Runtime)?;
     let (now, mut rng) = (crate::clock::now(), crate::entropy::system());
-    let ended = runtime.block_on(rotation::rotate(&plan, &lock, &mut domain, &mut Teller, now, &mut rng));
+    let ended = runtime.block_on(rotation::rotate(&plan, &lock, &mut domain, &mut teller, now, &mut rng));
     ended.map(drop).map_err(RotateFault::from)
 }
 
@@ -144,28 +155,65 @@ fn plan(config: &Config, files: &ServiceSecret, path: PathBuf, length: usize) ->
         // Only a file is read here, and what is pending is beside it.
         _ => return Err(RotateFault::ReadOnly),
     };
-    let directory = files.read_directory()?.zip(config.bind_name.clone());
-    let directory =
-        directory.map(|(password, name)| DirectoryPassword { path: files.directory_file(), password, name });
+    let directories = files.read_directories()?;
     Ok(Plan {
         account: files.account().to_owned(),
         sam_account_name: own.account.to_string(),
         path,
         secret,
         pending: present.pending,
-        directory,
+        directories,
         length,
     })
 }
 
 /// Says every step on standard output as it happens.
-struct Teller;
+#[derive(Clone, Copy, Debug)]
+enum Teller {
+    /// For people.
+    Words,
+    /// For programs: a JSON object a line, of which `event` is a stable word.
+    Json,
+}
+
+impl Teller {
+    /// Where nobody hears it any more, stopping between a password and its file would be worse.
+    fn line(line: impl fmt::Display) {
+        drop(writeln!(io::stdout(), "{line}"));
+    }
+
+    fn failed(self, fault: &RotateFault) {
+        if matches!(self, Self::Json) {
+            let (exit_code, error) = (fault.exit_code(), fault.to_string());
+            Self::line(json!({"event": "failed", "exit_code": exit_code, "error": error}));
+        }
+        drop(writeln!(io::stderr(), "not rotated to its end: {fault}"));
+    }
+}
 
 impl Observer for Teller {
     fn reached(&mut self, event: &Event) -> ControlFlow<()> {
-        // Where nobody hears it any more, stopping between a password and its file would be worse.
-        drop(writeln!(io::stdout(), "{}", words(event)));
+        match self {
+            Self::Words => Self::line(words(event)),
+            Self::Json => Self::line(object(event)),
+        }
         ControlFlow::Continue(())
+    }
+}
+
+/// An event as a program reads it.
+fn object(event: &Event) -> Value {
+    let word = event.word();
+    match event {
+        Event::Accepted { kdc } => json!({"event": word, "kdc": kdc}),
+        Event::Unknown { cause } => json!({"event": word, "cause": cause.to_string()}),
+        Event::Verified { etypes, version } => {
+            json!({"event": word, "etypes": etypes, "version": version.map(|(version, _)| version)})
+        }
+        Event::Prepared { path } | Event::Written { path } => {
+            json!({"event": word, "path": path.display().to_string()})
+        }
+        _ => json!({"event": word}),
     }
 }
 
@@ -189,8 +237,40 @@ fn words(event: &Event) -> String {
         }
         Event::Written { path } => format!("{} is written", path.display()),
         Event::Finished => {
-            "finished; a service that reads these files takes it over by itself, or at once on SIGHUP; one that was given \
-             copies of them (LoadCredential=) must be restarted".to_owned()
+            "finished; a service that reads these files takes it over by itself within seconds; one that was given copies of \
+             them (LoadCredential=) must be restarted now".to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_read_every_step_by_a_stable_word() {
+        let path = || PathBuf::from("/var/lib/kerbridge/keytab");
+        let version = Some((5, VersionSource::Directory));
+        for (event, expected) in [
+            (Event::Resumed, json!({"event": "resumed"})),
+            (Event::Accepted { kdc: "dc1:88".to_owned() }, json!({"event": "accepted", "kdc": "dc1:88"})),
+            (
+                Event::Prepared { path: path() },
+                json!({"event": "prepared", "path": "/var/lib/kerbridge/keytab"}),
+            ),
+            (Event::InForceAlready, json!({"event": "in_force_already"})),
+            (Event::Changed, json!({"event": "changed"})),
+            (
+                Event::Verified { etypes: vec!["aes256".to_owned()], version },
+                json!({"event": "verified", "etypes": ["aes256"], "version": 5}),
+            ),
+            (
+                Event::Written { path: path() },
+                json!({"event": "written", "path": "/var/lib/kerbridge/keytab"}),
+            ),
+            (Event::Finished, json!({"event": "finished"})),
+        ] {
+            assert_eq!(object(&event), expected);
         }
     }
 }

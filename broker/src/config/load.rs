@@ -9,6 +9,7 @@ mod kerberos;
 mod listeners;
 mod policy;
 mod realms;
+mod secret;
 
 use std::{
     path::{Path, PathBuf},
@@ -65,6 +66,7 @@ impl Loader<'_> {
         // Every table is loaded before the first `?`, so that every problem is noted.
         let validator = self.identity(&raw.identity);
         let secret = self.service_secret(&raw);
+        warnings.extend(secret.as_ref().and_then(|(secret, _)| secret.warning()));
         let cards = self.cards(raw.frontend, validator.as_ref(), &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
         let domains = self.domains(
@@ -92,7 +94,6 @@ impl Loader<'_> {
             policy: Arc::new(policy?),
             kerberos: Arc::new(kerberos),
             service_secret: secret?.0,
-            bind_name: raw.directory.bind_name.as_ref().map(|name| name.value.clone()),
             tickets,
             handoff: desk(raw.handoff)?,
             log: Log { format: raw.log.format?.value, level: raw.log.level?.value },

@@ -61,8 +61,6 @@ pub struct Config {
     pub kerberos: Arc<Client>,
     /// The files of the service's own secret, which can change while it runs.
     pub service_secret: ServiceSecret,
-    /// The name that the directory is asked by with a password.
-    pub bind_name: Option<String>,
     /// What the fourth step knows about this service.
     pub tickets: tickets::Settings,
     /// How long codes and sessions live.

@@ -1,5 +1,6 @@
 //! The secret of the service's own account, as files that somebody replaces while the service runs: a keytab or a password,
-//! perhaps the password of the directory, and beside them the password that comes next while a rotation is under way.
+//! perhaps passwords that directories are asked with, and beside it the password that comes next while a rotation is under
+//! way.
 //!
 //! This file reads files: at start, on reload, when one of them has changed, and when a domain controller no longer accepts
 //! what was read before.
@@ -7,7 +8,7 @@
 use std::{
     fmt, fs, io,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -22,10 +23,11 @@ use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use super::{
+    Warning,
     problem::FileFault,
     secret::{MAX_KEYTAB, Places, SecretSource},
 };
-use crate::rotation::{PENDING_SUFFIX, Pending, PendingError, beside};
+use crate::rotation::{DirectoryPassword, PENDING_SUFFIX, Pending, PendingError, beside};
 
 /// The files, and what was read of them last.
 #[derive(Clone)]
@@ -36,7 +38,7 @@ struct Inner {
     /// Account and realm.
     account: String,
     kerberos: Kerberos,
-    directory: Option<SecretSource>,
+    directories: Vec<DirectorySource>,
     given: Mutex<Given>,
 }
 
@@ -47,11 +49,29 @@ pub(super) enum Kerberos {
     Password(SecretSource),
 }
 
-/// What was given out last.
+/// What a directory is asked with.
+#[derive(Clone, Debug)]
+pub(super) struct DirectorySource {
+    /// The name to bind with.
+    pub(super) name: String,
+    /// Its realm, where it is not our own.
+    pub(super) abroad: Option<String>,
+    /// The password's file.
+    pub(super) source: SecretSource,
+}
+
+/// The password of one directory, for the client of it.
+#[derive(Clone, Debug)]
+pub(super) struct DirectorySecret {
+    secret: ServiceSecret,
+    place: usize,
+}
+
+/// What was given out last: the credential, and the passwords of every directory.
 #[derive(Default)]
 struct Given {
     credential: Option<Digest>,
-    passwords: Vec<Zeroizing<String>>,
+    passwords: Vec<Vec<Zeroizing<String>>>,
 }
 
 /// The account's secret as it lies on disk.
@@ -92,22 +112,30 @@ impl ServiceSecret {
         places: Places,
         account: String,
         kerberos: Kerberos,
-        directory: Option<SecretSource>,
+        directories: Vec<DirectorySource>,
     ) -> Self {
-        Self(Arc::new(Inner { places, account, kerberos, directory, given: Mutex::default() }))
+        let passwords = vec![Vec::new(); directories.len()];
+        let given = Mutex::new(Given { credential: None, passwords });
+        Self(Arc::new(Inner { places, account, kerberos, directories, given }))
     }
 
-    /// The same secret in other files: those that credentials are loaded from, which this program can replace.
+    /// The same secret in other files: those that credentials are loaded from, which this program can replace. `directory`
+    /// stands for the password of our own domain's directory, also where other directories are asked with it.
     #[must_use]
     pub fn in_files(&self, kerberos: Option<PathBuf>, directory: Option<PathBuf>) -> Self {
-        let Inner { places, account, kerberos: present, directory: former, .. } = self.0.as_ref();
+        let Inner { places, account, kerberos: present, directories, .. } = self.0.as_ref();
         let kerberos = match (kerberos, present) {
             (Some(path), Kerberos::Keytab(_)) => Kerberos::Keytab(SecretSource::File(path)),
             (Some(path), Kerberos::Password(_)) => Kerberos::Password(SecretSource::File(path)),
             (None, present) => present.clone(),
         };
-        let directory = former.clone().map(|former| directory.map_or(former, SecretSource::File));
-        Self::new(places.clone(), account.clone(), kerberos, directory)
+        let mut directories = directories.clone();
+        let own = directories.iter().find(|known| known.abroad.is_none()).map(|own| own.source.clone());
+        if let (Some(own), Some(path)) = (own, directory) {
+            let same = directories.iter_mut().filter(|known| known.source == own);
+            same.for_each(|known| known.source = SecretSource::File(path.clone()));
+        }
+        Self::new(places.clone(), account.clone(), kerberos, directories)
     }
 
     /// Account and realm.
@@ -116,16 +144,17 @@ impl ServiceSecret {
         &self.0.account
     }
 
-    /// The file of the account's secret; none where it is a credential, of which the service has a copy only.
+    /// The file of the account's secret; none where it is a credential, of which the service may have a copy only.
     #[must_use]
     pub fn kerberos_file(&self) -> Option<PathBuf> {
         self.0.file(self.0.kerberos.source())
     }
 
-    /// The file of the directory's password; none where it is a credential, or where there is no such password.
-    #[must_use]
-    pub fn directory_file(&self) -> Option<PathBuf> {
-        self.0.file(self.0.directory.as_ref()?)
+    /// A warning where the secret is one of those copies that systemd makes at a start (`LoadCredential=`): they never change.
+    pub(super) fn warning(&self) -> Option<Warning> {
+        let key = if self.is_keytab() { "kerberos.keytab" } else { "kerberos.password" };
+        let path = self.0.places.path(self.0.kerberos.source()).ok()?;
+        is_copy(&path).then_some(Warning::SecretIsCopy { key })
     }
 
     /// Whether the secret is a keytab, and not a password.
@@ -142,17 +171,17 @@ impl ServiceSecret {
         Ok(self.0.read()?.0)
     }
 
-    /// Reads the directory's password, where it is asked with one. Blocks.
+    /// Reads the passwords that directories are asked with. Blocks.
     ///
     /// # Errors
     /// [`FileFault`]
-    pub fn read_directory(&self) -> Result<Option<Zeroizing<String>>, FileFault> {
-        self.0.directory.as_ref().map(|source| self.0.places.password(source)).transpose()
-    }
-
-    /// Whether `source` is where the directory's password is kept.
-    pub(super) fn is_directory_password(&self, source: &SecretSource) -> bool {
-        self.0.directory.as_ref() == Some(source)
+    pub fn read_directories(&self) -> Result<Vec<DirectoryPassword>, FileFault> {
+        let read = |DirectorySource { name, abroad, source }: &DirectorySource| {
+            let password = self.0.places.password(source)?;
+            let (name, abroad) = (name.clone(), abroad.clone());
+            Ok(DirectoryPassword { path: self.0.file(source), password, name, abroad })
+        };
+        self.0.directories.iter().map(read).collect()
     }
 
     /// Reads the account's secret for a client that begins with it, and asks for newer ones.
@@ -162,46 +191,44 @@ impl ServiceSecret {
         Ok(present.into_credential())
     }
 
-    /// Reads the directory's passwords for a directory that begins with them, and asks for newer ones.
-    pub(super) fn first_of_directory(&self) -> Result<(), SecretError> {
-        let passwords = self.0.passwords()?;
-        self.0.given().passwords = passwords;
-        Ok(())
+    /// The passwords of the directory whose password is kept here, read for its client that begins with them.
+    pub(super) fn directory(&self, source: &SecretSource) -> Result<DirectorySecret, SecretError> {
+        let is_it = |known: &DirectorySource| known.source == *source;
+        let place = self.0.directories.iter().position(is_it).unwrap_or_default();
+        self.0.renew(place)?;
+        Ok(DirectorySecret { secret: self.clone(), place })
     }
 
     /// What the files look like now. Blocks, but reads nothing.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        let Inner { places, kerberos, directory, .. } = self.0.as_ref();
+        let Inner { places, kerberos, directories, .. } = self.0.as_ref();
         let path = |source: &SecretSource| places.path(source).ok();
         let secret = path(kerberos.source());
         let pending = secret.as_deref().map(|path| beside(path, PENDING_SUFFIX));
-        let paths = [secret, pending, directory.as_ref().and_then(path)];
-        Stamp(paths.iter().map(|path| facts(path.as_ref()?)).collect())
+        let passwords = directories.iter().map(|directory| path(&directory.source));
+        let paths = [secret, pending].into_iter().chain(passwords);
+        Stamp(paths.map(|path| facts(&path?)).collect())
     }
 
-    /// Reads the directory's passwords anew; tells whether they are others than before. Says in the log why not.
-    pub async fn renew_directory(&self) -> bool {
+    /// Reads the passwords of all directories anew; tells whether some are others than before. Says in the log why not.
+    pub async fn renew_directories(&self) -> bool {
+        let mut are_new = false;
+        for place in 0..self.0.directories.len() {
+            are_new |= self.renew_directory(place).await;
+        }
+        are_new
+    }
+
+    async fn renew_directory(&self, place: usize) -> bool {
         let inner = Arc::clone(&self.0);
-        if inner.directory.is_none() {
-            return false;
-        }
-        match spawn_blocking(move || inner.passwords()).await {
-            Ok(Ok(passwords)) => {
-                let mut given = self.0.given();
-                let are_new = given.passwords != passwords;
-                given.passwords = passwords;
-                are_new
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the directory's password cannot be read; the one before stays");
+        let read = spawn_blocking(move || inner.renew(place)).await;
+        read.map_err(|error| error.to_string())
+            .and_then(|read| read.map_err(|error| error.to_string()))
+            .unwrap_or_else(|error| {
+                tracing::error!(error, "a directory's password cannot be read; the one before stays");
                 false
-            }
-            Err(error) => {
-                tracing::error!(%error, "the directory's password cannot be read; the one before stays");
-                false
-            }
-        }
+            })
     }
 }
 
@@ -244,18 +271,26 @@ impl Inner {
         parsed.map(Some).map_err(named)
     }
 
-    /// The directory's password, and the one that comes next where it is the same account's.
-    fn passwords(&self) -> Result<Vec<Zeroizing<String>>, SecretError> {
-        let Some(source) = &self.directory else { return Ok(Vec::new()) };
-        let next = self.pending()?.filter(|pending| pending.serves_directory);
-        let present = self.places.password(source)?;
-        Ok(std::iter::once(present).chain(next.map(|next| next.password)).collect())
+    /// Reads the password of a directory, and the one that comes next where that is for it too; tells whether they are
+    /// others than before.
+    fn renew(&self, place: usize) -> Result<bool, SecretError> {
+        let Some(DirectorySource { source, .. }) = self.directories.get(place) else { return Ok(false) };
+        let pending = self.pending()?;
+        let file = self.file(source).and_then(|file| fs::canonicalize(file).ok());
+        let next = pending.filter(|pending| file.is_some_and(|file| pending.directories.contains(&file)));
+        let mut passwords = vec![self.places.password(source)?];
+        passwords.extend(next.map(|next| next.password));
+        let mut given = self.given();
+        let Some(known) = given.passwords.get_mut(place) else { return Ok(false) };
+        let are_new = *known != passwords;
+        *known = passwords;
+        Ok(are_new)
     }
 
     fn file(&self, source: &SecretSource) -> Option<PathBuf> {
         match source {
             SecretSource::Credential(_) => None,
-            SecretSource::File(_) => self.places.path(source).ok(),
+            SecretSource::File(_) => self.places.path(source).ok().filter(|path| !is_copy(path)),
         }
     }
 
@@ -287,14 +322,14 @@ impl CredentialSource for ServiceSecret {
     fn latest(&self) -> Pin<Box<dyn Future<Output = Option<Credential>> + Send + '_>> {
         Box::pin(async {
             let inner = Arc::clone(&self.0);
-            let (present, digest) = match spawn_blocking(move || inner.read()).await {
-                Ok(Ok(read)) => read,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "the service's own secret cannot be read; the one before stays");
-                    return None;
-                }
+            let read = spawn_blocking(move || inner.read()).await;
+            let read = read
+                .map_err(|error| error.to_string())
+                .and_then(|read| read.map_err(|error| error.to_string()));
+            let (present, digest) = match read {
+                Ok(read) => read,
                 Err(error) => {
-                    tracing::error!(%error, "the service's own secret cannot be read; the one before stays");
+                    tracing::error!(error, "the service's own secret cannot be read; the one before stays");
                     return None;
                 }
             };
@@ -305,13 +340,13 @@ impl CredentialSource for ServiceSecret {
     }
 }
 
-impl Passwords for ServiceSecret {
+impl Passwords for DirectorySecret {
     fn known(&self) -> Vec<Zeroizing<String>> {
-        self.0.given().passwords.clone()
+        self.secret.0.given().passwords.get(self.place).cloned().unwrap_or_default()
     }
 
     fn renew(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(self.renew_directory())
+        Box::pin(self.secret.renew_directory(self.place))
     }
 }
 
@@ -321,8 +356,13 @@ impl fmt::Debug for ServiceSecret {
     }
 }
 
+/// Whether a file is a credential of a unit of systemd. A container platform mounts its secrets elsewhere, and replaces them.
+fn is_copy(path: &Path) -> bool {
+    path.starts_with("/run/credentials")
+}
+
 /// Device, inode, length and time of the last change.
-fn facts(path: &std::path::Path) -> Option<[u64; 5]> {
+fn facts(path: &Path) -> Option<[u64; 5]> {
     let facts = fs::metadata(path).ok()?;
     let time = [facts.mtime().cast_unsigned(), facts.mtime_nsec().cast_unsigned()];
     Some([facts.dev(), facts.ino(), facts.len(), time[0], time[1]])

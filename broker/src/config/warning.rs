@@ -27,6 +27,11 @@ pub enum Warning {
         /// What `kerberos.renew_before` must at least be.
         needed: Duration,
     },
+    /// The secret of the service's account is a copy that systemd made at the start.
+    SecretIsCopy {
+        /// The key that names it.
+        key: &'static str,
+    },
     /// The status page answers the whole network.
     StatusNotLoopback,
     /// A rule names a group by a SID that no PAC contains, so that the directory's word alone lets its members in.
@@ -76,6 +81,11 @@ impl fmt::Display for Warning {
                 f,
                 "tickets of persons may end early, with the service's own: set at least {} minutes, or nothing (kerberos.renew_before)",
                 needed.as_secs().div_ceil(60)
+            ),
+            Self::SecretIsCopy { key } => write!(
+                f,
+                "the account's secret is a copy that systemd made at the start: once the password is changed, every login is refused \
+                 until a restart, and kerbridge rotate-secret cannot change it; name a file of the service's own ({key})"
             ),
             Self::StatusNotLoopback => {
                 f.write_str("the status page answers the whole network (health.loopback_only)")

@@ -20,21 +20,24 @@ pub enum RotationError {
     /// The domain does not accept the present secret, nor the pending one where there is one.
     #[error("the domain does not accept the present secret: {0}")]
     NotAccepted(#[source] Box<ReplaceError>),
-    /// The directory is asked with the same password under a name that may be another account's.
+    /// A directory is asked with the same password under a name that may be another account's.
     #[error(
-        "directory.bind_name {name:?} has the same password as the account, and by its name it cannot be told whether it \
-         is the same account; name it ACCOUNT@DOMAIN, or give it another password"
+        "the directory's bind_name {name:?} has the same password or file as the account, and by its name it cannot be told \
+         whether it is the same account; name it ACCOUNT@DOMAIN, or give it another password in another file"
     )]
     DirectoryNameUnclear {
         /// The name.
         name: String,
     },
-    /// The directory is asked with the same password, whose file cannot be written.
+    /// A directory is asked with the same password, whose file cannot be written.
     #[error(
-        "directory.bind_password is the password of the same account, and is a credential that this program cannot \
-         replace; name the file it is loaded from with --bind-password"
+        "the password of the directory's bind_name {name:?} is that of the same account, and is a credential that this \
+         program cannot replace; name a file as bind_password, or the one it is loaded from with --bind-password"
     )]
-    DirectoryPasswordReadOnly,
+    DirectoryPasswordReadOnly {
+        /// The name.
+        name: String,
+    },
     /// The domain refused the new password. The present one is in force; nothing is pending.
     #[error("the domain refused the new password: {0}")]
     Refused(Box<KpasswdRefusal>),

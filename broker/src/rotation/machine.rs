@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Domain, Held, Lock, NewKeys, Pending, RotationError, VersionSource,
+    bind_name::{self, Whose},
     disk::{self, PENDING_SUFFIX, beside},
     keytab, password,
 };
@@ -37,7 +38,7 @@ pub enum Secret {
     Password(Zeroizing<String>),
 }
 
-/// The password that the directory is asked with.
+/// A password that a directory is asked with.
 #[derive(Clone, Debug)]
 pub struct DirectoryPassword {
     /// Its file; none where it cannot be written.
@@ -46,6 +47,8 @@ pub struct DirectoryPassword {
     pub password: Zeroizing<String>,
     /// The name it belongs to.
     pub name: String,
+    /// The realm of the directory, where it is not our own.
+    pub abroad: Option<String>,
 }
 
 /// What is to be rotated, as it lies on disk.
@@ -61,8 +64,8 @@ pub struct Plan {
     pub secret: Secret,
     /// What an earlier run left.
     pub pending: Option<Pending>,
-    /// The password of the directory, where it is asked with one.
-    pub directory: Option<DirectoryPassword>,
+    /// The passwords that directories are asked with, of whichever account.
+    pub directories: Vec<DirectoryPassword>,
     /// Characters of the new password.
     pub length: usize,
 }
@@ -171,15 +174,15 @@ impl<D: Domain, O: Observer> Run<'_, D, O> {
     async fn prepare<R: RngCore + CryptoRng>(&mut self, rng: &mut R) -> Result<Pending, RotationError> {
         let kdc = self.domain.connect(self.plan.secret.credential()).await.map_err(not_accepted)?;
         self.say(&Event::Accepted { kdc })?;
-        let serves_directory = self.serves_directory().await?;
+        let directories = self.directories_of_account().await?;
         disk::try_out(&self.path)?;
-        if let Some(path) = self.directory_file(serves_directory)? {
+        for path in self.other_files(&directories)? {
             disk::try_out(&path)?;
         }
         let pending = Pending {
             account: self.plan.account.clone(),
             password: password::random(self.plan.length, &self.plan.sam_account_name, rng),
-            serves_directory,
+            directories,
             attempted: self.now,
         };
         self.keep(&pending)?;
@@ -197,7 +200,9 @@ impl<D: Domain, O: Observer> Run<'_, D, O> {
         let kdc = self.domain.connect(either).await.map_err(not_accepted)?;
         self.say(&Event::Accepted { kdc })?;
         // Found out now, it is not found out after the change.
-        self.directory_file(pending.serves_directory)?;
+        for path in self.other_files(&pending.directories)? {
+            disk::try_out(&path)?;
+        }
         match self.accepts(&pending.password).await? {
             Held::Accepted => {
                 self.say(&Event::InForceAlready)?;
@@ -207,30 +212,51 @@ impl<D: Domain, O: Observer> Run<'_, D, O> {
         }
     }
 
-    /// Whether the directory is asked with the password of the same account, which then changes there too.
-    async fn serves_directory(&self) -> Result<bool, RotationError> {
-        let Some(directory) = &self.plan.directory else { return Ok(false) };
-        let is_same_password = match &self.plan.secret {
-            Secret::Password(password) => *password == directory.password,
-            Secret::Keytab { .. } => self.accepts(&directory.password).await? == Held::Accepted,
-        };
-        if !is_same_password {
-            return Ok(false);
+    /// The files of passwords that directories are asked with and that are the account's own: they change with it.
+    async fn directories_of_account(&self) -> Result<Vec<PathBuf>, RotationError> {
+        let realm = self.plan.account.rsplit_once('@').map_or("", |(_, realm)| realm);
+        let mut tried: Vec<(&Zeroizing<String>, bool)> = Vec::new();
+        let (mut files, mut foreign) = (Vec::new(), Vec::new());
+        for DirectoryPassword { path, password, name, abroad } in &self.plan.directories {
+            let path = path.as_deref().map(disk::resolved).transpose()?;
+            let whose = bind_name::whose(name, &self.plan.sam_account_name, realm, abroad.as_deref());
+            if whose == Whose::Foreign {
+                foreign.push((path, name));
+                continue;
+            }
+            let known = tried.iter().find(|(known, _)| *known == password).map(|(_, is_own)| *is_own);
+            let is_own_password = match (known, &self.plan.secret) {
+                (Some(known), _) => known,
+                (None, Secret::Password(own)) => own == password,
+                (None, Secret::Keytab { .. }) => self.accepts(password).await? == Held::Accepted,
+            };
+            tried.push((password, is_own_password));
+            if !is_own_password {
+                continue;
+            }
+            if whose == Whose::Unclear {
+                return Err(RotationError::DirectoryNameUnclear { name: name.clone() });
+            }
+            let path = path.filter(|path| Pending::can_name(path));
+            files.push(path.ok_or_else(|| RotationError::DirectoryPasswordReadOnly { name: name.clone() })?);
         }
-        if names_account(&directory.name, &self.plan.sam_account_name) {
-            return Ok(true);
+        // One file cannot have the passwords of two accounts.
+        match foreign.into_iter().find(|(path, _)| path.as_ref().is_some_and(|path| files.contains(path))) {
+            Some((_, name)) => Err(RotationError::DirectoryNameUnclear { name: name.clone() }),
+            None => Ok(files),
         }
-        Err(RotationError::DirectoryNameUnclear { name: directory.name.clone() })
     }
 
-    /// The file of the directory's password, where it must be written and is another one than the secret's.
-    fn directory_file(&self, serves_directory: bool) -> Result<Option<PathBuf>, RotationError> {
-        let Some(directory) = self.plan.directory.as_ref().filter(|_| serves_directory) else {
-            return Ok(None);
-        };
-        let path = directory.path.as_deref().ok_or(RotationError::DirectoryPasswordReadOnly)?;
-        let path = disk::resolved(path)?;
-        Ok((path != self.path).then_some(path))
+    /// The files themselves, where names are links, each once and without the secret's own.
+    fn other_files(&self, directories: &[PathBuf]) -> Result<Vec<PathBuf>, RotationError> {
+        let mut files = Vec::new();
+        for path in directories {
+            let path = disk::resolved(path)?;
+            if path != self.path && !files.contains(&path) {
+                files.push(path);
+            }
+        }
+        Ok(files)
     }
 
     fn keep(&self, pending: &Pending) -> Result<(), RotationError> {
@@ -310,7 +336,7 @@ impl<D: Domain, O: Observer> Run<'_, D, O> {
         }
         let mut written = vec![self.plan.path.clone()];
         self.say(&Event::Written { path: self.plan.path.clone() })?;
-        if let Some(path) = self.directory_file(pending.serves_directory)? {
+        for path in self.other_files(&pending.directories)? {
             disk::write(&path, &line(&pending.password), Some(&disk::facts(&path)?))?;
             self.say(&Event::Written { path: path.clone() })?;
             written.push(path);
@@ -335,19 +361,6 @@ fn not_accepted(error: ReplaceError) -> RotationError {
         ReplaceError::Client(client) if client.is_unavailable() => RotationError::unavailable(error),
         _ => RotationError::NotAccepted(Box::new(error)),
     }
-}
-
-/// Whether a name to bind with is, by its own words, that of an account: `ACCOUNT@domain`, `DOMAIN\ACCOUNT`, or
-/// `CN=ACCOUNT,...`; a computer's with or without its `$`.
-fn names_account(name: &str, account: &str) -> bool {
-    let bare = match (name.split_once('\\'), name.split_once('@'), name.split_once(',')) {
-        (Some((_, account)), _, _) => account,
-        (None, Some((account, _)), _) => account,
-        (None, None, Some((first, _))) => first.split_once('=').map_or(first, |(_, value)| value),
-        (None, None, None) => name,
-    };
-    let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
-    same(bare, account) || same(bare, account.trim_end_matches('$'))
 }
 
 /// A password's file: one line.

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::{Path, PathBuf},
     str::Lines,
     time::{Duration, SystemTime},
 };
@@ -18,8 +19,8 @@ pub struct Pending {
     pub account: String,
     /// The password itself.
     pub password: Zeroizing<String>,
-    /// Whether the directory is asked with the password of the same account.
-    pub serves_directory: bool,
+    /// Files of the same password, with which directories are asked.
+    pub directories: Vec<PathBuf>,
     /// When a domain controller was last about to be asked to put it in force.
     pub attempted: SystemTime,
 }
@@ -50,39 +51,42 @@ impl Pending {
             return Err(PendingError::Form);
         }
         let whose = value(&mut lines, "account ")?;
-        let serves_directory = match value(&mut lines, "directory ")? {
-            "yes" => true,
-            "no" => false,
-            _ => return Err(PendingError::Form),
-        };
         let seconds: u64 = value(&mut lines, "attempted ")?.parse().map_err(|_| PendingError::Form)?;
         let attempted = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
         let attempted = attempted.ok_or(PendingError::Form)?;
         let password = value(&mut lines, "password ")?;
-        let is_clean = !password.is_empty() && password.bytes().all(|octet| octet.is_ascii_graphic());
-        if !is_clean || lines.next().is_some() {
+        if password.is_empty() || !password.bytes().all(|octet| octet.is_ascii_graphic()) {
             return Err(PendingError::Form);
         }
+        let path = |line: &str| {
+            line.strip_prefix("directory ").map(PathBuf::from).filter(|path| Self::can_name(path))
+        };
+        let directories = lines.map(path).collect::<Option<_>>().ok_or(PendingError::Form)?;
         if !whose.eq_ignore_ascii_case(account) {
             return Err(PendingError::OtherAccount);
         }
         let password = Zeroizing::new(password.to_owned());
-        Ok(Self { account: whose.to_owned(), password, serves_directory, attempted })
+        Ok(Self { account: whose.to_owned(), password, directories, attempted })
     }
 
     /// The file's text.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         let attempted = self.attempted.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let directory = if self.serves_directory { "yes" } else { "no" };
+        let attempted = attempted.to_string();
+        let directories: String =
+            self.directories.iter().map(|path| format!("directory {}\n", path.display())).collect();
         // Room for all of it at once: a text that grew would leave copies behind that nobody wipes.
-        let mut text = Zeroizing::new(String::with_capacity(256 + self.account.len() + self.password.len()));
-        text.push_str(HEADER);
-        for (key, value) in [("account", self.account.as_str()), ("directory", directory)] {
-            text.extend(["\n", key, " ", value]);
-        }
-        text.extend(["\nattempted ", &attempted.to_string(), "\npassword ", &self.password, "\n"]);
+        let room = 128 + self.account.len() + self.password.len() + directories.len();
+        let mut text = Zeroizing::new(String::with_capacity(room));
+        text.extend([HEADER, "\naccount ", &self.account, "\nattempted ", &attempted]);
+        text.extend(["\npassword ", &self.password, "\n", &directories]);
         text
+    }
+
+    /// Whether a path can be written into the file: one that could not be read back is of no use there.
+    pub(super) fn can_name(path: &Path) -> bool {
+        path.to_str().is_some_and(|text| !text.is_empty() && !text.chars().any(char::is_control))
     }
 }
 
@@ -104,15 +108,15 @@ mod tests {
         Pending {
             account: "svc-broker@CORP.EXAMPLE".to_owned(),
             password: Zeroizing::new("n3xt-Passw0rd".to_owned()),
-            serves_directory: true,
+            directories: vec!["/var/lib/kerbridge/ldap password".into(), "./beta".into()],
             attempted: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for serves_directory in [true, false] {
-            let pending = Pending { serves_directory, ..pending() };
+        for directories in [pending().directories, Vec::new()] {
+            let pending = Pending { directories, ..pending() };
             let read = Pending::parse(&pending.to_text(), "SVC-Broker@CORP.EXAMPLE").unwrap();
             assert_eq!(read, pending);
         }
@@ -122,25 +126,27 @@ mod tests {
     fn a_damaged_file_is_refused() {
         let text = pending().to_text();
         assert_eq!(Pending::parse("", "x"), Err(PendingError::Form));
-        for length in 0..text.len() - 1 {
-            let part = text.get(..length).expect("it is ascii");
-            if let Ok(read) = Pending::parse(part, "svc-broker@CORP.EXAMPLE") {
-                // The end of a password cannot be told; such a file is never left, it is written whole and then renamed.
-                assert!(pending().password.starts_with(read.password.as_str()));
-            }
-        }
         for (from, to) in [
             ("secret 1", "secret 2"),
-            ("directory yes", "directory maybe"),
+            ("directory ./beta", "directories ./beta"),
+            ("directory ./beta", "directory "),
+            ("directory ./beta", "directory ./be\rta"),
             ("attempted 18", "attempted x"),
             ("attempted 1800000000", "attempted 99999999999999999999"),
             ("password n", "password \u{7}"),
             ("Passw0rd\n", "Passw0rd\nmore\n"),
+            ("password n3xt-Passw0rd\n", ""),
         ] {
             let damaged = text.replace(from, to);
             assert_ne!(damaged, text.as_str(), "{from}");
             assert_eq!(Pending::parse(&damaged, "svc-broker@CORP.EXAMPLE"), Err(PendingError::Form), "{to}");
         }
+    }
+
+    #[test]
+    fn a_path_that_would_not_be_read_back_cannot_be_named() {
+        assert!(Pending::can_name(Path::new("/a b/c")));
+        assert!(!Pending::can_name(Path::new("/a\nb")) && !Pending::can_name(Path::new("")));
     }
 
     #[test]

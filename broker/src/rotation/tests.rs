@@ -241,10 +241,11 @@ impl Disk {
             },
             Form::Password => Secret::Password(Self::text(self.secret())),
         };
-        let directory = self.directory.then(|| DirectoryPassword {
+        let directories = self.directory.then(|| DirectoryPassword {
             path: Some(self.bind()),
             password: Self::text(self.bind()),
             name: "Svc-Broker@corp.example".to_owned(),
+            abroad: None,
         });
         Plan {
             account: ACCOUNT.to_owned(),
@@ -252,7 +253,7 @@ impl Disk {
             path: self.secret(),
             secret,
             pending: self.pending(),
-            directory,
+            directories: directories.into_iter().collect(),
             length: 40,
         }
     }
@@ -266,9 +267,12 @@ impl Disk {
             Secret::Keytab { keytab, .. } => model.holds(&Credential::Keytab(keytab.clone())),
             Secret::Password(password) => model.holds(&Credential::Password(password.clone())),
         };
-        let binds = plan.directory.is_none_or(|directory| {
-            model.holds(&Credential::Password(directory.password))
-                || (is_pending && pending.is_some_and(|pending| pending.serves_directory))
+        let binds = plan.directories.iter().all(|directory| {
+            model.holds(&Credential::Password(directory.password.clone()))
+                || (is_pending
+                    && pending.is_some_and(|pending| {
+                        pending.directories.contains(&self.bind().canonicalize().unwrap())
+                    }))
         });
         (in_place || is_pending) && binds
     }
@@ -284,7 +288,7 @@ impl Disk {
             }
             Secret::Password(password) => *present == password.as_str(),
         };
-        let binds = plan.directory.is_none_or(|directory| *present == directory.password.as_str());
+        let binds = plan.directories.iter().all(|directory| *present == directory.password.as_str());
         in_place && binds && plan.pending.is_none()
     }
 
@@ -490,6 +494,7 @@ async fn the_directory_s_password_of_another_account_is_left_alone() {
     fs::write(disk.bind(), "another-Passw0rd").unwrap();
     disk.run(&model, None, 0).await.0.unwrap();
     assert_eq!(fs::read_to_string(disk.bind()).unwrap(), "another-Passw0rd");
+    assert_eq!(model.wrong.get(), 1, "it is presented once to find out");
 }
 
 #[tokio::test]
@@ -497,7 +502,7 @@ async fn what_cannot_be_decided_or_written_is_refused_before_anything_changes() 
     let (disk, model) = (Disk::new(Form::Keytab, true), Model::new());
     let refused = async |change: fn(&mut DirectoryPassword)| {
         let mut plan = disk.plan();
-        plan.directory.as_mut().map(change).unwrap();
+        plan.directories.iter_mut().for_each(change);
         let lock = Lock::take(&plan.path).unwrap().unwrap();
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let mut observer = StopAfter(None, Vec::new());
@@ -507,7 +512,7 @@ async fn what_cannot_be_decided_or_written_is_refused_before_anything_changes() 
     let error = refused(|directory| directory.name = "svc-reader@corp.example".to_owned()).await;
     assert!(matches!(error, RotationError::DirectoryNameUnclear { .. }), "{error}");
     let error = refused(|directory| directory.path = None).await;
-    assert!(matches!(error, RotationError::DirectoryPasswordReadOnly), "{error}");
+    assert!(matches!(error, RotationError::DirectoryPasswordReadOnly { .. }), "{error}");
     let error = refused(|directory| directory.path = Some("/nonexistent/password".into())).await;
     assert!(matches!(error, RotationError::Disk(_)), "{error}");
     assert!(disk.pending().is_none());
@@ -515,14 +520,56 @@ async fn what_cannot_be_decided_or_written_is_refused_before_anything_changes() 
 }
 
 #[tokio::test]
-async fn one_file_that_serves_both_is_written_once() {
+async fn of_the_directories_of_other_realms_those_of_the_same_account_follow_and_others_do_not() {
+    let (disk, model) = (Disk::new(Form::Keytab, true), Model::new());
+    let mut plan = disk.plan();
+    let beside = |name: &str| disk.folder.path().join(name);
+    let mut realm = |file: &str, name: &str| {
+        fs::write(beside(file), FIRST).unwrap();
+        plan.directories.push(DirectoryPassword {
+            path: Some(beside(file)),
+            password: Zeroizing::new(FIRST.to_owned()),
+            name: name.to_owned(),
+            abroad: Some("BETA.EXAMPLE".to_owned()),
+        });
+    };
+    realm("same", "svc-broker@corp.example");
+    // Another account, whose password happens to be the same.
+    realm("other", "svc-broker@beta.example");
+    let run = async |plan: &Plan| {
+        let lock = Lock::take(&plan.path).unwrap().unwrap();
+        let (mut observer, mut rng) = (StopAfter(None, Vec::new()), ChaCha20Rng::from_seed([1; 32]));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        rotate(plan, &lock, &mut &model, &mut observer, now, &mut rng).await
+    };
+    let done = run(&plan).await.unwrap();
+    assert_eq!(done.written, [disk.secret(), disk.bind(), beside("same")]);
+    assert_eq!(*Disk::text(beside("same")), *model.password.borrow());
+    assert_eq!(Disk::text(beside("other")).as_str(), FIRST);
+    assert_eq!(model.wrong.get(), 0, "the other account's password is not presented as ours");
+
+    // Both accounts in one file: it can only have the password of one.
+    let mut plan = disk.plan();
+    let [own, mut other] = [plan.directories[0].clone(), plan.directories[0].clone()];
+    (other.name, other.abroad) = ("svc-broker@beta.example".to_owned(), Some("BETA.EXAMPLE".to_owned()));
+    plan.directories = vec![own, other];
+    let error = run(&plan).await.unwrap_err();
+    assert!(matches!(error, RotationError::DirectoryNameUnclear { .. }), "{error}");
+    assert!(disk.is_done(&model));
+}
+
+#[tokio::test]
+async fn one_file_that_serves_all_is_written_once() {
     let (disk, model) = (Disk::new(Form::Password, false), Model::new());
     let mut plan = disk.plan();
-    plan.directory = Some(DirectoryPassword {
+    let directory = |name: &str| DirectoryPassword {
         path: Some(disk.secret()),
         password: Disk::text(disk.secret()),
-        name: "CORP\\svc-broker".to_owned(),
-    });
+        name: name.to_owned(),
+        abroad: None,
+    };
+    plan.directories =
+        ["CORP\\svc-broker", "CN=svc-broker,CN=Users,DC=corp,DC=example"].map(directory).into();
     let lock = Lock::take(&plan.path).unwrap().unwrap();
     let (mut observer, mut rng) = (StopAfter(None, Vec::new()), ChaCha20Rng::from_seed([1; 32]));
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);

@@ -17,8 +17,8 @@ use crate::config::{
 };
 
 impl Loader<'_> {
-    /// Makes the client of the directory, whose domain must have `domain_sid` where that is given. Where `secret` has the
-    /// password to bind with, it tells the newest. It has connected to no server yet.
+    /// Makes the client of the directory, whose domain must have `domain_sid` where that is given. It has connected to no
+    /// server yet.
     pub(super) fn directory(
         &self,
         raw: &raw::Directory,
@@ -56,13 +56,9 @@ impl Loader<'_> {
 
     fn bind(&self, raw: &raw::Directory, secret: Option<&ServiceSecret>) -> Option<Bind> {
         if raw.bind_name.is_some() || raw.bind_password.is_some() {
-            let source = raw.bind_password.as_ref()?;
-            if let Some(secret) = secret.filter(|secret| secret.is_directory_password(&source.value)) {
-                let name = raw.bind_name.as_ref()?.value.clone();
-                return Some(Bind::Changing { name, passwords: Arc::new(secret.clone()) });
-            }
-            let password = self.file(Some(source), |places, source| places.password(source));
-            return Some(Bind::Simple { name: raw.bind_name.as_ref()?.value.clone(), password: password? });
+            let passwords = self.directory_secret(raw, secret);
+            let name = raw.bind_name.as_ref()?.value.clone();
+            return Some(Bind::Changing { name, passwords: Arc::new(passwords?) });
         }
         let chain = self.certificates(raw.bind_certificate.as_ref());
         let key = self.file(raw.bind_key.as_ref(), |places, source| places.private_key(source));

@@ -11,15 +11,9 @@ use kdc_proxy::{
     principal::{PrincipalName, Realm},
 };
 
-use super::{Loader, realms::Realms};
+use super::{Loader, realms::Realms, secret::place_of_secret};
 use crate::{
-    config::{
-        SecretError, ServiceSecret, Warning,
-        document::Located,
-        problem::{Fault, Place},
-        raw,
-        service_secret::Kerberos,
-    },
+    config::{ServiceSecret, Warning, document::Located, problem::Fault, raw},
     tickets,
 };
 
@@ -105,32 +99,6 @@ impl Loader<'_> {
         kdcs.into_iter().collect()
     }
 
-    /// The files of the service's own secret, read for the first time.
-    pub(super) fn service_secret(&self, raw: &raw::Raw) -> Option<(ServiceSecret, Credential)> {
-        let raw::Raw { kerberos: own, directory, .. } = raw;
-        let account = format!("{}@{}", own.service.as_ref()?.value, own.realm.as_ref()?.value);
-        let kerberos = match (&own.keytab, &own.password) {
-            (Some(keytab), _) => Kerberos::Keytab(keytab.value.clone()),
-            (None, Some(password)) => Kerberos::Password(password.value.clone()),
-            (None, None) => return None,
-        };
-        let bind = directory.bind_password.as_ref();
-        let secret =
-            ServiceSecret::new(self.places.clone(), account, kerberos, bind.map(|bind| bind.value.clone()));
-        let read = |error: SecretError| match error {
-            SecretError::File(fault) => Fault::from(fault),
-            SecretError::Keytab(error) => Fault::mended(error, EXPORT),
-            error @ SecretError::Pending { .. } => Fault::mended(error, PENDING),
-        };
-        let credential = self.problems.keep(place_of_secret(own), secret.first().map_err(read));
-        if let Some(bind) = bind {
-            // What is wrong with the file itself is noted where the directory is made.
-            secret.read_directory().ok()?;
-            self.problems.keep(&bind.place, secret.first_of_directory().map_err(read))?;
-        }
-        Some((secret, credential?))
-    }
-
     /// Active Directory writes its realms in capitals, and replies are compared with what stands here.
     pub(super) fn realm(&self, text: Option<Located<String>>) -> Option<Realm> {
         let text = text?;
@@ -175,15 +143,6 @@ fn room_for_tickets(raw: &raw::Kerberos, handoff: &raw::Handoff, rules: &[raw::R
     Some(Settings::renew_before_for(longest, raw.s4u_cache.as_ref()?.value))
 }
 
-fn place_of_secret(raw: &raw::Kerberos) -> &Place {
-    let secret = raw.keytab.as_ref().or(raw.password.as_ref());
-    secret.map_or(&raw.place, |source| &source.place)
-}
-
-/// What to do about a pending secret that cannot be used.
-const PENDING: &str = "it belongs to a rotation of another account or another version of this program: finish that one with \
-    kerbridge rotate-secret there, or remove the file if the secret beside it is in force";
-
 /// How a keytab is made.
-const EXPORT: &str = "export a keytab with the AES keys of the service's account: ktpass /crypto AES256-SHA1 ... or \
+pub(super) const EXPORT: &str = "export a keytab with the AES keys of the service's account: ktpass /crypto AES256-SHA1 ... or \
     samba-tool domain exportkeytab --principal=ACCOUNT; the scripts in deploy/ad do it";

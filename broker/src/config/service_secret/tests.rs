@@ -1,4 +1,4 @@
-use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
@@ -12,15 +12,23 @@ fn write(path: &Path, text: &str) {
 /// A password and the directory's, in files.
 fn secret(folder: &Path) -> ServiceSecret {
     let places = Places { base: folder.to_owned(), credentials: None };
-    let file = |name: &str| SecretSource::File(name.into());
-    ServiceSecret::new(places, ACCOUNT.to_owned(), Kerberos::Password(file("own")), Some(file("bind")))
+    let directory = own_directory(file("bind"));
+    ServiceSecret::new(places, ACCOUNT.to_owned(), Kerberos::Password(file("own")), vec![directory])
 }
 
-fn pending(password: &str, serves_directory: bool) -> Zeroizing<String> {
+fn own_directory(source: SecretSource) -> DirectorySource {
+    DirectorySource { name: "svc-broker@corp.example".to_owned(), abroad: None, source }
+}
+
+fn file(name: &str) -> SecretSource {
+    SecretSource::File(name.into())
+}
+
+fn pending(password: &str, directories: &[PathBuf]) -> Zeroizing<String> {
     let pending = Pending {
         account: ACCOUNT.to_owned(),
         password: Zeroizing::new(password.to_owned()),
-        serves_directory,
+        directories: directories.to_vec(),
         attempted: std::time::SystemTime::UNIX_EPOCH,
     };
     pending.to_text()
@@ -60,14 +68,14 @@ async fn a_pending_password_is_given_out_beside_the_present_one() {
     let folder = folder();
     let secret = secret(folder.path());
     secret.first().unwrap();
-    secret.first_of_directory().unwrap();
-    assert_eq!(secret.known().len(), 1);
-    write(&folder.path().join("own.pending"), &pending("next", true));
+    let directory = secret.directory(&file("bind")).unwrap();
+    assert_eq!(directory.known().len(), 1);
+    write(&folder.path().join("own.pending"), &pending("next", &[folder.path().join("bind")]));
     assert_eq!(text(&secret.latest().await.unwrap()), "one or next");
-    assert!(secret.renew().await);
-    let known: Vec<String> = secret.known().iter().map(|password| password.to_string()).collect();
+    assert!(directory.renew().await);
+    let known: Vec<String> = directory.known().iter().map(|password| password.to_string()).collect();
     assert_eq!(known, ["one", "next"]);
-    assert!(!secret.renew().await);
+    assert!(!secret.renew_directories().await);
     write(&folder.path().join("own"), "next\n");
     fs::remove_file(folder.path().join("own.pending")).unwrap();
     assert_eq!(text(&secret.latest().await.unwrap()), "next");
@@ -77,9 +85,8 @@ async fn a_pending_password_is_given_out_beside_the_present_one() {
 async fn the_pending_password_of_an_account_the_directory_does_not_know_is_kept_from_it() {
     let folder = folder();
     let secret = secret(folder.path());
-    write(&folder.path().join("own.pending"), &pending("next", false));
-    secret.first_of_directory().unwrap();
-    assert_eq!(secret.known().len(), 1);
+    write(&folder.path().join("own.pending"), &pending("next", &[folder.path().join("another")]));
+    assert_eq!(secret.directory(&file("bind")).unwrap().known().len(), 1);
 }
 
 #[tokio::test]
@@ -87,13 +94,13 @@ async fn a_file_that_cannot_be_read_leaves_what_was_given_out() {
     let folder = folder();
     let secret = secret(folder.path());
     secret.first().unwrap();
-    secret.first_of_directory().unwrap();
+    let directory = secret.directory(&file("bind")).unwrap();
     for name in ["own", "bind"] {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
     assert!(secret.latest().await.is_none());
-    assert!(!secret.renew().await);
-    assert_eq!(secret.known().len(), 1);
+    assert!(!directory.renew().await);
+    assert_eq!(directory.known().len(), 1);
     write(&folder.path().join("own"), "two");
     assert_eq!(text(&secret.latest().await.unwrap()), "two");
 }
@@ -104,7 +111,7 @@ fn a_pending_file_of_somebody_else_is_an_error_that_names_it() {
     write(&folder.path().join("own.pending"), "something else");
     let error = secret(folder.path()).read().unwrap_err();
     assert!(error.to_string().contains("own.pending: this is no pending secret"), "{error}");
-    write(&folder.path().join("own.pending"), &pending("next", true).replace("svc-broker", "svc-other"));
+    write(&folder.path().join("own.pending"), &pending("next", &[]).replace("svc-broker", "svc-other"));
     let error = secret(folder.path()).read().unwrap_err();
     assert!(matches!(error, SecretError::Pending { source: PendingError::OtherAccount, .. }), "{error}");
 }
@@ -135,11 +142,49 @@ fn a_credential_has_no_file_until_one_is_named() {
     let places = Places { base: PathBuf::new(), credentials: Some(folder.path().to_owned()) };
     let credential = |name: &str| SecretSource::Credential(name.to_owned());
     let kerberos = Kerberos::Password(credential("own"));
-    let secret = ServiceSecret::new(places, ACCOUNT.to_owned(), kerberos, Some(credential("bind")));
-    assert_eq!((secret.kerberos_file(), secret.directory_file()), (None, None));
+    let directory = own_directory(credential("bind"));
+    let secret = ServiceSecret::new(places, ACCOUNT.to_owned(), kerberos, vec![directory]);
+    assert_eq!(secret.kerberos_file(), None);
+    assert_eq!(secret.read_directories().unwrap()[0].path, None);
     assert_eq!(text(&secret.read().unwrap().credential), "one");
     let own = folder.path().join("own");
-    let secret = secret.in_files(Some(own.clone()), None);
-    assert_eq!((secret.kerberos_file(), secret.directory_file()), (Some(own), None));
+    let secret = secret.in_files(Some(own.clone()), Some(folder.path().join("bind")));
+    assert_eq!(secret.kerberos_file(), Some(own));
+    assert_eq!(secret.read_directories().unwrap()[0].path, Some(folder.path().join("bind")));
     assert!(!secret.is_keytab());
+}
+
+#[test]
+fn the_file_named_for_the_directory_s_credential_stands_for_it_wherever_it_is_used() {
+    let folder = folder();
+    let places = Places { base: PathBuf::new(), credentials: Some(folder.path().to_owned()) };
+    let credential = |name: &str| SecretSource::Credential(name.to_owned());
+    let abroad =
+        |source| DirectorySource { abroad: Some("BETA.EXAMPLE".to_owned()), ..own_directory(source) };
+    write(&folder.path().join("beta"), "beta");
+    let directories =
+        vec![abroad(credential("beta")), own_directory(credential("bind")), abroad(credential("bind"))];
+    let kerberos = Kerberos::Password(credential("own"));
+    let secret = ServiceSecret::new(places, ACCOUNT.to_owned(), kerberos, directories);
+    let bind = folder.path().join("bind");
+    let named = secret.in_files(None, Some(bind.clone())).read_directories().unwrap();
+    let paths: Vec<_> = named.into_iter().map(|directory| directory.path).collect();
+    assert_eq!(paths, [None, Some(bind.clone()), Some(bind)]);
+}
+
+#[test]
+fn what_systemd_has_copied_is_known_for_a_copy_by_whatever_name() {
+    let named = |credentials: Option<&str>, source: SecretSource| {
+        let places = Places { base: "/etc/kerbridge".into(), credentials: credentials.map(PathBuf::from) };
+        ServiceSecret::new(places, ACCOUNT.to_owned(), Kerberos::Keytab(source), Vec::new())
+    };
+    let credential = || SecretSource::Credential("keytab".to_owned());
+    let copies = "/run/credentials/kerbridge.service";
+    let warned = Some(Warning::SecretIsCopy { key: "kerberos.keytab" });
+    assert_eq!(named(Some(copies), credential()).warning(), warned);
+    let by_path = named(None, SecretSource::File(format!("{copies}/keytab").into()));
+    assert_eq!((by_path.warning(), by_path.kerberos_file()), (warned, None));
+    // A container platform replaces what it has mounted.
+    assert_eq!(named(Some("/run/secrets/kerbridge"), credential()).warning(), None);
+    assert_eq!(named(Some(copies), SecretSource::File("/var/lib/kerbridge/keytab".into())).warning(), None);
 }
