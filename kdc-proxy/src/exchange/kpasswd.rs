@@ -21,11 +21,13 @@ use super::clock::Clock;
 use super::{Exchange, Request, Step};
 use crate::error::{ExchangeError, KpasswdError, KpasswdReplyError, RequestError};
 use crate::key::{Key, KeyUsage};
-use crate::message::ap_rep::{ApRep, SequenceNumber};
+use crate::message::ap_rep::ApRep;
 use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kpasswd::{self, ChangePasswdData, Reply};
 use crate::message::krb_priv::{EncKrbPrivPart, KrbPriv, Unopened};
-use crate::message::types::{EncryptedData, Flags, HostAddress, encode, encode_secret, encoded};
+use crate::message::types::{
+    EncryptedData, Flags, HostAddress, SequenceNumber, encode, encode_secret, encoded,
+};
 use crate::principal::{Principal, Realm};
 use crate::ticket::ServiceTicket;
 use crate::time::KerberosTime;

@@ -7,10 +7,10 @@ use super::message::{Protection, Side};
 use super::still::Still;
 use super::{mic, wrap};
 use crate::key::{Etype, Key, KeyUsage};
-use crate::message::ap_rep::{ApRep, EncApRepPart, SequenceNumber};
+use crate::message::ap_rep::{ApRep, EncApRepPart};
 use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::negotiation::{NegState, NegTokenResp};
-use crate::message::types::{EncryptedData, decode, encode};
+use crate::message::types::{EncryptedData, SequenceNumber, decode, encode};
 
 /// The number of the acceptor's first message: the next but fifteen would not fit 32 bits.
 pub const FIRST: u32 = 0xffff_fff0;

@@ -1,9 +1,8 @@
 //! `AP-REP` (RFC 4120 section 5.5.2): a service proves that it has opened our AP-REQ.
 
-use rasn::de::Error as _;
 use rasn::prelude::*;
 
-use super::types::{EncryptedData, EncryptionKey, decode};
+use super::types::{EncryptedData, EncryptionKey, SequenceNumber, decode};
 use crate::error::ApRepError;
 use crate::key::{Key, KeyUsage};
 use crate::time::KerberosTime;
@@ -32,41 +31,6 @@ pub(crate) struct EncApRepPart {
     pub(crate) subkey: Option<EncryptionKey>,
     #[rasn(tag(explicit(3)))]
     pub(crate) seq_number: Option<SequenceNumber>,
-}
-
-/// `seq-number`: unsigned in RFC 4120, but older implementations write those of 2^31 and above as negative numbers, so
-/// both are read (RFC 4120 section 5.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SequenceNumber(pub(crate) u32);
-
-impl AsnType for SequenceNumber {
-    const TAG: Tag = Tag::INTEGER;
-}
-
-impl Decode for SequenceNumber {
-    fn decode_with_tag_and_constraints<D: Decoder>(
-        decoder: &mut D,
-        tag: Tag,
-        constraints: &Constraints,
-    ) -> Result<Self, D::Error> {
-        let number: i64 = decoder.decode_integer(tag, constraints)?;
-        u32::try_from(number)
-            .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
-            .map(Self)
-            .map_err(|_| D::Error::custom("sequence number outside 32 bits", decoder.codec()))
-    }
-}
-
-impl Encode for SequenceNumber {
-    fn encode_with_tag_and_constraints<'b, E: Encoder<'b>>(
-        &self,
-        encoder: &mut E,
-        tag: Tag,
-        constraints: &Constraints,
-        identifier: Identifier,
-    ) -> Result<(), E::Error> {
-        encoder.encode_integer(tag, constraints, &self.0, identifier).map(drop)
-    }
 }
 
 impl ApRep {

@@ -3,8 +3,9 @@
 use rand_core::CryptoRng;
 use rasn::prelude::*;
 
-use super::ap_rep::SequenceNumber;
-use super::types::{EncryptedData, HostAddress, Malformed, SecretOctets, decode, encode, encode_secret};
+use super::types::{
+    EncryptedData, HostAddress, Malformed, SecretOctets, SequenceNumber, decode, encode, encode_secret,
+};
 use crate::key::{Key, KeyError, KeyUsage};
 use crate::time::KerberosTime;
 

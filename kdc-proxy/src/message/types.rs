@@ -183,11 +183,32 @@ impl From<Flags> for TicketFlags {
     }
 }
 
-/// A key version number. Windows and MIT write numbers of 2^31 and above as negative ones, so both are read.
+/// A key version number. Written signed, as Windows and MIT do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kvno(pub(crate) u32);
 
+/// A sequence number. Written unsigned, as RFC 4120 section 5.3.2 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SequenceNumber(pub(crate) u32);
+
+/// Reads 32 bits. Some write numbers of 2^31 and above as negative ones (RFC 4120 section 5.3.2), so both are read.
+fn decode_32_bits<D: Decoder>(
+    decoder: &mut D,
+    tag: Tag,
+    constraints: &Constraints,
+    outside: &'static str,
+) -> Result<u32, D::Error> {
+    let number: i64 = decoder.decode_integer(tag, constraints)?;
+    u32::try_from(number)
+        .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
+        .map_err(|_| D::Error::custom(outside, decoder.codec()))
+}
+
 impl AsnType for Kvno {
+    const TAG: Tag = Tag::INTEGER;
+}
+
+impl AsnType for SequenceNumber {
     const TAG: Tag = Tag::INTEGER;
 }
 
@@ -197,11 +218,17 @@ impl Decode for Kvno {
         tag: Tag,
         constraints: &Constraints,
     ) -> Result<Self, D::Error> {
-        let number: i64 = decoder.decode_integer(tag, constraints)?;
-        u32::try_from(number)
-            .or_else(|_| i32::try_from(number).map(i32::cast_unsigned))
-            .map(Self)
-            .map_err(|_| D::Error::custom("kvno outside 32 bits", decoder.codec()))
+        decode_32_bits(decoder, tag, constraints, "kvno outside 32 bits").map(Self)
+    }
+}
+
+impl Decode for SequenceNumber {
+    fn decode_with_tag_and_constraints<D: Decoder>(
+        decoder: &mut D,
+        tag: Tag,
+        constraints: &Constraints,
+    ) -> Result<Self, D::Error> {
+        decode_32_bits(decoder, tag, constraints, "sequence number outside 32 bits").map(Self)
     }
 }
 
@@ -214,6 +241,18 @@ impl Encode for Kvno {
         identifier: Identifier,
     ) -> Result<(), E::Error> {
         encoder.encode_integer(tag, constraints, &self.0.cast_signed(), identifier).map(drop)
+    }
+}
+
+impl Encode for SequenceNumber {
+    fn encode_with_tag_and_constraints<'b, E: Encoder<'b>>(
+        &self,
+        encoder: &mut E,
+        tag: Tag,
+        constraints: &Constraints,
+        identifier: Identifier,
+    ) -> Result<(), E::Error> {
+        encoder.encode_integer(tag, constraints, &self.0, identifier).map(drop)
     }
 }
 

@@ -9,12 +9,12 @@ use super::answer::Refusal;
 use super::as_service::check_skew;
 use crate::error::ErrorCode;
 use crate::key::{Key, KeyUsage};
-use crate::message::ap_rep::{ApRep, EncApRepPart, SequenceNumber};
+use crate::message::ap_rep::{ApRep, EncApRepPart};
 use crate::message::ap_req::{ApReq, Authenticator};
 use crate::message::kpasswd::{CHANGE, ChangePasswdData, SET, request as framed};
 use crate::message::krb_priv::{EncKrbPrivPart, KrbPriv};
 use crate::message::types::{
-    EncTicketPart, EncryptedData, HostAddress, Malformed, Ticket, decode, encode, principal,
+    EncTicketPart, EncryptedData, HostAddress, Malformed, SequenceNumber, Ticket, decode, encode, principal,
 };
 use crate::principal::{Principal, PrincipalName};
 use crate::ticket::TicketFlags;
