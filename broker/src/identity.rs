@@ -25,7 +25,7 @@ pub use self::peer_certificates::{
 };
 pub use self::revocation::{CrlError, CrlScope, CrlSummary, GapCause, Reason, Revocation, RevocationGap};
 pub use self::settings::{
-    DEFAULT_EXTENDED_KEY_USAGE, MINIMUM_RSA_BITS, Settings, SettingsError, SettingsProblem,
+    DEFAULT_EXTENDED_KEY_USAGE, MINIMUM_RSA_BITS, Policies, Settings, SettingsError, SettingsProblem, Usage,
 };
 pub use self::signature::KeyKind;
 pub use self::validated_identity::{Check, CheckName, ValidatedIdentity};

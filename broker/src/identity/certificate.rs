@@ -1,5 +1,7 @@
 //! One certificate, read once: what path building, usage and revocation ask of it.
 
+mod dates;
+
 use std::fmt::Write as _;
 
 use certval::{DeferDecodeSigned, ExtensionProcessing as _, PDVCertificate, PDVExtension};
@@ -7,7 +9,7 @@ use der::Decode as _;
 use der::asn1::ObjectIdentifier;
 use jiff::Timestamp;
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages};
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
@@ -18,12 +20,15 @@ use super::signature::{self, KeyKind, SignatureError};
 const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
 const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 
 /// A certificate that could be read. Nothing is believed of it yet.
 #[derive(Clone)]
 pub(super) struct ParsedCertificate {
+    /// As it came.
+    der: Box<[u8]>,
     inner: PDVCertificate,
     /// The signed octets, as they stand in the certificate.
     signed: Vec<u8>,
@@ -34,7 +39,12 @@ pub(super) struct ParsedCertificate {
 impl ParsedCertificate {
     /// Reads a DER certificate (RFC 5280 section 4.1).
     pub(super) fn parse(encoded: &[u8]) -> Result<Self, Malformed> {
-        let inner = PDVCertificate::try_from(encoded).map_err(|_| Malformed::Encoding)?;
+        let inner = PDVCertificate::try_from(encoded)
+            .or_else(|error| {
+                dates::since_1970(encoded)
+                    .map_or(Err(error), |later| PDVCertificate::try_from(later.as_slice()))
+            })
+            .map_err(|_| Malformed::Encoding)?;
         let deferred = DeferDecodeSigned::from_der(encoded).map_err(|_| Malformed::Encoding)?;
         let tbs = inner.decoded().tbs_certificate();
         if let Some(oid) = duplicate(tbs.extensions().map(Vec::as_slice).unwrap_or_default()) {
@@ -42,7 +52,7 @@ impl ParsedCertificate {
         }
         let serial = Serial::from_integer(tbs.serial_number().as_bytes()).ok_or(Malformed::SerialNumber)?;
         let key = KeyKind::of(tbs.subject_public_key_info());
-        Ok(Self { signed: deferred.tbs_field, serial, key, inner })
+        Ok(Self { der: encoded.into(), signed: deferred.tbs_field, serial, key, inner })
     }
 
     /// The form the path validator takes.
@@ -51,7 +61,7 @@ impl ParsedCertificate {
     }
 
     pub(super) fn der(&self) -> &[u8] {
-        self.inner.as_bytes()
+        &self.der
     }
 
     pub(super) fn subject(&self) -> &Name {
@@ -74,7 +84,7 @@ impl ParsedCertificate {
         self.key
     }
 
-    /// Seconds since 1970 of notBefore and notAfter.
+    /// Seconds since 1970 of notBefore and notAfter; what lies before 1970 counts as 1970.
     pub(super) fn validity(&self) -> (u64, u64) {
         let validity = self.inner.decoded().tbs_certificate().validity();
         (validity.not_before.to_unix_duration().as_secs(), validity.not_after.to_unix_duration().as_secs())
@@ -103,6 +113,18 @@ impl ParsedCertificate {
             Some(PDVExtension::KeyUsage(usage)) => Some(usage),
             _ => None,
         }
+    }
+
+    /// keyUsage says cRLSign.
+    pub(super) fn may_sign_crls(&self) -> bool {
+        self.key_usage().is_some_and(|usage| usage.0.contains(KeyUsages::CRLSign))
+    }
+
+    /// The value of cRLDistributionPoints, or `None` where it is absent.
+    pub(super) fn distribution_points(&self) -> Option<&[u8]> {
+        let mut extensions = self.extensions().iter();
+        let found = extensions.find(|extension| extension.extn_id == CRL_DISTRIBUTION_POINTS)?;
+        Some(found.extn_value.as_bytes())
     }
 
     /// extendedKeyUsage, or `None` where it is absent or cannot be read.

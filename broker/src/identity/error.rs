@@ -99,6 +99,8 @@ pub enum Role {
     Intermediate,
     /// A configured trust anchor.
     Root,
+    /// A certificate outside the path whose key signed a revocation list or answer.
+    CrlSigner,
 }
 
 impl std::fmt::Display for Role {
@@ -107,6 +109,7 @@ impl std::fmt::Display for Role {
             Self::Card => "card certificate",
             Self::Intermediate => "intermediate certificate",
             Self::Root => "root certificate",
+            Self::CrlSigner => "CRL signer's certificate",
         })
     }
 }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use certval::{CertificationPathSettings, PDVTrustAnchorChoice, PkiEnvironment, compare_names};
 
+use der::asn1::ObjectIdentifier;
+
 use super::certificate::{ParsedCertificate, name_text};
 use super::error::{IdentityError, Malformed, Role, Untrusted};
 use super::now::Now;
@@ -29,8 +31,30 @@ const MAX_JUDGED: usize = 16;
 pub(super) struct Trust {
     roots: Vec<Root>,
     intermediates: Vec<ParsedCertificate>,
+    policies: PolicyInputs,
     minimum_rsa_bits: usize,
     environment: PkiEnvironment,
+}
+
+/// What path validation is told about policies (RFC 5280 section 6.1.1).
+#[derive(Clone, Debug, Default)]
+pub(super) struct PolicyInputs {
+    /// Empty means any.
+    pub(super) accepted: Vec<ObjectIdentifier>,
+    pub(super) all: bool,
+    pub(super) explicit: bool,
+    pub(super) inhibit_any: bool,
+    pub(super) inhibit_mapping: bool,
+}
+
+impl PolicyInputs {
+    /// The validations it takes: one for each policy where all are wanted.
+    fn runs(&self) -> Vec<Self> {
+        if !self.all || self.accepted.len() < 2 {
+            return vec![self.clone()];
+        }
+        self.accepted.iter().map(|policy| Self { accepted: vec![*policy], ..self.clone() }).collect()
+    }
 }
 
 /// A trust anchor, with the constraints it puts on its paths (RFC 5937).
@@ -79,6 +103,35 @@ impl<'a> Path<'a> {
             .map(|(role, (subject, issuer))| (role, subject, issuer))
     }
 
+    /// The certificate the path leads to; of a path of the root alone, the root.
+    pub(super) fn subject(&self) -> &'a ParsedCertificate {
+        self.certificates.first().copied().unwrap_or(&self.root.certificate)
+    }
+
+    /// The certificate that issued [`Self::subject`].
+    pub(super) fn issuer(&self) -> &'a ParsedCertificate {
+        self.certificates.get(1).copied().unwrap_or(&self.root.certificate)
+    }
+
+    /// The path without its first `count` certificates.
+    pub(super) fn above(&self, count: usize) -> Self {
+        let certificates = self.certificates.get(count..).unwrap_or_default().to_vec();
+        Self { certificates, root: self.root }
+    }
+
+    /// The path to a certificate that [`Self::subject`] issued.
+    pub(super) fn below(mut self, certificate: &'a ParsedCertificate) -> Self {
+        self.certificates.insert(0, certificate);
+        self
+    }
+
+    /// How many certificates stand below an authority of the path; `None` where it is not of the path.
+    pub(super) fn place_of(&self, authority: &ParsedCertificate) -> Option<usize> {
+        let mut authorities =
+            self.certificates.iter().copied().chain([&self.root.certificate]).enumerate().skip(1);
+        authorities.find(|(_, known)| known.der() == authority.der()).map(|(place, _)| place)
+    }
+
     /// The earliest notAfter of the path, in seconds since 1970.
     pub(super) fn ends(&self) -> u64 {
         let all = self.certificates.iter().copied().chain([&self.root.certificate]);
@@ -90,14 +143,36 @@ impl Trust {
     pub(super) fn new(
         roots: Vec<Root>,
         intermediates: Vec<ParsedCertificate>,
+        policies: PolicyInputs,
         minimum_rsa_bits: usize,
     ) -> Self {
-        Self { roots, intermediates, minimum_rsa_bits, environment: judge::environment() }
+        Self { roots, intermediates, policies, minimum_rsa_bits, environment: judge::environment() }
     }
 
     /// The certificates of all configured CAs, roots first.
     pub(super) fn authorities(&self) -> impl Iterator<Item = &ParsedCertificate> {
         self.roots.iter().map(|root| &root.certificate).chain(&self.intermediates)
+    }
+
+    /// The configured certificates that are not roots.
+    pub(super) fn intermediates(&self) -> &[ParsedCertificate] {
+        &self.intermediates
+    }
+
+    pub(super) fn minimum_rsa_bits(&self) -> usize {
+        self.minimum_rsa_bits
+    }
+
+    /// Judges the path of a CRL's signer by RFC 5280 section 6.1, for any policy.
+    pub(super) fn judge_signer(&self, path: &Path<'_>, now: Now) -> Result<(), IdentityError> {
+        judge::path(&self.environment, path, &PolicyInputs::default(), now)
+    }
+
+    fn judge(&self, path: &Path<'_>, now: Now) -> Result<(), IdentityError> {
+        for inputs in self.policies.runs() {
+            judge::path(&self.environment, path, &inputs, now)?;
+        }
+        Ok(())
     }
 
     /// Finds a path from `card` to a root that RFC 5280 and `accept` both agree to, and returns what `accept`
@@ -254,7 +329,7 @@ where
         }
         let certificates = chain.iter().filter_map(|index| self.pool.get(*index).copied()).collect();
         let path = Path { certificates, root };
-        judge::path(&self.trust.environment, &path, self.now)?;
+        self.trust.judge(&path, self.now)?;
         (self.accept)(&path)
     }
 
@@ -266,7 +341,7 @@ where
 }
 
 /// Takes one from a budget; false when it is spent.
-fn take(budget: &mut usize) -> bool {
+pub(super) fn take(budget: &mut usize) -> bool {
     match budget.checked_sub(1) {
         Some(left) => {
             *budget = left;

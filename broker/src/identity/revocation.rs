@@ -1,33 +1,31 @@
-//! Revocation by complete CRLs (RFC 5280 section 6.3), for every certificate of a path but the root.
+//! Revocation by CRLs (RFC 5280 section 6.3), for every certificate of a path but the root.
 //!
-//! Fails closed: where no CRL of the issuer is at hand, fresh and rightly signed, the login is refused. CRLs
-//! with a narrower scope (delta, indirect, partitioned by an issuing distribution point) are recognised and
-//! not used.
+//! Fails closed: where the lists at hand, fresh and rightly signed, do not cover a certificate for all reasons, the
+//! login is refused. Complete, delta, indirect and partitioned lists are used as the standard says.
 
 mod crl;
 mod entries;
 mod pem;
+mod scope;
+mod status;
 
-use std::fmt::Write as _;
-
-use certval::compare_names;
 use jiff::Timestamp;
-use x509_cert::ext::pkix::KeyUsages;
 
 pub(super) use self::crl::Crl;
 pub use self::crl::{CrlError, CrlScope};
 pub use self::entries::Reason;
 pub(super) use self::entries::{Entry, Serial};
 pub(super) use self::pem::split;
+use self::status::Examination;
 use super::certificate::{ParsedCertificate, name_text, timestamp};
-use super::error::{IdentityError, Role};
+use super::error::IdentityError;
 use super::now::Now;
-use super::path::Path;
+use super::path::{Path, Trust};
 
 /// Where answers about revocation come from.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Revocation {
-    /// Files of complete CRLs, each DER, or PEM with one or several blocks.
+    /// Files of CRLs, each DER, or PEM with one or several blocks.
     Crls(Vec<Vec<u8>>),
     /// No check is made. Only ever by explicit configuration.
     Off,
@@ -47,7 +45,7 @@ pub struct CrlSummary {
     pub next_update: Option<Timestamp>,
     /// How many certificates it revokes.
     pub entries: usize,
-    /// What it covers; only complete ones are used.
+    /// What it covers.
     pub scope: CrlScope,
 }
 
@@ -68,13 +66,25 @@ pub enum GapCause {
     /// No configured CRL is from this issuer.
     #[error("no CRL of the issuer is configured")]
     NoCrl,
-    /// A CRL bears the issuer's name, but not the signature of its key.
-    #[error("the CRL is not signed by the issuer's key")]
+    /// The certificate's distribution points cannot be read.
+    #[error("the certificate's cRLDistributionPoints cannot be read")]
+    DistributionPoints,
+    /// The certificate names another CRL issuer, whose CRL is not indirect (RFC 5280 section 6.3.3 (b) (1)).
+    #[error("the CRL of the cRLIssuer is not an indirect one")]
+    NotIndirect,
+    /// The CRL is for other certificates of the issuer (RFC 5280 section 6.3.3 (b) (2)).
+    #[error("the CRL is for other distribution points or other kinds of certificates")]
+    OtherScope,
+    /// A CRL bears the issuer's name, but not the signature of a key of the issuer.
+    #[error("the CRL is not signed by a known key of the issuer")]
     Signature,
     /// The issuer's keyUsage does not let it sign CRLs (RFC 5280 section 6.3.3 (f)).
     #[error("the issuer may not sign CRLs (keyUsage cRLSign)")]
     CrlSign,
-    /// The CRL does not cover all of the issuer's certificates, or says something that is not understood.
+    /// The certificate of the key that signed the CRL is not believed (RFC 5280 section 6.3.3 (f)).
+    #[error("the CRL's signer is not believed: {0}")]
+    Signer(Box<IdentityError>),
+    /// The CRL is a delta without its complete CRL, or says something that is not understood.
     #[error("the CRL cannot be used: {0}")]
     Scope(CrlScope),
     /// The CRL does not say when it ends.
@@ -92,18 +102,30 @@ pub enum GapCause {
         /// Its nextUpdate.
         next_update: Timestamp,
     },
+    /// The CRLs at hand do not cover all reasons (RFC 5280 section 6.3.3, reasons_mask).
+    #[error("the CRLs cover some reasons for a revocation only")]
+    SomeReasons,
+    /// So many CRLs and signers fit that looking further is not worth it.
+    #[error("too much work to find out who signed the CRLs")]
+    WorkLimit,
 }
 
 impl GapCause {
     fn rank(&self) -> u8 {
         match self {
             Self::NoCrl => 0,
-            Self::Signature => 1,
-            Self::Scope(_) => 2,
-            Self::CrlSign => 3,
-            Self::NoNextUpdate => 4,
-            Self::NotYetCurrent { .. } => 5,
-            Self::Stale { .. } => 6,
+            Self::DistributionPoints => 1,
+            Self::NotIndirect => 2,
+            Self::OtherScope => 3,
+            Self::Scope(_) => 4,
+            Self::NoNextUpdate => 5,
+            Self::NotYetCurrent { .. } => 6,
+            Self::Stale { .. } => 7,
+            Self::Signature => 8,
+            Self::CrlSign => 9,
+            Self::Signer(_) => 10,
+            Self::SomeReasons => 11,
+            Self::WorkLimit => 12,
         }
     }
 }
@@ -116,88 +138,51 @@ pub(super) enum Checker {
 }
 
 impl Checker {
-    /// Checks every certificate of `path` but the root. Returns the evidence in words.
-    pub(super) fn check(&self, path: &Path<'_>, now: Now) -> Result<String, IdentityError> {
+    /// Puts the newest list first, so that it is the one that decides.
+    pub(super) fn of(mut crls: Vec<Crl>) -> Self {
+        crls.sort_by_key(|crl| std::cmp::Reverse(crl.this_update()));
+        Self::Crls(crls)
+    }
+
+    /// Checks every certificate of `path` but the root. Returns the evidence in words. `hints` are certificates of the
+    /// peer, of which one may have signed a list.
+    pub(super) fn check<'a>(
+        &'a self,
+        path: &Path<'a>,
+        trust: &'a Trust,
+        hints: &'a [ParsedCertificate],
+        now: Now,
+    ) -> Result<String, IdentityError> {
         let crls = match self {
             Self::Crls(crls) => crls,
             Self::Off => return Ok("switched off by configuration".to_owned()),
             Self::NotConfigured => return Err(IdentityError::RevocationNotConfigured),
         };
-        let mut evidence = String::new();
+        let mut evidence = Vec::new();
         let mut unknown = None;
-        for (role, certificate, issuer) in path.links() {
-            match check_one(crls, role, certificate, issuer, now) {
-                Ok(crl) => {
-                    let separator = if evidence.is_empty() { "" } else { "; " };
-                    // Writing to a String does not fail.
-                    let _ = write!(evidence, "{separator}{} not on {}", certificate.serial(), describe(crl));
+        let mut examination = Examination::new(crls, trust, hints, path, now);
+        for (place, (role, certificate, _)) in path.links().enumerate() {
+            match examination.status(role, &path.above(place)) {
+                Ok(relied) => {
+                    let lists: Vec<String> = relied.into_iter().map(describe).collect();
+                    evidence.push(format!("{} not on {}", certificate.serial(), lists.join(" and ")));
                 }
                 Err(revoked @ IdentityError::Revoked { .. }) => return Err(revoked),
                 // A certificate higher up may be known to be revoked, which says more.
                 Err(gap) => unknown = unknown.or(Some(gap)),
             }
         }
-        unknown.map_or(Ok(evidence), Err)
+        unknown.map_or_else(|| Ok(evidence.join("; ")), Err)
     }
-}
-
-/// Asks the newest usable CRL of a certificate's issuer; returns the CRL that does not list it.
-fn check_one<'a>(
-    crls: &'a [Crl],
-    role: Role,
-    certificate: &ParsedCertificate,
-    issuer: &ParsedCertificate,
-    now: Now,
-) -> Result<&'a Crl, IdentityError> {
-    let mut furthest = GapCause::NoCrl;
-    let mut newest: Option<&Crl> = None;
-    for crl in crls.iter().filter(|crl| compare_names(crl.issuer(), certificate.issuer())) {
-        match usable(crl, issuer, now) {
-            Ok(()) if newest.is_none_or(|found| found.precedes(crl)) => newest = Some(crl),
-            Ok(()) => {}
-            Err(cause) if cause.rank() > furthest.rank() => furthest = cause,
-            Err(_) => {}
-        }
-    }
-    let Some(crl) = newest else {
-        let gap = RevocationGap { issuer: name_text(certificate.issuer()), cause: furthest };
-        return Err(IdentityError::RevocationUnknown { certificate: certificate.id(role), gap });
-    };
-    match crl.entry(certificate.serial()) {
-        Some(Entry { reason, since, .. }) => Err(IdentityError::Revoked {
-            certificate: certificate.id(role),
-            reason: *reason,
-            since: timestamp(*since),
-        }),
-        None => Ok(crl),
-    }
-}
-
-/// Whether a CRL that bears the issuer's name may be asked (RFC 5280 section 6.3.3 (a), (b), (f), (g)).
-fn usable(crl: &Crl, issuer: &ParsedCertificate, now: Now) -> Result<(), GapCause> {
-    if crl.scope() != &CrlScope::Complete {
-        return Err(GapCause::Scope(crl.scope().clone()));
-    }
-    if !crl.is_signed_by(issuer) {
-        return Err(GapCause::Signature);
-    }
-    // Without a keyUsage extension every use is allowed (RFC 5280 section 4.2.1.3).
-    if issuer.key_usage().is_some_and(|usage| !usage.0.contains(KeyUsages::CRLSign)) {
-        return Err(GapCause::CrlSign);
-    }
-    let next_update = crl.next_update().ok_or(GapCause::NoNextUpdate)?;
-    if now.seconds() < crl.this_update() {
-        return Err(GapCause::NotYetCurrent { this_update: timestamp(crl.this_update()) });
-    }
-    if now.seconds() >= next_update {
-        return Err(GapCause::Stale { next_update: timestamp(next_update) });
-    }
-    Ok(())
 }
 
 fn describe(crl: &Crl) -> String {
     let until = crl.next_update().map(timestamp).unwrap_or_default();
-    format!("the CRL of {:?} from {} until {until}", name_text(crl.issuer()), timestamp(crl.this_update()))
+    let kind = match crl.kind() {
+        CrlScope::Delta => "delta CRL",
+        _ => "CRL",
+    };
+    format!("the {kind} of {:?} from {} until {until}", name_text(crl.issuer()), timestamp(crl.this_update()))
 }
 
 #[cfg(test)]

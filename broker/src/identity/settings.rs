@@ -5,7 +5,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::certificate::ParsedCertificate;
 use super::now::Now;
-use super::path::{Root, Trust};
+use super::path::{PolicyInputs, Root, Trust};
 use super::revocation::{Checker, Crl, CrlError, Revocation, split};
 use super::usage::{ANY_EXTENDED_KEY_USAGE, CardRules};
 
@@ -23,10 +23,15 @@ const MAXIMUM_RSA_BITS: usize = 8192;
 pub struct Settings {
     /// Trust anchors, DER. Only paths that end in one of them count.
     pub roots: Vec<CertificateDer<'static>>,
-    /// CA certificates that help to build paths, DER. They are not trusted by standing here.
+    /// CA certificates that help to build paths, and certificates of CRL signers, DER. They are not trusted by standing
+    /// here.
     pub intermediates: Vec<CertificateDer<'static>>,
     /// Where revocation is asked.
     pub revocation: Revocation,
+    /// The certificate policies a path must be valid for.
+    pub policies: Policies,
+    /// Whether the rules for cards hold.
+    pub usage: Usage,
     /// The purposes a card must have, all of them, as dotted object identifiers.
     pub extended_key_usage: Vec<String>,
     /// The least RSA key size of every key of a path, in bits; at least [`MINIMUM_RSA_BITS`].
@@ -42,10 +47,38 @@ impl Settings {
             roots,
             intermediates: Vec::new(),
             revocation: Revocation::NotConfigured,
+            policies: Policies::default(),
+            usage: Usage::Card,
             extended_key_usage: DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
             minimum_rsa_bits: MINIMUM_RSA_BITS,
         }
     }
+}
+
+/// What a certificate is looked at for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Usage {
+    /// To log in: the rules for cards hold.
+    #[default]
+    Card,
+    /// For nothing in particular: neither purpose nor key usage is asked for, and a CA's certificate will do. For an
+    /// administrator who wants to know what is the matter with a path, never for a login.
+    Anything,
+}
+
+/// The inputs of path validation that concern policies (RFC 5280 section 6.1.1 (c), (e), (f), (g)).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Policies {
+    /// The policies that count, as dotted object identifiers; none means any.
+    pub accepted: Vec<String>,
+    /// Whether the path must be valid for each of the accepted policies, or for one of them.
+    pub all: bool,
+    /// The path must be valid for an accepted policy; otherwise only what the certificates themselves demand counts.
+    pub explicit: bool,
+    /// anyPolicy in a certificate counts as no policy.
+    pub inhibit_any: bool,
+    /// No policy is taken for another one.
+    pub inhibit_mapping: bool,
 }
 
 /// All problems of a configuration at once.
@@ -114,6 +147,12 @@ pub enum SettingsProblem {
         /// The text.
         text: String,
     },
+    /// An accepted policy is not an object identifier.
+    #[error("{text:?} is not an object identifier of a policy")]
+    Policy {
+        /// The text.
+        text: String,
+    },
     /// anyExtendedKeyUsage says nothing and cannot be required.
     #[error("anyExtendedKeyUsage cannot be required")]
     AnyExtendedKeyUsage,
@@ -145,12 +184,14 @@ pub(super) fn compile(settings: Settings, now: std::time::SystemTime) -> Result<
     if !(MINIMUM_RSA_BITS..=MAXIMUM_RSA_BITS).contains(&minimum_rsa_bits) {
         problems.push(SettingsProblem::RsaBits);
     }
-    let trust = Trust::new(roots, intermediates, minimum_rsa_bits);
+    let policies = policies(&settings.policies, &mut problems);
+    let trust = Trust::new(roots, intermediates, policies, minimum_rsa_bits);
     let revocation = checker(settings.revocation, &trust, &mut problems);
     if !problems.is_empty() {
         return Err(SettingsError { problems });
     }
-    Ok(Compiled { trust, rules: CardRules { extended_key_usage, minimum_rsa_bits }, revocation })
+    let rules = CardRules { usage: settings.usage, extended_key_usage, minimum_rsa_bits };
+    Ok(Compiled { trust, rules, revocation })
 }
 
 fn roots(
@@ -189,9 +230,11 @@ fn intermediates(
     let mut intermediates = Vec::with_capacity(configured.len());
     for (index, encoded) in configured.iter().enumerate() {
         match ParsedCertificate::parse(encoded) {
-            Ok(certificate) if certificate.is_ca() => intermediates.push(certificate),
+            Ok(certificate) if certificate.is_ca() || certificate.may_sign_crls() => {
+                intermediates.push(certificate);
+            }
             Ok(_) => {
-                let reason = "it is not a CA certificate".to_owned();
+                let reason = "it is neither a CA certificate nor one that signs CRLs".to_owned();
                 problems.push(SettingsProblem::Intermediate { index, reason });
             }
             Err(error) => problems.push(SettingsProblem::Intermediate { index, reason: error.to_string() }),
@@ -213,6 +256,23 @@ fn purposes(configured: &[String], problems: &mut Vec<SettingsProblem>) -> Vec<O
         }
     }
     purposes
+}
+
+fn policies(configured: &Policies, problems: &mut Vec<SettingsProblem>) -> PolicyInputs {
+    let mut accepted = Vec::with_capacity(configured.accepted.len());
+    for text in &configured.accepted {
+        match ObjectIdentifier::new(text) {
+            Ok(oid) => accepted.push(oid),
+            Err(_) => problems.push(SettingsProblem::Policy { text: text.clone() }),
+        }
+    }
+    PolicyInputs {
+        accepted,
+        all: configured.all,
+        explicit: configured.explicit,
+        inhibit_any: configured.inhibit_any,
+        inhibit_mapping: configured.inhibit_mapping,
+    }
 }
 
 /// Reads the CRLs, and looks among the configured CAs for the key that signed each.
@@ -238,7 +298,7 @@ fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsPro
             }
         }
     }
-    Checker::Crls(crls)
+    Checker::of(crls)
 }
 
 /// Asks now whether a configured CA signed the list, so that no login has to wait for it.

@@ -3,5 +3,6 @@
 mod card;
 mod mutation;
 mod path;
+mod pkits;
 mod seeds;
 mod settings;

@@ -49,7 +49,8 @@ impl Validator {
         // Hints only: one that cannot be read leads nowhere and harms nobody.
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
-        let (checks, ends) = self.compiled.trust.find(&card, &others, now, |path| self.accept(path, now))?;
+        let (checks, ends) =
+            self.compiled.trust.find(&card, &others, now, |path| self.accept(path, &others, now))?;
         let facts =
             CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
         Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, timestamp(ends)))
@@ -73,19 +74,24 @@ impl Validator {
             this_update: timestamp(crl.this_update()),
             next_update: crl.next_update().map(timestamp),
             entries: crl.entries(),
-            scope: crl.scope().clone(),
+            scope: crl.kind().clone(),
         };
         crls.iter().map(summary).collect()
     }
 
     /// Usage and revocation of a path that RFC 5280 accepts.
-    fn accept(&self, path: &Path<'_>, now: Now) -> Result<(Vec<Check>, u64), IdentityError> {
+    fn accept<'a>(
+        &'a self,
+        path: &Path<'a>,
+        others: &'a [ParsedCertificate],
+        now: Now,
+    ) -> Result<(Vec<Check>, u64), IdentityError> {
         let mut checks = vec![
             Check::new(CheckName::Path, path_text(path)),
             Check::new(CheckName::Validity, format!("all certificates until {}", timestamp(path.ends()))),
         ];
         checks.extend(self.compiled.rules.check(path)?);
-        let evidence = self.compiled.revocation.check(path, now)?;
+        let evidence = self.compiled.revocation.check(path, &self.compiled.trust, others, now)?;
         checks.push(Check::new(CheckName::Revocation, evidence));
         Ok((checks, path.ends()))
     }

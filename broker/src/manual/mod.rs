@@ -51,6 +51,8 @@ pub mod decisions {
     pub mod d0013_security_contexts_of_our_own {}
     #[doc = include_str!("decisions/0014-domain-controllers-by-dns.md")]
     pub mod d0014_domain_controllers_by_dns {}
+    #[doc = include_str!("decisions/0017-who-may-sign-a-revocation-list.md")]
+    pub mod d0017_who_may_sign_a_revocation_list {}
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use crate::{
         problem::{Fault, Place},
         raw::{self, RevocationMode},
     },
-    identity::{DEFAULT_EXTENDED_KEY_USAGE, Revocation, Settings, SettingsProblem, Validator},
+    identity::{
+        DEFAULT_EXTENDED_KEY_USAGE, Policies, Revocation, Settings, SettingsProblem, Usage, Validator,
+    },
 };
 
 impl Loader<'_> {
@@ -28,6 +30,8 @@ impl Loader<'_> {
             roots: roots?,
             intermediates: intermediates?,
             revocation,
+            policies: Policies::default(),
+            usage: Usage::Card,
             extended_key_usage,
             minimum_rsa_bits: raw.minimum_rsa_bits.as_ref()?.value,
         };

@@ -1,27 +1,31 @@
 //! The judgement of one complete path by certval (RFC 5280 section 6.1, RFC 9618 for policies).
 //!
-//! Of certval only the path logic is used: signatures are verified by our own table, building and revocation
-//! are our own, and its network, CRL and OCSP parts are not built or never called.
+//! Of certval only the path logic is used: signatures are verified by the search that found the path, building and
+//! revocation are our own, and its network, CRL and OCSP parts are not built or never called.
 
 use certval::{
-    CertificationPath, CertificationPathResults, CertificationPathSettings, Error, PDVTrustAnchorChoice,
-    PathValidationStatus, PkiEnvironment, enforce_trust_anchor_constraints, validate_path_rfc5280,
+    CertificationPath, CertificationPathResults, CertificationPathSettings, Error, ObjectIdentifierSet,
+    PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, enforce_trust_anchor_constraints,
+    validate_path_rfc5280,
 };
-use der::asn1::BitString;
+use der::asn1::{BitString, ObjectIdentifier};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use super::super::certificate::{ParsedCertificate, timestamp};
 use super::super::error::{IdentityError, PathRule, Role, Untrusted};
 use super::super::now::Now;
-use super::super::signature;
-use super::{Path, Root, RootError};
+use super::{Path, PolicyInputs, Root, RootError};
 
-/// certval's surroundings: one validator, one verifier of signatures, no source of anything else.
+const ANY_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32.0");
+/// No certificate's: the arc of an ITU-T recommendation that does not exist.
+const NO_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.0.0");
+
+/// certval's surroundings: one validator, and no source of anything else.
 pub(super) fn environment() -> PkiEnvironment {
     let mut environment = PkiEnvironment::new();
     environment.clear_all_callbacks();
     environment.add_validate_path_callback(validate_path_rfc5280);
-    environment.add_verify_signature_message_callback(verify_signature);
+    environment.add_verify_signature_message_callback(verified_by_the_search);
     environment
 }
 
@@ -39,10 +43,16 @@ pub(super) fn root(certificate: ParsedCertificate, encoded: &[u8]) -> Result<Roo
 }
 
 /// Validates a path at a time.
-pub(super) fn path(environment: &PkiEnvironment, path: &Path<'_>, now: Now) -> Result<(), IdentityError> {
+pub(super) fn path(
+    environment: &PkiEnvironment,
+    path: &Path<'_>,
+    policies: &PolicyInputs,
+    now: Now,
+) -> Result<(), IdentityError> {
     let (card, issuers) = path.certificates.split_first().expect("a path holds at least the card");
     let mut settings = path.root.settings.clone();
     settings.set_time_of_interest(now.time_of_interest());
+    demand(&mut settings, policies);
     let from_the_root_down = issuers.iter().rev().map(|issuer| issuer.for_validator().clone()).collect();
     let candidate =
         CertificationPath::new(path.root.anchor.clone(), from_the_root_down, card.for_validator().clone());
@@ -51,6 +61,35 @@ pub(super) fn path(environment: &PkiEnvironment, path: &Path<'_>, now: Now) -> R
         Ok(()) => Ok(()),
         Err(error) => Err(refusal(path, &results, error, now)),
     }
+}
+
+/// Adds what the configuration demands to what the root does; neither takes anything back from the other.
+fn demand(settings: &mut CertificationPathSettings, policies: &PolicyInputs) {
+    if policies.explicit {
+        settings.set_initial_explicit_policy_indicator(true);
+    }
+    if policies.inhibit_mapping {
+        settings.set_initial_policy_mapping_inhibit_indicator(true);
+    }
+    if policies.inhibit_any {
+        settings.set_initial_inhibit_any_policy_indicator(true);
+    }
+    if policies.accepted.is_empty() {
+        return;
+    }
+    let of_the_root = settings.get_initial_policy_set_as_oid_set();
+    let any = |policies: &ObjectIdentifierSet| policies.is_empty() || policies.contains(&ANY_POLICY);
+    let mut accepted: ObjectIdentifierSet = policies.accepted.iter().copied().collect();
+    if any(&accepted) {
+        accepted = of_the_root;
+    } else if !any(&of_the_root) {
+        accepted.retain(|policy| of_the_root.contains(policy));
+        if accepted.is_empty() {
+            // An empty set would mean any.
+            accepted.insert(NO_POLICY);
+        }
+    }
+    settings.set_initial_policy_set_from_oid_set(accepted);
 }
 
 /// Says which certificate broke which rule. certval counts from the root, 0, down to the card.
@@ -110,14 +149,13 @@ fn unknown_critical_extension(
     })
 }
 
-fn verify_signature(
+/// Every signature of a [`Path`] was verified while it was found, over the octets as they came.
+fn verified_by_the_search(
     _: &PkiEnvironment,
-    message: &[u8],
-    signature: &BitString,
-    algorithm: &AlgorithmIdentifierOwned,
-    spki: &SubjectPublicKeyInfoOwned,
+    _: &[u8],
+    _: &BitString,
+    _: &AlgorithmIdentifierOwned,
+    _: &SubjectPublicKeyInfoOwned,
 ) -> certval::Result<()> {
-    let refused = Error::PathValidation(PathValidationStatus::SignatureVerificationFailure);
-    let octets = signature.as_bytes().ok_or(refused)?;
-    signature::verify(message, octets, algorithm, spki).map_err(|_| refused)
+    Ok(())
 }

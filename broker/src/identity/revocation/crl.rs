@@ -1,10 +1,11 @@
 //! One certificate revocation list (RFC 5280 section 5), read once into a compact form.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use der::asn1::{AnyRef, BitString, IntRef, ObjectIdentifier};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
+use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::{Extension, Extensions};
 use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
@@ -13,6 +14,7 @@ use x509_cert::time::Time;
 use super::super::certificate::{ParsedCertificate, duplicate};
 use super::super::signature;
 use super::entries::{Entries, Entry, Reason, Serial};
+use super::scope::Scope;
 
 /// Largest CRL that is read: about six million entries.
 const MAX_CRL_SIZE: usize = 255 * 1024 * 1024;
@@ -25,20 +27,24 @@ const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwra
 const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
 const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
 const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
+const FRESHEST_CRL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.46");
 
-/// What a CRL covers, as far as this step can use it.
+/// What a CRL covers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CrlScope {
     /// All certificates of its issuer, for all reasons.
     #[error("it is complete")]
     Complete,
-    /// Changes to another CRL only (RFC 5280 section 5.2.4).
+    /// Changes to another CRL only (RFC 5280 section 5.2.4); used together with one.
     #[error("it is a delta CRL")]
     Delta,
     /// Certificates of other issuers too (RFC 5280 sections 5.2.5 and 5.3.3).
     #[error("it is an indirect CRL")]
     Indirect,
+    /// An entry names another issuer, though the list does not say that it is indirect (RFC 5280 section 5.3.3).
+    #[error("it has an entry of another issuer and is no indirect CRL")]
+    ForeignEntry,
     /// A part of the issuer's certificates, or some reasons only (RFC 5280 section 5.2.5).
     #[error("it is partitioned by an issuing distribution point")]
     Partitioned,
@@ -81,6 +87,9 @@ pub enum CrlError {
     /// A serial number is longer than 20 octets.
     #[error("a serial number is longer than 20 octets")]
     SerialNumber,
+    /// An indirect list speaks of more issuers than can be counted.
+    #[error("it has entries of more than 65535 issuers")]
+    TooManyIssuers,
 }
 
 impl From<der::Error> for CrlError {
@@ -94,7 +103,14 @@ pub(crate) struct Crl {
     issuer: Name,
     this_update: u64,
     next_update: Option<u64>,
-    scope: CrlScope,
+    kind: CrlScope,
+    scope: Scope,
+    number: Option<Serial>,
+    /// Of a delta list: the number of the oldest complete list that it completes.
+    base_number: Option<Serial>,
+    authority_key: Option<Box<[u8]>>,
+    /// Whose certificates the entries are about: the list's issuer, then those of an indirect list.
+    entry_issuers: Vec<Name>,
     entries: Entries,
     proof: Proof,
 }
@@ -135,16 +151,19 @@ impl Crl {
         if list.algorithm != algorithm {
             return Err(CrlError::AlgorithmMismatch);
         }
-        let scope = match scope_of(&list.extensions)? {
-            CrlScope::Complete => list.entry_scope,
-            narrower => narrower,
-        };
+        let read = ListExtensions::read(&list.extensions, &list.issuer)?;
+        let kind = read.kind(list.entries.foreign, list.entries.unknown);
         Ok(Self {
-            issuer: list.issuer,
             this_update: list.this_update,
             next_update: list.next_update,
-            scope,
-            entries: Entries::new(list.entries),
+            kind,
+            scope: read.scope,
+            number: read.number,
+            base_number: read.base_number,
+            authority_key: read.authority_key,
+            entry_issuers: std::iter::once(list.issuer.clone()).chain(list.entries.issuers).collect(),
+            issuer: list.issuer,
+            entries: Entries::new(list.entries.entries),
             proof: Proof {
                 signature,
                 algorithm,
@@ -167,21 +186,48 @@ impl Crl {
         self.next_update
     }
 
-    pub(crate) fn scope(&self) -> &CrlScope {
+    /// What kind of list this is, in words.
+    pub(crate) fn kind(&self) -> &CrlScope {
+        &self.kind
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// Whether something critical in it is not understood, so that nothing may be concluded from it.
+    pub(super) fn is_understood(&self) -> bool {
+        matches!(self.kind, CrlScope::Complete | CrlScope::Delta | CrlScope::Indirect | CrlScope::Partitioned)
+    }
+
+    pub(super) fn is_delta(&self) -> bool {
+        self.base_number.is_some()
+    }
+
+    /// Whether this is a delta list that completes `complete` (RFC 5280 sections 5.2.4 and 6.3.3 (c)).
+    pub(super) fn completes(&self, complete: &Self) -> bool {
+        let (Some(base), Some(number), Some(of)) = (&self.base_number, &self.number, &complete.number) else {
+            return false;
+        };
+        base <= of
+            && of < number
+            && certval::compare_names(&self.issuer, &complete.issuer)
+            && self.scope.is_that_of(&complete.scope)
+            && self.authority_key == complete.authority_key
     }
 
     pub(crate) fn entries(&self) -> usize {
         self.entries.len()
     }
 
-    pub(crate) fn entry(&self, serial: &Serial) -> Option<&Entry> {
-        self.entries.find(serial)
-    }
-
-    /// Whether `newer` replaces this CRL.
-    pub(crate) fn precedes(&self, newer: &Self) -> bool {
-        self.this_update < newer.this_update
+    /// What the list says of a certificate.
+    pub(super) fn entry(&self, certificate: &ParsedCertificate) -> Option<Entry> {
+        // One issuer can stand in an indirect list in several spellings.
+        let numbered = (0_u16..).zip(&self.entry_issuers);
+        let fitting = numbered.filter(|(_, issuer)| certval::compare_names(issuer, certificate.issuer()));
+        let mut found = fitting.filter_map(|(index, _)| self.entries.find(index, certificate.serial()));
+        let first = found.next()?;
+        if first.reason == Reason::RemoveFromCrl { found.next().or(Some(first)) } else { Some(first) }
     }
 
     /// Whether `issuer`'s key signed this CRL.
@@ -224,9 +270,20 @@ struct List {
     issuer: Name,
     this_update: u64,
     next_update: Option<u64>,
-    entries: Vec<Entry>,
-    entry_scope: CrlScope,
+    entries: Revoked,
     extensions: Extensions,
+}
+
+/// The revoked certificates of a list, and what their extensions make of it.
+#[derive(Default)]
+struct Revoked {
+    entries: Vec<Entry>,
+    /// The issuers that certificateIssuer extensions name, numbered from 1.
+    issuers: Vec<Name>,
+    /// An entry has a certificateIssuer extension.
+    foreign: bool,
+    /// A critical extension that is not understood.
+    unknown: Option<ObjectIdentifier>,
 }
 
 impl List {
@@ -250,15 +307,15 @@ impl List {
                 Some(Tag::UtcTime | Tag::GeneralizedTime) => Some(seconds(fields.decode()?)),
                 _ => None,
             };
-            let (entries, entry_scope) = match next_tag(fields)? {
-                Some(Tag::Sequence) => revoked(fields.decode()?)?,
-                _ => (Vec::new(), CrlScope::Complete),
+            let entries = match next_tag(fields)? {
+                Some(Tag::Sequence) => Revoked::read(fields.decode()?)?,
+                _ => Revoked::default(),
             };
             let extensions = extensions(fields)?;
             if !second_version && !extensions.is_empty() {
                 return Err(CrlError::Encoding);
             }
-            Ok(Self { algorithm, issuer, this_update, next_update, entries, entry_scope, extensions })
+            Ok(Self { algorithm, issuer, this_update, next_update, entries, extensions })
         })?;
         reader.finish()?;
         Ok(list)
@@ -280,90 +337,135 @@ fn extensions(fields: &mut SliceReader<'_>) -> Result<Extensions, CrlError> {
     }
 }
 
-/// revokedCertificates: a SEQUENCE OF entries, read one by one.
-fn revoked(list: AnyRef<'_>) -> Result<(Vec<Entry>, CrlScope), CrlError> {
-    let mut reader = SliceReader::new(list.value())?;
-    let mut entries = Vec::new();
-    let mut scope = CrlScope::Complete;
-    while !reader.is_finished() {
-        let (entry, entry_scope) = reader.sequence(|fields| {
-            let serial: IntRef<'_> = fields.decode()?;
-            let serial = Serial::from_integer(serial.as_bytes()).ok_or(CrlError::SerialNumber)?;
-            let since = seconds(fields.decode()?);
-            let extensions: Option<Extensions> =
-                if fields.is_finished() { None } else { Some(fields.decode()?) };
-            let (reason, scope) = reason_of(&extensions.unwrap_or_default())?;
-            Ok::<_, CrlError>((Entry { serial, reason, since }, scope))
-        })?;
-        entries.push(entry);
-        if scope == CrlScope::Complete {
-            scope = entry_scope;
-        }
-    }
-    Ok((entries, scope))
-}
-
-/// The reason of one entry, and whether its extensions leave the list usable (RFC 5280 section 5.3).
-fn reason_of(extensions: &[Extension]) -> Result<(Reason, CrlScope), CrlError> {
-    if let Some(oid) = duplicate(extensions) {
-        return Err(CrlError::DuplicateExtension { oid: oid.to_string() });
-    }
-    let mut reason = Reason::Unspecified;
-    let mut scope = CrlScope::Complete;
-    for extension in extensions {
-        match extension.extn_id {
-            REASON_CODE => {
-                let value = AnyRef::from_der(extension.extn_value.as_bytes())?;
-                reason = match (value.header().tag(), value.value()) {
-                    (Tag::Enumerated, [code]) => Reason::from_code(*code),
-                    _ => return Err(CrlError::Encoding),
+impl Revoked {
+    /// revokedCertificates: a SEQUENCE OF entries, read one by one.
+    fn read(list: AnyRef<'_>) -> Result<Self, CrlError> {
+        let mut reader = SliceReader::new(list.value())?;
+        let mut read = Self::default();
+        let mut numbers = HashMap::new();
+        // An entry without the extension is of the issuer of the one before (RFC 5280 section 5.3.3).
+        let mut issuer = 0;
+        while !reader.is_finished() {
+            let (serial, since, extensions) = reader.sequence(|fields| {
+                let serial: IntRef<'_> = fields.decode()?;
+                let serial = Serial::from_integer(serial.as_bytes()).ok_or(CrlError::SerialNumber)?;
+                let since = seconds(fields.decode()?);
+                let extensions: Option<Extensions> =
+                    if fields.is_finished() { None } else { Some(fields.decode()?) };
+                Ok::<_, CrlError>((serial, since, extensions))
+            })?;
+            let extensions = EntryExtensions::read(&extensions.unwrap_or_default())?;
+            if let Some((encoded, name)) = extensions.issuer {
+                read.foreign = true;
+                issuer = match numbers.get(&encoded) {
+                    Some(known) => *known,
+                    None => {
+                        read.issuers.push(name);
+                        let number =
+                            u16::try_from(read.issuers.len()).map_err(|_| CrlError::TooManyIssuers)?;
+                        numbers.insert(encoded, number);
+                        number
+                    }
                 };
             }
-            CERTIFICATE_ISSUER => scope = CrlScope::Indirect,
-            INVALIDITY_DATE => {}
-            unknown if extension.critical => {
-                scope = CrlScope::UnknownCriticalEntryExtension { oid: unknown.to_string() };
-            }
-            _ => {}
+            read.unknown = read.unknown.or(extensions.unknown);
+            read.entries.push(Entry { issuer, serial, reason: extensions.reason, since });
         }
+        Ok(read)
     }
-    Ok((reason, scope))
 }
 
-/// What the list's own extensions make of it (RFC 5280 section 5.2).
-fn scope_of(extensions: &[Extension]) -> Result<CrlScope, CrlError> {
-    let mut scope = CrlScope::Complete;
-    for extension in extensions {
-        let narrower = match extension.extn_id {
-            AUTHORITY_KEY_IDENTIFIER | ISSUER_ALT_NAME | CRL_NUMBER => continue,
-            DELTA_CRL_INDICATOR => CrlScope::Delta,
-            ISSUING_DISTRIBUTION_POINT if is_indirect(extension.extn_value.as_bytes())? => CrlScope::Indirect,
-            ISSUING_DISTRIBUTION_POINT => CrlScope::Partitioned,
-            unknown if extension.critical => CrlScope::UnknownCriticalExtension { oid: unknown.to_string() },
-            _ => continue,
-        };
-        // A delta CRL may carry an issuing distribution point too; the first word is enough.
-        if scope == CrlScope::Complete {
-            scope = narrower;
-        }
-    }
-    Ok(scope)
+/// The extensions of one entry (RFC 5280 section 5.3).
+struct EntryExtensions {
+    reason: Reason,
+    /// certificateIssuer, as it stands and read.
+    issuer: Option<(Vec<u8>, Name)>,
+    unknown: Option<ObjectIdentifier>,
 }
 
-/// indirectCRL, `[4] BOOLEAN`, of an IssuingDistributionPoint.
-fn is_indirect(value: &[u8]) -> Result<bool, CrlError> {
-    let mut reader = SliceReader::new(value)?;
-    let indirect = reader.sequence(|fields| {
-        let mut indirect = false;
-        while !fields.is_finished() {
-            let field: AnyRef<'_> = fields.decode()?;
-            if matches!(field.header().tag(), Tag::ContextSpecific { number: TagNumber(4), .. }) {
-                indirect = field.value() != [0];
+impl EntryExtensions {
+    fn read(extensions: &[Extension]) -> Result<Self, CrlError> {
+        if let Some(oid) = duplicate(extensions) {
+            return Err(CrlError::DuplicateExtension { oid: oid.to_string() });
+        }
+        let mut read = Self { reason: Reason::Unspecified, issuer: None, unknown: None };
+        for extension in extensions {
+            let value = extension.extn_value.as_bytes();
+            match extension.extn_id {
+                REASON_CODE => {
+                    let value = AnyRef::from_der(value)?;
+                    read.reason = match (value.header().tag(), value.value()) {
+                        (Tag::Enumerated, [code]) => Reason::from_code(*code),
+                        _ => return Err(CrlError::Encoding),
+                    };
+                }
+                CERTIFICATE_ISSUER => {
+                    let names = GeneralNames::from_der(value)?;
+                    let name = names.into_iter().find_map(|name| match name {
+                        GeneralName::DirectoryName(name) => Some(name),
+                        _ => None,
+                    });
+                    read.issuer = Some((value.to_vec(), name.ok_or(CrlError::Encoding)?));
+                }
+                INVALIDITY_DATE => {}
+                unknown if extension.critical => read.unknown = Some(unknown),
+                _ => {}
             }
         }
-        Ok::<_, der::Error>(indirect)
-    })?;
-    Ok(indirect)
+        Ok(read)
+    }
+}
+
+/// The extensions of the list itself (RFC 5280 section 5.2).
+#[derive(Default)]
+struct ListExtensions {
+    scope: Scope,
+    number: Option<Serial>,
+    base_number: Option<Serial>,
+    authority_key: Option<Box<[u8]>>,
+    unknown: Option<ObjectIdentifier>,
+}
+
+impl ListExtensions {
+    fn read(extensions: &[Extension], issuer: &Name) -> Result<Self, CrlError> {
+        let mut read = Self::default();
+        for extension in extensions {
+            let value = extension.extn_value.as_bytes();
+            match extension.extn_id {
+                AUTHORITY_KEY_IDENTIFIER => read.authority_key = Some(value.into()),
+                ISSUER_ALT_NAME | FRESHEST_CRL => {}
+                CRL_NUMBER => read.number = Some(number(value)?),
+                DELTA_CRL_INDICATOR => read.base_number = Some(number(value)?),
+                ISSUING_DISTRIBUTION_POINT => read.scope = Scope::read(value, issuer)?,
+                unknown if extension.critical => read.unknown = Some(unknown),
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
+
+    fn kind(&self, foreign_entry: bool, unknown_of_an_entry: Option<ObjectIdentifier>) -> CrlScope {
+        if let Some(oid) = self.unknown {
+            return CrlScope::UnknownCriticalExtension { oid: oid.to_string() };
+        }
+        if let Some(oid) = unknown_of_an_entry {
+            return CrlScope::UnknownCriticalEntryExtension { oid: oid.to_string() };
+        }
+        match (self.base_number.is_some(), self.scope.is_indirect(), self.scope.is_whole()) {
+            (_, false, _) if foreign_entry => CrlScope::ForeignEntry,
+            (true, _, _) => CrlScope::Delta,
+            (false, true, _) => CrlScope::Indirect,
+            (false, false, false) => CrlScope::Partitioned,
+            (false, false, true) => CrlScope::Complete,
+        }
+    }
+}
+
+/// A CRLNumber: an INTEGER of at most 20 octets that is not negative (RFC 5280 section 5.2.3).
+fn number(value: &[u8]) -> Result<Serial, CrlError> {
+    let value = IntRef::from_der(value)?;
+    let number = Serial::from_integer(value.as_bytes()).ok_or(CrlError::SerialNumber)?;
+    if number.is_negative() { Err(CrlError::Encoding) } else { Ok(number) }
 }
 
 fn seconds(time: Time) -> u64 {

@@ -28,6 +28,10 @@ impl Serial {
         octets.get_mut(start..)?.copy_from_slice(significant);
         Some(Self { negative, octets })
     }
+
+    pub(crate) fn is_negative(&self) -> bool {
+        self.negative
+    }
 }
 
 impl std::fmt::Display for Serial {
@@ -91,6 +95,24 @@ impl Reason {
     }
 }
 
+impl Reason {
+    fn code(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => 1,
+            Self::CaCompromise => 2,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+            Self::CertificateHold => 6,
+            Self::RemoveFromCrl => 8,
+            Self::PrivilegeWithdrawn => 9,
+            Self::AaCompromise => 10,
+            Self::Undefined(code) => code,
+        }
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -112,31 +134,57 @@ impl std::fmt::Display for Reason {
 /// One revoked certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
+    /// Which of the list's issuers issued it: 0 is the issuer of the list, others occur in indirect lists only.
+    pub(crate) issuer: u16,
     pub(crate) serial: Serial,
     pub(crate) reason: Reason,
     /// The revocation date, in seconds since 1970.
     pub(crate) since: u64,
 }
 
-/// All entries of one CRL, sorted by serial number for binary search.
+/// An entry as it is kept: 32 octets, since a list may have millions.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    since: u64,
+    issuer: u16,
+    serial: Serial,
+    reason: u8,
+}
+
+impl Packed {
+    fn key(&self) -> (u16, Serial) {
+        (self.issuer, self.serial)
+    }
+}
+
+/// All entries of one CRL, sorted by issuer and serial number for binary search.
 #[derive(Debug, Default)]
-pub(crate) struct Entries(Box<[Entry]>);
+pub(crate) struct Entries(Box<[Packed]>);
 
 impl Entries {
-    pub(crate) fn new(mut entries: Vec<Entry>) -> Self {
-        // Entries that take a revocation back revoke nothing in a complete CRL.
-        entries.retain(|entry| entry.reason != Reason::RemoveFromCrl);
-        entries.sort_unstable_by_key(|entry| entry.serial);
-        Self(entries.into_boxed_slice())
+    pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let packed = entries.into_iter().map(|entry| Packed {
+            since: entry.since,
+            issuer: entry.issuer,
+            serial: entry.serial,
+            reason: entry.reason.code(),
+        });
+        let mut packed: Vec<Packed> = packed.collect();
+        // Where a list contradicts itself, the revocation comes first.
+        packed.sort_by_key(|entry| (entry.key(), entry.reason == Reason::RemoveFromCrl.code()));
+        Self(packed.into_boxed_slice())
     }
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn find(&self, serial: &Serial) -> Option<&Entry> {
-        let index = self.0.binary_search_by_key(serial, |entry| entry.serial).ok()?;
-        self.0.get(index)
+    /// The first entry of a certificate; one that takes its revocation back counts as one.
+    pub(crate) fn find(&self, issuer: u16, serial: &Serial) -> Option<Entry> {
+        let index = self.0.partition_point(|entry| entry.key() < (issuer, *serial));
+        let found = self.0.get(index).filter(|entry| entry.key() == (issuer, *serial))?;
+        let reason = Reason::from_code(found.reason);
+        Some(Entry { issuer: found.issuer, serial: found.serial, reason, since: found.since })
     }
 }
 
@@ -150,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_entry_costs_at_most_32_octets() {
-        assert!(size_of::<Entry>() <= 32, "{}", size_of::<Entry>());
+        assert!(size_of::<Packed>() <= 32, "{}", size_of::<Packed>());
     }
 
     #[test]
@@ -175,12 +223,21 @@ mod tests {
     #[test]
     fn every_entry_is_found_and_nothing_else() {
         let entry = |n: u16| Entry {
+            issuer: 0,
             serial: serial(&[&[1], n.to_be_bytes().as_slice()].concat()),
             reason: Reason::Unspecified,
             since: 1,
         };
-        let entries = Entries::new((0..1000).rev().step_by(2).map(entry).collect());
-        assert!((0..1000).filter(|n| n % 2 == 1).all(|n| entries.find(&entry(n).serial).is_some()));
-        assert!((0..1000).filter(|n| n % 2 == 0).all(|n| entries.find(&entry(n).serial).is_none()));
+        let entries = Entries::new((0..1000).rev().step_by(2).map(entry));
+        assert!((0..1000).filter(|n| n % 2 == 1).all(|n| entries.find(0, &entry(n).serial).is_some()));
+        assert!((0..1000).filter(|n| n % 2 == 0).all(|n| entries.find(0, &entry(n).serial).is_none()));
+    }
+
+    #[test]
+    fn an_entry_of_another_issuer_is_not_found_under_this_one() {
+        let entry = Entry { issuer: 1, serial: serial(&[5]), reason: Reason::KeyCompromise, since: 7 };
+        let entries = Entries::new([entry]);
+        assert_eq!(entries.find(1, &serial(&[5])), Some(entry));
+        assert_eq!(entries.find(0, &serial(&[5])), None);
     }
 }

@@ -1,4 +1,5 @@
 mod by_hand;
+mod signers;
 
 use rcgen::{KeyUsagePurpose, RevocationReason, date_time_ymd};
 

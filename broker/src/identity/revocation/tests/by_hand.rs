@@ -109,10 +109,12 @@ fn an_unknown_critical_extension_of_any_entry_makes_a_list_unusable() {
 }
 
 #[test]
-fn an_entry_of_another_issuer_makes_a_list_indirect() {
+fn an_entry_of_another_issuer_in_a_list_that_is_not_indirect_makes_it_unusable() {
     let line = Line::new();
-    let crl = with_entry_extension(extension(&CERTIFICATE_ISSUER, true, &[0x30, 0])).sign(&line.issuing);
-    assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::Indirect));
+    // directoryName [4] of an empty name
+    let value = [0x30, 4, 0xa4, 2, 0x30, 0];
+    let crl = with_entry_extension(extension(&CERTIFICATE_ISSUER, true, &value)).sign(&line.issuing);
+    assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::ForeignEntry));
 }
 
 #[test]
@@ -123,25 +125,55 @@ fn a_reason_that_is_not_defined_leaves_the_list_usable() {
 }
 
 #[test]
-fn a_delta_list_is_not_used() {
+fn a_delta_list_without_its_complete_list_is_not_used() {
     let line = Line::new();
     let crl = Raw::extended(&[extension(&DELTA_CRL_INDICATOR, true, &[2, 1, 1])]).sign(&line.issuing);
     assert_eq!(gap(line.with(crl)), GapCause::Scope(CrlScope::Delta));
 }
 
-#[test]
-fn a_partitioned_list_is_not_used() {
-    let line = Line::new();
-    // onlyContainsUserCerts
-    let crl = Raw::extended(&[extension(&ISSUING_DISTRIBUTION_POINT, true, &[0x30, 3, 0x81, 1, 0xff])]);
-    assert_eq!(gap(line.with(crl.sign(&line.issuing))), GapCause::Scope(CrlScope::Partitioned));
+/// A list with an issuingDistributionPoint of these fields.
+fn partitioned(fields: &[u8]) -> Raw {
+    Raw::extended(&[extension(&ISSUING_DISTRIBUTION_POINT, true, &tlv(0x30, fields))])
 }
 
 #[test]
-fn an_indirect_list_is_not_used() {
+fn a_list_of_the_cards_kind_is_used_and_one_of_another_kind_is_not() {
     let line = Line::new();
-    let crl = Raw::extended(&[extension(&ISSUING_DISTRIBUTION_POINT, true, &[0x30, 3, 0x84, 1, 0xff])]);
-    assert_eq!(gap(line.with(crl.sign(&line.issuing))), GapCause::Scope(CrlScope::Indirect));
+    let (only_users, only_cas, only_attributes) = ([0x81, 1, 0xff], [0x82, 1, 0xff], [0x85, 1, 0xff]);
+    assert!(line.with(partitioned(&only_users).sign(&line.issuing)).is_ok());
+    for kind in [only_cas.to_vec(), only_attributes.to_vec(), [only_users, only_cas].concat()] {
+        assert_eq!(gap(line.with(partitioned(&kind).sign(&line.issuing))), GapCause::OtherScope);
+    }
+}
+
+#[test]
+fn a_list_of_another_distribution_point_is_not_used() {
+    let line = Line::new();
+    // distributionPoint [0] fullName [0] uniformResourceIdentifier [6]
+    let name = tlv(0xa0, &tlv(0xa0, &tlv(0x86, b"http://crl.corp.example/1")));
+    assert_eq!(gap(line.with(partitioned(&name).sign(&line.issuing))), GapCause::OtherScope);
+}
+
+#[test]
+fn a_list_for_some_reasons_is_not_enough() {
+    let line = Line::new();
+    // keyCompromise (1) alone
+    assert_eq!(gap(line.with(partitioned(&[0x83, 2, 6, 0x40]).sign(&line.issuing))), GapCause::SomeReasons);
+}
+
+#[test]
+fn lists_for_some_reasons_that_together_cover_all_are_enough() {
+    let line = Line::new();
+    // keyCompromise (1), and everything from cACompromise (2) to aACompromise (8)
+    let lists = [partitioned(&[0x83, 2, 6, 0x40]), partitioned(&[0x83, 3, 7, 0x3f, 0x80])];
+    let [one, other] = lists.map(|list| list.sign(&line.issuing));
+    assert!(line.judge(vec![line.root.crl(), one, other]).is_ok());
+}
+
+#[test]
+fn an_indirect_list_answers_for_its_own_issuer_too() {
+    let line = Line::new();
+    assert!(line.with(partitioned(&[0x84, 1, 0xff]).sign(&line.issuing)).is_ok());
 }
 
 fn problem(crl: Vec<u8>) -> SettingsProblem {

@@ -1,0 +1,284 @@
+//! Whether a certificate is revoked: RFC 5280 section 6.3.3 over the lists at hand.
+//!
+//! A list may be signed by another key than the certificate, by a certificate of the list's issuer: after a change of
+//! keys, by a key for lists alone, or by the issuer of indirect lists. Such a signer is believed only where it stands
+//! below an authority of the path in question (RFC 5280 asks for the same root, which would let any subordinate CA
+//! that takes another's name answer for it), where its path is valid, and where it is itself not revoked. A signer
+//! whose status is just being decided counts as good meanwhile: a key that was rolled over is covered by lists of its
+//! own. All work is counted, not timed.
+
+use certval::compare_names;
+use x509_cert::ext::pkix::KeyUsages;
+
+use super::super::certificate::{ParsedCertificate, name_text, timestamp};
+use super::super::error::{IdentityError, Role};
+use super::super::now::Now;
+use super::super::path::{Path, Trust, take};
+use super::scope::{Point, Reasons};
+use super::{Crl, Entry, GapCause, Reason, RevocationGap};
+
+/// Most signatures verified for the revocation of one path.
+const MAX_SIGNATURES: usize = 64;
+/// Most pairs of a distribution point and a list, or of a list and a possible signer, looked at for one path.
+const MAX_STEPS: usize = 16 * 1024;
+/// Most signers that are decided for one another.
+const MAX_DEPTH: usize = 4;
+/// Most certificates between a signer of indirect lists and an authority of the path.
+const MAX_SIGNER_PATH: usize = 4;
+
+/// The lists that one certificate's status rests on.
+pub(super) type Relied<'a> = Vec<&'a Crl>;
+
+/// The examination of one path.
+pub(super) struct Examination<'a> {
+    /// The newest first.
+    crls: &'a [Crl],
+    trust: &'a Trust,
+    /// Certificates that the peer sent beside its own; hints only.
+    hints: &'a [ParsedCertificate],
+    path: Path<'a>,
+    now: Now,
+    signatures: usize,
+    steps: usize,
+    /// The signers that are being decided, outermost first.
+    pending: Vec<&'a ParsedCertificate>,
+}
+
+impl<'a> Examination<'a> {
+    pub(super) fn new(
+        crls: &'a [Crl],
+        trust: &'a Trust,
+        hints: &'a [ParsedCertificate],
+        path: &Path<'a>,
+        now: Now,
+    ) -> Self {
+        let (path, signatures, steps) = (path.above(0), MAX_SIGNATURES, MAX_STEPS);
+        Self { crls, trust, hints, path, now, signatures, steps, pending: Vec::new() }
+    }
+
+    /// Decides on the first certificate of `line`, which was issued by the one behind it.
+    pub(super) fn status(&mut self, role: Role, line: &Path<'a>) -> Result<Relied<'a>, IdentityError> {
+        let certificate = line.subject();
+        let unknown = |cause| IdentityError::RevocationUnknown {
+            certificate: certificate.id(role),
+            gap: RevocationGap { issuer: name_text(certificate.issuer()), cause },
+        };
+        let points = Point::all_of(certificate).ok_or_else(|| unknown(GapCause::DistributionPoints))?;
+        let mut furthest = GapCause::NoCrl;
+        let mut relied = Vec::new();
+        let mut seen = Reasons::NONE;
+        let crls = self.crls;
+        for point in &points {
+            for crl in crls.iter() {
+                if !take(&mut self.steps) {
+                    return Err(unknown(GapCause::WorkLimit));
+                }
+                if !point.is_issued_by(crl.issuer(), certificate.issuer()) {
+                    continue;
+                }
+                let covered = match self.covered(crl, certificate, point) {
+                    // Nothing new to learn; of two lists of one scope the newer has been asked.
+                    Ok(covered) if seen.contains(covered) => continue,
+                    Ok(covered) => covered,
+                    Err(cause) => {
+                        further(&mut furthest, cause);
+                        continue;
+                    }
+                };
+                let found = self.signer(crl, line);
+                let delta = match found.and_then(|signer| self.delta(crl, signer)) {
+                    Ok(delta) => delta,
+                    Err(cause) => {
+                        further(&mut furthest, cause);
+                        continue;
+                    }
+                };
+                if let Some(Entry { reason, since, .. }) = entry(crl, delta, certificate) {
+                    let certificate = certificate.id(role);
+                    return Err(IdentityError::Revoked { certificate, reason, since: timestamp(since) });
+                }
+                relied.push(crl);
+                relied.extend(delta);
+                seen = seen.or(covered);
+                if seen.contains(Reasons::ALL) {
+                    return Ok(relied);
+                }
+            }
+        }
+        if seen != Reasons::NONE {
+            further(&mut furthest, GapCause::SomeReasons);
+        }
+        Err(unknown(furthest))
+    }
+
+    /// For which reasons a list covers a certificate, by what both say and by the time.
+    fn covered(
+        &self,
+        crl: &Crl,
+        certificate: &ParsedCertificate,
+        point: &Point,
+    ) -> Result<Reasons, GapCause> {
+        if crl.is_delta() || !crl.is_understood() {
+            return Err(GapCause::Scope(crl.kind().clone()));
+        }
+        let covered = crl.scope().covers(certificate, point)?;
+        current(crl, self.now)?;
+        Ok(covered)
+    }
+
+    /// The newest delta list that completes a list and is signed by the same key.
+    fn delta(&mut self, complete: &Crl, signer: &ParsedCertificate) -> Result<Option<&'a Crl>, GapCause> {
+        let crls = self.crls;
+        for delta in crls.iter().filter(|crl| crl.is_delta() && crl.is_understood()) {
+            if delta.completes(complete) && current(delta, self.now).is_ok() && self.signed(delta, signer)? {
+                return Ok(Some(delta));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Who signed a list, if that is somebody who may (section 6.3.3 (f), (g)).
+    fn signer(&mut self, crl: &Crl, line: &Path<'a>) -> Result<&'a ParsedCertificate, GapCause> {
+        let issuer = line.issuer();
+        let mut furthest = GapCause::Signature;
+        if compare_names(issuer.subject(), crl.issuer()) && self.signed(crl, issuer)? {
+            match may_sign(issuer) {
+                Ok(()) => return Ok(issuer),
+                Err(cause) => further(&mut furthest, cause),
+            }
+        }
+        let of_the_path = self.path.certificates.iter().copied().chain([&self.path.root.certificate]);
+        let known = of_the_path.chain(self.trust.authorities()).chain(self.hints);
+        let named: Vec<&ParsedCertificate> = known
+            .filter(|candidate| compare_names(candidate.subject(), crl.issuer()))
+            .filter(|candidate| candidate.der() != issuer.der())
+            .collect();
+        for candidate in named {
+            if !take(&mut self.steps) {
+                return Err(GapCause::WorkLimit);
+            }
+            match self.believe(crl, candidate) {
+                Ok(true) => return Ok(candidate),
+                Ok(false) => {}
+                Err(GapCause::WorkLimit) => return Err(GapCause::WorkLimit),
+                Err(cause) => further(&mut furthest, cause),
+            }
+        }
+        Err(furthest)
+    }
+
+    /// Whether a certificate that bears the name of a list's issuer signed the list; an error where it did, but may not.
+    ///
+    /// Where it stands comes first: a list can be large, and must not be hashed with whatever keys a peer brings.
+    fn believe(&mut self, crl: &Crl, candidate: &'a ParsedCertificate) -> Result<bool, GapCause> {
+        let above = if crl.scope().is_indirect() { MAX_SIGNER_PATH } else { 1 };
+        let Some((line, own)) = self.line(candidate, above)? else { return Ok(false) };
+        if !candidate.key().is_at_least(self.trust.minimum_rsa_bits()) || !self.signed(crl, candidate)? {
+            return Ok(false);
+        }
+        may_sign(candidate)?;
+        if own == 0 {
+            // Part of the path itself: judged and examined with it.
+            return Ok(true);
+        }
+        if self.pending.iter().any(|pending| pending.der() == candidate.der()) {
+            return Ok(true);
+        }
+        if self.pending.len() >= MAX_DEPTH {
+            return Err(GapCause::WorkLimit);
+        }
+        let refused = |error| GapCause::Signer(Box::new(error));
+        self.trust.judge_signer(&line, self.now).map_err(refused)?;
+        self.pending.push(candidate);
+        let good = (0..own).try_for_each(|place| {
+            self.status(Role::CrlSigner, &line.above(place)).map(drop).map_err(refused)
+        });
+        self.pending.pop();
+        good.map(|()| true)
+    }
+
+    /// The line from a possible signer to the root of the path, and how many certificates of it are not of the path;
+    /// `None` where it does not stand below an authority of the path.
+    fn line(
+        &mut self,
+        candidate: &'a ParsedCertificate,
+        above: usize,
+    ) -> Result<Option<(Path<'a>, usize)>, GapCause> {
+        if let Some(place) = self.path.place_of(candidate) {
+            return Ok(Some((self.path.above(place), 0)));
+        }
+        // From the card's own issuer upwards; the card itself is no authority.
+        for place in 1..=self.path.certificates.len() {
+            let tail = self.path.above(place);
+            if self.issued(candidate, tail.subject())? {
+                return Ok(Some((tail.below(candidate), 1)));
+            }
+        }
+        if above <= 1 {
+            return Ok(None);
+        }
+        let trust = self.trust;
+        for between in trust.intermediates() {
+            if compare_names(between.subject(), candidate.issuer())
+                && between.der() != candidate.der()
+                && self.issued(candidate, between)?
+                && let Some((line, own)) = self.line(between, above - 1)?
+            {
+                return Ok(Some((line.below(candidate), own.saturating_add(1))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn issued(
+        &mut self,
+        certificate: &ParsedCertificate,
+        issuer: &ParsedCertificate,
+    ) -> Result<bool, GapCause> {
+        if !take(&mut self.steps) {
+            return Err(GapCause::WorkLimit);
+        }
+        if !compare_names(issuer.subject(), certificate.issuer()) {
+            return Ok(false);
+        }
+        if !take(&mut self.signatures) {
+            return Err(GapCause::WorkLimit);
+        }
+        Ok(certificate.verify_signature(issuer).is_ok())
+    }
+
+    fn signed(&mut self, crl: &Crl, signer: &ParsedCertificate) -> Result<bool, GapCause> {
+        if take(&mut self.signatures) { Ok(crl.is_signed_by(signer)) } else { Err(GapCause::WorkLimit) }
+    }
+}
+
+/// What a list and its delta say of a certificate: the delta has the last word (section 6.3.3 (i) to (k)).
+fn entry(complete: &Crl, delta: Option<&Crl>, certificate: &ParsedCertificate) -> Option<Entry> {
+    let entry = delta.and_then(|delta| delta.entry(certificate)).or_else(|| complete.entry(certificate));
+    entry.filter(|entry| entry.reason != Reason::RemoveFromCrl)
+}
+
+/// Without a keyUsage extension every use is allowed (RFC 5280 section 4.2.1.3).
+fn may_sign(signer: &ParsedCertificate) -> Result<(), GapCause> {
+    match signer.key_usage() {
+        Some(usage) if !usage.0.contains(KeyUsages::CRLSign) => Err(GapCause::CrlSign),
+        _ => Ok(()),
+    }
+}
+
+fn current(crl: &Crl, now: Now) -> Result<(), GapCause> {
+    let next_update = crl.next_update().ok_or(GapCause::NoNextUpdate)?;
+    if now.seconds() < crl.this_update() {
+        return Err(GapCause::NotYetCurrent { this_update: timestamp(crl.this_update()) });
+    }
+    if now.seconds() >= next_update {
+        return Err(GapCause::Stale { next_update: timestamp(next_update) });
+    }
+    Ok(())
+}
+
+fn further(furthest: &mut GapCause, cause: GapCause) {
+    if cause.rank() > furthest.rank() {
+        *furthest = cause;
+    }
+}
