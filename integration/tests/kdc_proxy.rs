@@ -1,7 +1,12 @@
 //! The KDC proxy before a real domain controller: MIT's tools and our own client reach it through the proxy alone.
 
+mod der;
+mod differential;
 mod judges;
 mod logins;
+mod material;
+mod requests;
+mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -80,24 +85,29 @@ impl Scene {
         let roots: Vec<_> = CertificateDer::pem_slice_iter(roots.as_bytes()).map(Result::unwrap).collect();
         let text = format!("https://broker.corp.example/KdcProxy={}", self.proxy);
         let proxy = KdcProxy::parse(&text, &ProxyTrust::new(&roots).unwrap()).unwrap();
-        let realm = Realm::new("CORP.EXAMPLE").unwrap();
-        let name = PrincipalName::principal(account).unwrap();
-        let settings = Settings {
-            kdcs: [(realm.clone(), vec![Endpoint::Https(proxy)])].into(),
-            trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
-            realm,
-            service: name.clone(),
-            s4u2self_name: name,
-            connect_timeout: Duration::from_secs(2),
-            exchange_timeout: Duration::from_secs(10),
-            allow_rc4: false,
-            renew_before: Duration::from_secs(300),
-            max_clock_offset: Duration::from_secs(300),
-            s4u_cache: Duration::ZERO,
-        };
-        let password = Zeroizing::new(self.lab.controller().domain().password(account).unwrap());
-        Client::new(settings, Credential::Password(password)).unwrap()
+        client_of(&self.lab, account, Endpoint::Https(proxy))
     }
+}
+
+/// Our own client in the name of an account, by one way.
+fn client_of(lab: &Lab, account: &str, kdc: Endpoint) -> Client {
+    let realm = Realm::new("CORP.EXAMPLE").unwrap();
+    let name = PrincipalName::principal(account).unwrap();
+    let settings = Settings {
+        kdcs: [(realm.clone(), vec![kdc])].into(),
+        trusted: kdc_proxy::exchange::realms::TrustedRealms::default(),
+        realm,
+        service: name.clone(),
+        s4u2self_name: name,
+        connect_timeout: Duration::from_secs(2),
+        exchange_timeout: Duration::from_secs(10),
+        allow_rc4: false,
+        renew_before: Duration::from_secs(300),
+        max_clock_offset: Duration::from_secs(300),
+        s4u_cache: Duration::ZERO,
+    };
+    let password = Zeroizing::new(lab.controller().domain().password(account).unwrap());
+    Client::new(settings, Credential::Password(password)).unwrap()
 }
 
 fn trace(finished: &Finished) -> String {

@@ -9,6 +9,9 @@ pub mod known_attacks {}
 #[doc = include_str!("administrator_errors.md")]
 pub mod administrator_errors {}
 
+#[doc = include_str!("kdc_proxy_differences.md")]
+pub mod kdc_proxy_differences {}
+
 /// The decisions behind the design, a page each: what was decided, why, and what it costs.
 pub mod decisions {
     #[doc = include_str!("decisions/0001-own-rasn-types.md")]
@@ -51,6 +54,10 @@ pub mod decisions {
     pub mod d0013_security_contexts_of_our_own {}
     #[doc = include_str!("decisions/0014-domain-controllers-by-dns.md")]
     pub mod d0014_domain_controllers_by_dns {}
+
+    #[doc = include_str!("decisions/0015-a-kdc-proxy-of-our-own.md")]
+    pub mod d0015_a_kdc_proxy_of_our_own {}
+
     #[doc = include_str!("decisions/0017-who-may-sign-a-revocation-list.md")]
     pub mod d0017_who_may_sign_a_revocation_list {}
 }
