@@ -145,8 +145,29 @@ impl BrokerProcess {
     /// # Errors
     /// [`BrokerError`]; an exit code that says no is none.
     pub fn command(&self, words: &[&str]) -> Result<Finished, BrokerError> {
+        self.command_with(&self.folder.path().join("kerbridge.toml"), words)
+    }
+
+    /// The same with a configuration whose KDC is another one.
+    ///
+    /// # Errors
+    /// As for [`Self::command`].
+    #[expect(clippy::disallowed_methods, reason = "the harness drives processes from plain threads")]
+    pub fn command_asking(&self, kdc: SocketAddr, words: &[&str]) -> Result<Finished, BrokerError> {
+        let own = std::fs::read_to_string(self.folder.path().join("kerbridge.toml"))?;
+        let mut lines: Vec<&str> = own.lines().collect();
+        let changed = format!("kdcs = [\"{kdc}\"]");
+        if let Some(line) = lines.iter_mut().find(|line| line.starts_with("kdcs = ")) {
+            *line = &changed;
+        }
+        let other = self.folder.path().join("other-kdc.toml");
+        std::fs::write(&other, lines.join("\n"))?;
+        self.command_with(&other, words)
+    }
+
+    fn command_with(&self, configuration: &Path, words: &[&str]) -> Result<Finished, BrokerError> {
         let mut command = command(&program()?, None)?;
-        command.args(words).arg("--config").arg(self.folder.path().join("kerbridge.toml"));
+        command.args(words).arg("--config").arg(configuration);
         command.env("CREDENTIALS_DIRECTORY", self.folder.path().join("credentials"));
         Ok(process::run(command, b"", COMMAND_LIMIT)?)
     }

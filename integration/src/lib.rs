@@ -14,6 +14,7 @@
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
 //! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
+//! - [`forwarder`] stands before a server and loses what it is told to lose;
 //! - [`load`] is many people who log in there at once;
 //! - [`scene`] is all of it at once, ready for a login.
 
@@ -21,6 +22,7 @@ pub mod broker_process;
 pub mod card;
 pub mod container;
 pub mod desktop;
+pub mod forwarder;
 pub mod gateway;
 pub mod kdcproxy;
 pub mod lab;

@@ -52,6 +52,8 @@ impl Files {
             "intermediates.pem" => self.pki.card_issuer_pem(),
             "root.crl" => root_crl,
             "issuing.crl" => issuing_crl,
+            // Secrets that are no credentials.
+            "keytab" | "ldap-password" => return self.folder.path().join("credentials").join(name),
             _ => panic!("no file called {name} is known to the examples"),
         };
         let here = self.folder.path().join(name);
@@ -63,7 +65,7 @@ impl Files {
     fn validate(&self, example: &str) -> Finished {
         let mut text = example.to_owned();
         for line in example.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            for path in line.split('"').filter(|quoted| quoted.starts_with("/etc/kerbridge")) {
+            for path in line.split('"').filter(is_ours) {
                 text = text.replace(path, self.made(path).to_str().unwrap());
             }
         }
@@ -74,6 +76,11 @@ impl Files {
         command.env("CREDENTIALS_DIRECTORY", self.folder.path().join("credentials"));
         process::run(command, b"", Duration::from_secs(20)).unwrap()
     }
+}
+
+/// Whether an example names a file that an administrator puts there.
+fn is_ours(quoted: &&str) -> bool {
+    ["/etc/kerbridge", "/var/lib/kerbridge"].iter().any(|folder| quoted.starts_with(folder))
 }
 
 fn keytab() -> Vec<u8> {

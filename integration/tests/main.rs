@@ -44,3 +44,5 @@ mod refusals;
 mod rotation;
 #[cfg(test)]
 mod security_context;
+#[cfg(test)]
+mod units;

@@ -58,6 +58,9 @@ pub mod decisions {
     #[doc = include_str!("decisions/0015-a-kdc-proxy-of-our-own.md")]
     pub mod d0015_a_kdc_proxy_of_our_own {}
 
+    #[doc = include_str!("decisions/0016-rotation-while-serving.md")]
+    pub mod d0016_rotation_while_serving {}
+
     #[doc = include_str!("decisions/0017-who-may-sign-a-revocation-list.md")]
     pub mod d0017_who_may_sign_a_revocation_list {}
 }

@@ -104,7 +104,7 @@ impl<'a> Configuration<'a> {
         self
     }
 
-    /// Is another account than `svc-broker`, with this service principal name.
+    /// Is another account than `svc-broker`, such as `desk3$`, with this service principal name.
     pub fn service(mut self, account: &str, spn: &str) -> Self {
         (self.service, self.spn) = (account.to_owned(), spn.to_owned());
         self
@@ -251,7 +251,9 @@ impl<'a> Configuration<'a> {
         }
         let credentials = folder.join("credentials");
         fs::create_dir(&credentials)?;
-        let password = controller.domain().password(&self.service).unwrap_or_default();
+        // A computer's account is named in the lab without its `$`.
+        let account = self.service.trim_end_matches('$');
+        let password = controller.domain().password(account).unwrap_or_default();
         let secret = |name: &str, octets: &[u8]| -> std::io::Result<()> {
             fs::write(credentials.join(name), octets)?;
             fs::set_permissions(credentials.join(name), Permissions::from_mode(0o600))
@@ -260,7 +262,7 @@ impl<'a> Configuration<'a> {
         secret("ldap-password", password.as_bytes())?;
         let keytab = match &self.keytab {
             Some(octets) => octets.clone(),
-            None => controller.keytab(&self.service)?,
+            None => controller.keytab(account)?,
         };
         secret("keytab", &keytab)?;
         for TrustedRealm { controller, reader, .. } in &self.realms {
