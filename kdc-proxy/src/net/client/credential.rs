@@ -4,7 +4,9 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use super::error::ClientError;
 use super::own_ticket::OwnTicket;
@@ -12,6 +14,12 @@ use super::{Client, Credential, SettingsError};
 use crate::error::{EvidenceError, ReplyError};
 use crate::exchange::s4u2self::Evidence;
 use crate::exchange::secret::{Secret, Trials};
+use crate::net::system;
+
+/// How long a credential that a KDC has refused is not shown again: the first time, and at most. The KDC counts it beside the
+/// one in use, which has pauses of its own.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(320);
 
 /// Where the newest credential comes from, such as a file that somebody replaces.
 pub trait CredentialSource: Send + Sync {
@@ -45,7 +53,44 @@ pub(super) struct Holder {
     state: Mutex<State>,
     source: Option<Arc<dyn CredentialSource>>,
     /// Held while another credential is tried; it holds one that no KDC has accepted yet.
-    trial: tokio::sync::Mutex<Option<Credential>>,
+    trial: tokio::sync::Mutex<Option<Candidate>>,
+}
+
+/// A credential that no KDC has accepted yet.
+struct Candidate {
+    credential: Credential,
+    refused: Option<Refused>,
+}
+
+/// The last refusal of a candidate.
+struct Refused {
+    error: ClientError,
+    until: Instant,
+    pause: Duration,
+}
+
+/// Why a candidate is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reason {
+    /// The KDC uses another key of ours than the present one: it has been changed.
+    KeyChanged,
+    /// There is a candidate, or the KDC refuses the present one.
+    Other,
+}
+
+impl Candidate {
+    /// The refusal that still counts. The first one does not once our key is known to have changed: it came too early.
+    fn refusal(&self, reason: Reason) -> Option<&ClientError> {
+        let Refused { error, until, pause } = self.refused.as_ref()?;
+        let came_too_early = reason == Reason::KeyChanged && *pause == FIRST_PAUSE;
+        (!came_too_early && system::instant() < *until).then_some(error)
+    }
+
+    fn note(&mut self, error: &ClientError) {
+        let before = self.refused.as_ref();
+        let pause = before.map_or(FIRST_PAUSE, |refused| (refused.pause * 2).min(LONGEST_PAUSE));
+        self.refused = Some(Refused { error: error.clone(), until: system::instant() + pause, pause });
+    }
 }
 
 #[derive(Debug)]
@@ -105,39 +150,46 @@ impl Client {
     ///
     /// [`ReplaceError`]; nothing has changed then.
     pub async fn replace_credential(&self, credential: Credential) -> Result<(), ReplaceError> {
-        let _trial = self.credential.trial.lock().await;
-        self.try_credential(credential).await
+        let mut waiting = self.credential.trial.lock().await;
+        self.try_credential(credential, Trials::Two).await?;
+        *waiting = None;
+        Ok(())
     }
 
     /// Looks at the source and takes over what is new there.
     ///
     /// # Errors
     ///
-    /// [`ReplaceError`]; where no KDC could be asked, or one that a change may not have reached yet refused, the next call
-    /// tries the same credential again.
+    /// [`ReplaceError`]; where no KDC could be asked, the next call tries the same credential again. So it does after a
+    /// refusal, which may come of a change that has not reached every KDC; but after a pause, since each may be counted.
     pub async fn renew_credential(&self) -> Result<Renewal, ReplaceError> {
         let mut waiting = self.credential.trial.lock().await;
-        self.renew(&mut waiting).await
+        self.renew(&mut waiting, Reason::Other).await
     }
 
-    async fn renew(&self, waiting: &mut Option<Credential>) -> Result<Renewal, ReplaceError> {
+    async fn renew(&self, waiting: &mut Option<Candidate>, reason: Reason) -> Result<Renewal, ReplaceError> {
         let Some(source) = &self.credential.source else { return Ok(Renewal::Unchanged) };
-        if let Some(newer) = source.latest().await {
-            *waiting = Some(newer);
+        if let Some(credential) = source.latest().await {
+            *waiting = Some(Candidate { credential, refused: None });
         }
-        let Some(candidate) = waiting.take() else { return Ok(Renewal::Unchanged) };
-        let outcome = self.try_credential(candidate.clone()).await;
-        if let Err(ReplaceError::Client(error)) = &outcome
-            && (error.is_unavailable() || error.is_about_own_key())
-        {
-            *waiting = Some(candidate);
+        let Some(candidate) = waiting else { return Ok(Renewal::Unchanged) };
+        if let Some(error) = candidate.refusal(reason) {
+            return Err(error.clone().into());
+        }
+        let trials = if candidate.refused.is_some() { Trials::One } else { Trials::Two };
+        // It stays where it is until it is judged: whoever asks here may have no time left and be dropped.
+        let outcome = self.try_credential(candidate.credential.clone(), trials).await;
+        match &outcome {
+            Err(ReplaceError::Client(error)) if error.is_unavailable() => {}
+            Err(ReplaceError::Client(error)) => candidate.note(error),
+            Ok(()) | Err(ReplaceError::Settings(_)) => *waiting = None,
         }
         outcome.map(|()| Renewal::Replaced)
     }
 
-    async fn try_credential(&self, credential: Credential) -> Result<(), ReplaceError> {
+    async fn try_credential(&self, credential: Credential, trials: Trials) -> Result<(), ReplaceError> {
         let secret = self.settings.secret(credential)?;
-        let own = self.authenticate_with(secret.clone(), Trials::Two).await?;
+        let own = self.authenticate_with(secret.clone(), trials).await?;
         let now = own.kdc_time();
         self.credential.install(secret, now);
         self.own.install(own);
@@ -167,7 +219,8 @@ impl Client {
             return true;
         }
         tracing::debug!(%error, "looking for a newer credential");
-        match self.renew(&mut waiting).await {
+        let reason = if shows_another_key(error) { Reason::KeyChanged } else { Reason::Other };
+        match self.renew(&mut waiting, reason).await {
             Ok(renewal) => renewal == Renewal::Replaced,
             Err(refusal) => {
                 tracing::warn!(error = %refusal, "the newer credential was not taken over");
@@ -186,13 +239,17 @@ impl Client {
 
 /// Whether the KDC has another key of ours than we have, as far as an error can tell.
 fn may_lie_in_own_secret(error: &ClientError) -> bool {
-    let cannot_open = matches!(
+    shows_another_key(error) || error.is_about_own_key()
+}
+
+/// Whether the KDC made a ticket for us with another key than ours.
+const fn shows_another_key(error: &ClientError) -> bool {
+    matches!(
         error,
         ClientError::ReplyRefused(ReplyError::Evidence(
             EvidenceError::NoKey(_) | EvidenceError::NoKeyVersion(_) | EvidenceError::TicketDecryption
         ))
-    );
-    cannot_open || error.is_about_own_key()
+    )
 }
 
 impl fmt::Debug for Holder {

@@ -309,3 +309,58 @@ async fn a_ticket_of_our_own_that_is_not_forwardable_can_be_forgotten() {
     client.s4u2self(&user("user1")).await.unwrap();
     assert_eq!(port.count(AS_REQ), before, "a ticket that is of use is kept");
 }
+
+#[tokio::test]
+async fn a_refused_credential_is_not_shown_again_at_every_login() {
+    let kdc = SharedKdc::new(kdc_with_users(20));
+    let port = kdc.port().await;
+    change_at(&kdc, "nobody here knows it");
+    let client = client(vec![port.address.clone()]).with_credential_source(queue([of(NEXT)]));
+    for index in 1..=20 {
+        let error = client.s4u2self(&user(&format!("user{index}"))).await.unwrap_err();
+        assert!(error.is_about_own_key(), "{error}");
+    }
+    assert_eq!(port.count(AS_REQ), 4, "asked and proved with the present one, and with the newer one");
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_tried_again_at_once_only_where_our_key_is_known_to_have_changed() {
+    let kdc = SharedKdc::new(kdc_with_users(20));
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]).with_credential_source(queue([of(NEXT)]));
+    client.service_tgt().await.unwrap();
+    change_at(&kdc, "nobody here knows it");
+    for index in 1..=20 {
+        client.s4u2self(&user(&format!("user{index}"))).await.unwrap_err();
+    }
+    assert_eq!(port.count(AS_REQ), 6, "the first ticket, and the newer credential twice");
+}
+
+#[tokio::test]
+async fn a_credential_is_not_lost_with_the_login_that_was_trying_it() {
+    let kdc = SharedKdc::new(kdc_with_users(3));
+    let (frozen, port) = (Port::frozen().await, kdc.port().await);
+    let client = client(vec![port.address.clone()]).with_credential_source(queue([of(NEXT)]));
+    client.service_tgt().await.unwrap();
+    change_at(&kdc, NEXT);
+    client.set_kdcs(&realm(), vec![frozen.address.clone()]).unwrap();
+    let given_up = tokio::select! {
+        _ = client.renew_credential() => false,
+        () = frozen.asked() => true,
+    };
+    assert!(given_up);
+    client.set_kdcs(&realm(), vec![port.address.clone()]).unwrap();
+    client.s4u2self(&user("user1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_credential_of_an_account_that_is_locked_is_not_lost() {
+    let kdc = SharedKdc::new(kdc_with_users(3));
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]).with_credential_source(queue([of(NEXT)]));
+    client.service_tgt().await.unwrap();
+    change_at(&kdc, NEXT);
+    kdc.lock().refuse_next(ErrorCode::KDC_ERR_CLIENT_REVOKED);
+    client.renew_credential().await.unwrap_err();
+    client.s4u2self(&user("user1")).await.unwrap();
+}

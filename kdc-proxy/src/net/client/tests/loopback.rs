@@ -116,6 +116,13 @@ impl Port {
         endpoint(&listener)
     }
 
+    /// Waits until a request has come.
+    pub(super) async fn asked(&self) {
+        while self.requests.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// How many requests with this first octet came.
     pub(super) fn count(&self, first: u8) -> usize {
         self.requests.lock().unwrap().iter().filter(|octet| **octet == first).count()
