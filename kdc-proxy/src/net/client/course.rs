@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::error::{Attempt, AttemptFailure, ClientError};
+use crate::net::kdc_list::PATIENCE;
 use crate::net::transport::Endpoint;
 use crate::principal::Realm;
 
@@ -18,6 +19,8 @@ struct State {
     /// By the number of the attempt.
     waiting: BTreeMap<usize, Waiting>,
     attempts: Vec<Attempt>,
+    /// Which attempt has shown our key to a KDC, and when.
+    shown: Option<(usize, Instant)>,
 }
 
 /// A request on its way.
@@ -41,6 +44,28 @@ impl Course {
     /// The KDC gave no answer.
     pub(super) fn failed(&self, kdc: Endpoint, failure: AttemptFailure) {
         self.lock().attempts.push(Attempt { kdc, failure });
+    }
+
+    /// Whether the attempt may show our key to its KDC. Each KDC that does not accept it counts it, so that no two see it at once;
+    /// but one that says nothing for long is not waited for.
+    pub(super) fn may_show_key(&self, attempt: usize, now: Instant) -> bool {
+        let mut state = self.lock();
+        let may = state.shown.is_none_or(|(other, since)| other == attempt || now >= since + PATIENCE);
+        if may {
+            state.shown = Some((attempt, now));
+        }
+        may
+    }
+
+    /// Whether a KDC has just been shown our key.
+    pub(super) fn is_judging_key(&self, now: Instant) -> bool {
+        self.lock().shown.is_some_and(|(_, since)| now < since + PATIENCE)
+    }
+
+    /// The attempt is over.
+    pub(super) fn ended(&self, attempt: usize) {
+        let mut state = self.lock();
+        state.shown = state.shown.filter(|(other, _)| *other != attempt);
     }
 
     /// The requests that are on their way.

@@ -135,8 +135,8 @@ impl Kdcs {
     /// Runs an exchange, each of its requests with a KDC of the realm it is for, and tells which KDCs these were.
     ///
     /// Where a KDC gives no answer the exchange begins anew with the next one in its place. Where one is slow to answer and
-    /// another is ready, it is begun with that one beside, and the first result counts. `start` is called for each of
-    /// these attempts: timestamps, nonces and authenticators are never sent twice.
+    /// another is ready, it is begun with that one beside, and the first result counts; only our own key is shown to one KDC at
+    /// a time. `start` is called for each of these attempts: timestamps, nonces and authenticators are never sent twice.
     ///
     /// If another KDC than the preferred one does not know a name or a key, the preferred one has the last word: the
     /// change need not have reached the others.
@@ -203,7 +203,7 @@ impl Kdcs {
     /// Whether every attempt waits for a doubtful KDC, and another one of a realm that is waited for is ready.
     fn another_is_worth_asking(&self, course: &Course) -> bool {
         let now = system::instant();
-        if self.doubtful_from(course).is_none_or(|from| from > now) {
+        if course.is_judging_key(now) || self.doubtful_from(course).is_none_or(|from| from > now) {
             return false;
         }
         let lists = self.lock();
@@ -284,7 +284,9 @@ impl Attempt<'_> {
         mut self,
         start: impl Fn(SystemTime, &mut UnwrapErr<OsRng>) -> Result<(E, Request), ExchangeError>,
     ) -> Result<(E::Output, Chosen), (Ended, Chosen)> {
-        match self.rounds(start).await {
+        let outcome = self.rounds(start).await;
+        self.course.ended(self.place);
+        match outcome {
             Ok(output) => Ok((output, self.chosen)),
             Err(ended) => Err((ended, self.chosen)),
         }
@@ -298,7 +300,12 @@ impl Attempt<'_> {
         let here = |realm, error| Ended::Here(realm, ClientError::new(stage, error));
         let (mut exchange, mut request) =
             start(system::now(), &mut system::random()).map_err(|error| here(None, error))?;
-        for _ in 0..MAX_ROUNDS {
+        for round in 0..MAX_ROUNDS {
+            // The first request of an AS exchange proves nothing; the others do.
+            let shows_key = stage == Stage::As && round > 0;
+            if shows_key && !self.course.may_show_key(self.place, system::instant()) {
+                return Err(Ended::Exhausted);
+            }
             let (reply, kdc) = self.ask(&request).await?;
             match exchange.step(&reply, system::now(), &mut system::random()) {
                 Ok(Step::Done(output)) => return Ok(output),

@@ -1,5 +1,7 @@
 //! Which KDC is asked, and when another one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::loopback::{AS_REQ, Port, TGS_REQ};
 use super::*;
 use crate::error::{ErrorCode, ExchangeError, ReplyError};
@@ -69,6 +71,29 @@ async fn a_wrong_password_is_tried_once_and_at_one_kdc_only() {
         ClientError::KdcRefused { stage: Stage::As, realm: realm(), code, status: None, text: None }
     );
     assert_eq!((first.count(AS_REQ), second.count(AS_REQ)), (2, 0));
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_not_shown_to_a_second_kdc_while_the_first_is_slow() {
+    let kdc = shared();
+    let proofs = Arc::new(AtomicUsize::new(0));
+    // Each answers after it has become doubtful, and before it is given up.
+    let slow = || {
+        let (kdc, proofs) = (kdc.clone(), Arc::clone(&proofs));
+        Port::slow(Duration::from_millis(800), move |request: &[u8]| {
+            let answer = kdc.framed(request);
+            // error-code [6] of a KRB-ERROR: KDC_ERR_PREAUTH_FAILED.
+            let failed = answer.windows(5).any(|octets| octets == [0xa6, 3, 2, 1, 24]);
+            proofs.fetch_add(usize::from(failed), Ordering::Relaxed);
+            answer
+        })
+    };
+    let (first, second) = (slow().await, slow().await);
+    let wrong = Credential::Password(Zeroizing::new("wrong".to_owned()));
+    let kdcs = vec![first.address.clone(), second.address.clone()];
+    let error = Client::new(settings(kdcs), wrong).unwrap().service_tgt().await.unwrap_err();
+    assert!(error.is_about_own_key(), "{error}");
+    assert_eq!(proofs.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

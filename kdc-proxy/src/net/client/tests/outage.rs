@@ -24,6 +24,23 @@ async fn a_login_does_not_wait_for_a_stopped_kdc_until_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_kdc_that_stops_once_it_has_seen_our_key_is_not_waited_for_until_its_time_is_over() {
+    let kdc = shared();
+    let asked = Arc::new(AtomicBool::new(false));
+    let answer = {
+        let kdc = kdc.clone();
+        move |request: &[u8]| {
+            if asked.swap(true, Ordering::Relaxed) { Vec::new() } else { kdc.framed(request) }
+        }
+    };
+    let (first, second) = (Port::open(answer).await, kdc.port().await);
+    let client = client(vec![first.address.clone(), second.address.clone()]);
+    let status = timeout(SOON, client.service_tgt()).await.expect("in time").unwrap();
+    assert_eq!(status.kdc, second.address);
+    assert_eq!(first.count(AS_REQ), 2);
+}
+
+#[tokio::test]
 async fn fifty_logins_learn_of_a_stopped_kdc_from_each_other() {
     let kdc = SharedKdc::new(kdc_with_users(50));
     let (frozen, second) = (Port::frozen().await, kdc.port().await);
