@@ -22,12 +22,13 @@ use crate::{
     frontend::{
         admission::admit,
         gateways::Gateways,
-        grpc, kkdcp,
+        grpc,
+        kkdcp::{self, Admission, JudgeCards},
         listener::{self, BindError, Listener, Peer, TlsGeneration, Transport},
         status,
         web::{self, LoginRequest, Welcome},
     },
-    handoff::Desk,
+    handoff::{Desk, ProxyTokens},
     health::{Monitor, Probe},
     identity::PeerCertificates,
     metrics::Metrics,
@@ -82,7 +83,11 @@ impl App {
     pub async fn start(mut config: Config) -> Result<Self, BindError> {
         let witness = Witness::new(Arc::clone(config.domains.own().directory()));
         let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone(), witness));
-        let desk = Arc::new(Desk::new(config.handoff, Arc::clone(&issuer)));
+        let kdc_proxy = config.kdc_proxy.take();
+        let tokens = kdc_proxy.as_ref().and_then(|proxy| proxy.session_url.clone());
+        let tokens = tokens.map(|url| Arc::new(ProxyTokens::new(url, config.handoff.max_sessions)));
+        let desk = Desk::new(config.handoff, Arc::clone(&issuer)).with_proxy_tokens(tokens.clone());
+        let desk = Arc::new(desk);
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
         let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
         let (gateways, known) = watch::channel(Arc::clone(&config.gateway_api.gateways));
@@ -95,7 +100,6 @@ impl App {
             desk: Arc::clone(&desk),
         }));
 
-        let kdc_proxy = config.kdc_proxy.take();
         let Config { cards, gateway_api, status, .. } = &config;
         let card_listener =
             bind("card", &cards.listen, Transport::Tls(card_settings), &cards.connections).await?;
@@ -115,9 +119,11 @@ impl App {
                 .map_or_else(|| generation(Arc::clone(&config.gateway_api.tls)), generation),
         );
         let kdc_proxy = match kdc_proxy {
-            Some(KdcProxy { listen, connections, relay, settings: allowed, .. }) => {
-                let listener = bind("kdc proxy", &listen, Transport::Tls(settings), &connections).await?;
-                Some((listener, relay, allowed))
+            Some(proxy) => {
+                let transport = Transport::Tls(settings);
+                let listener = bind("kdc proxy", &proxy.listen, transport, &proxy.connections).await?;
+                let admission = admission(&proxy, tokens, current.clone());
+                Some((listener, proxy.relay, proxy.settings, admission))
             }
             None => None,
         };
@@ -130,8 +136,9 @@ impl App {
 
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::new());
-        if let Some((listener, relay, allowed)) = kdc_proxy {
-            listener.serve(&kkdcp::router(relay, allowed, metrics.kdc_proxy()), &drain, &tasks);
+        if let Some((listener, relay, allowed, admission)) = kdc_proxy {
+            let router = kkdcp::router(relay, allowed, admission, metrics.kdc_proxy());
+            listener.serve(&router, &drain, &tasks);
         }
         let interface = grpc::routes(Arc::clone(&desk), gateway_api.calls, drain.clone()).await;
         let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
@@ -235,6 +242,26 @@ impl web::Login for Portal {
             gateway: handoff.gateway().to_owned(),
             subject: handoff.subject().upn.clone(),
         })
+    }
+}
+
+/// Who may use the KDC proxy. Cards are judged as at the card listener, by what was loaded last.
+fn admission(
+    proxy: &KdcProxy,
+    tokens: Option<Arc<ProxyTokens>>,
+    line: watch::Receiver<Arc<Line>>,
+) -> Admission {
+    let judge_cards: JudgeCards = Box::new(move |chain, now| {
+        let validator = Arc::clone(&line.borrow().validator);
+        validator.validate(&PeerCertificates::new(chain.to_vec())?, now)?;
+        Ok(())
+    });
+    Admission {
+        open: proxy.open,
+        certificates: proxy.certificates,
+        judge_cards,
+        tokens,
+        session_kpasswd: proxy.session_kpasswd,
     }
 }
 

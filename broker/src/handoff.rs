@@ -11,6 +11,7 @@ mod desk;
 mod error;
 pub mod forms;
 mod login;
+mod proxy_tokens;
 mod session;
 mod store;
 #[cfg(test)]
@@ -21,5 +22,6 @@ pub use self::context::{Answer, ContextRequest, Counts, SecurityContext, Securit
 pub use self::desk::{Call, Desk, Further, Handoff, Opening, Settings};
 pub use self::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 pub use self::login::Login;
+pub use self::proxy_tokens::{NoProxyToken, ProxyAccess, ProxyPass, ProxyTokens};
 pub use self::session::{SessionFacts, Subject};
 pub use self::store::Census;

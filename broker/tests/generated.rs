@@ -23,8 +23,15 @@ const SECRET: [&str; 8] = [
     "UnwrapRequest",
     "Wrapped",
 ];
-const SECRET_AND_WIPED: [&str; 6] =
-    ["RedeemRequest", "Ticket", "WrapRequest", "Unwrapped", "GetMicRequest", "VerifyMicRequest"];
+const SECRET_AND_WIPED: [&str; 7] = [
+    "RedeemRequest",
+    "KdcProxyAccess",
+    "Ticket",
+    "WrapRequest",
+    "Unwrapped",
+    "GetMicRequest",
+    "VerifyMicRequest",
+];
 
 #[test]
 fn generated_code_matches_the_interface_definition() {
@@ -84,6 +91,7 @@ fn generate(out: &Path) {
         builder = builder.message_attribute(format!("kerbridge.v1.{message}"), wiped);
     }
     builder
+        .field_attribute("kerbridge.v1.KdcProxyAccess.expires_at", "#[zeroize(skip)]")
         .field_attribute("kerbridge.v1.Ticket.form", "#[zeroize(skip)]")
         .field_attribute("kerbridge.v1.Ticket.expires_at", "#[zeroize(skip)]")
         .out_dir(out)

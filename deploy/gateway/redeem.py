@@ -6,11 +6,13 @@ then does what this program does:
 
   1. redeems the code for a session: who the person is, and which services were granted;
   2. asks for a credential for each service it will open, in the form that its client understands;
-  3. ends the session when it needs no more credentials.
+  3. ends the session when it needs no more credentials. With --wait that is at the end of standard input, so that what belongs to
+     the session while it lives, such as the person's way through the KDC proxy, can be used meanwhile.
 
     echo "$CODE" | redeem.py --broker broker.corp.example:9443 --ca ca.pem --certificate gw1.pem --key gw1.key --out /dev/shm/s1
 
-Prints one JSON object: the session and the files written, or the refusal. Exit code 0 when all went well, 2 when the broker
+Prints one JSON object: the session, with the URL of the KDC proxy where the session has one, and the files written; or the refusal.
+That URL is a secret of the person's client: treat the output as one. Exit code 0 when all went well, 2 when the broker
 refused, 3 when it could not be reached.
 
 Needs grpcio, protobuf and googleapis-common-protos (in Debian: python3-grpcio, python3-protobuf and
@@ -177,8 +179,20 @@ def fetch(gateway, session, spn, form, options):
     }
 
 
+def kdc_proxy(session):
+    """Where the person's own client reaches the domain controllers while the session lives (MS-KKDCP); None where it does not.
+
+    The URL is what MIT's krb5.conf takes as kdc, and what FreeRDP and Windows take as the KDC proxy. It has a token in it that
+    lets this person log in, and nobody else: hand it to the person's client only, and keep it out of logs.
+    """
+    if not session.HasField("kdc_proxy"):
+        return None
+    access = session.kdc_proxy
+    return {"url": access.url, "realm": access.realm, "expires_at": access.expires_at.ToJsonString()}
+
+
 def description(session):
-    """The session for the JSON output, without its identifier: that one is a secret."""
+    """The session for the JSON output, without its identifier, which is the gateway's own secret."""
     subject = session.subject
     return {
         "subject": {
@@ -193,6 +207,7 @@ def description(session):
         "expires_at": session.expires_at.ToJsonString(),
         "rule": session.rule,
         "login_id": session.login_id,
+        "kdc_proxy": kdc_proxy(session),
     }
 
 
@@ -213,10 +228,20 @@ def run(options, code):
             # Without a choice: a cache for each granted service.
             wanted = options.ticket or [(spn, usual_form(spn)) for spn in session.granted_spns]
             tickets = [fetch(gateway, session, spn, form, options) for spn, form in wanted]
+            answer = {"session": description(session), "tickets": tickets}
+            if options.wait:
+                show(answer)
+                sys.stdin.read()
         finally:
             # Also when a ticket was refused: a session that nobody uses should not stay open.
             gateway.end_session(session)
-    return {"session": description(session), "tickets": tickets}
+    return None if options.wait else answer
+
+
+def show(answer):
+    """Prints a JSON object at once."""
+    json.dump(answer, sys.stdout, indent=2)
+    print(flush=True)
 
 
 def wanted_ticket(text):
@@ -241,6 +266,7 @@ def arguments():
         "--ticket", action="append", type=wanted_ticket, metavar="SPN=FORM",
         help="a service and the form of its ticket: SPNEGO_TOKEN, CCACHE, FREERDP_CCACHE or KRB_CRED; may be repeated",
     )
+    parser.add_argument("--wait", action="store_true", help="end the session only when standard input ends")
     parser.add_argument("--krb-cred-key", metavar="FILE", help="the AES key that KRB_CRED messages are encrypted with")
     return parser.parse_args()
 
@@ -257,8 +283,8 @@ def main():
         exit_code = 2
     except Unreachable as unreachable:
         answer, exit_code = {"unreachable": str(unreachable)}, 3
-    json.dump(answer, sys.stdout, indent=2)
-    print()
+    if answer is not None:
+        show(answer)
     return exit_code
 
 

@@ -63,7 +63,7 @@ fn ticket(client: &Container, person: &str, password: &str, spn: &str) -> Result
 }
 
 /// The forests that the tests here share.
-fn shared() -> Arc<Forests> {
+pub(crate) fn shared() -> Arc<Forests> {
     static SHARED: Mutex<Weak<Forests>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(forests) = shared.upgrade() {

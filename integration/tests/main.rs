@@ -28,6 +28,8 @@ mod forms;
 #[cfg(test)]
 mod kdc_proxy;
 #[cfg(test)]
+mod kdc_proxy_sessions;
+#[cfg(test)]
 mod kerberos;
 #[cfg(test)]
 mod login;

@@ -9,6 +9,7 @@ mod exchanges;
 use crate::ccache::CCache;
 use crate::error::KpasswdRefusal;
 use crate::keytab::Keytab;
+use crate::message::MAX_MESSAGE_LENGTH;
 use crate::message::ap_rep::{ApRep, EncApRepPart};
 use crate::message::kdc_proxy::{
     Content, KdcAnswer, ProxyRequest, decode_reply, encode_reply, encode_request,
@@ -102,22 +103,25 @@ pub fn kdc_reply(bytes: &[u8]) -> bool {
 pub fn kdc_proxy_request(bytes: &[u8]) -> bool {
     let Ok(request) = ProxyRequest::parse(bytes) else { return false };
     let again = encode_request(request.target_domain(), request.message()).expect("it was short enough");
-    // What was left out is the hint, so that it cannot have become too long.
-    assert_eq!(ProxyRequest::parse(&again).as_ref(), Ok(&request));
+    // It is longer where the realm was only in the message.
+    if again.len() <= MAX_MESSAGE_LENGTH {
+        assert_eq!(ProxyRequest::parse(&again).as_ref(), Ok(&request));
+    }
     assert!(format!("{request:?}").len() < 16_384, "no whole message is shown");
     true
 }
 
 /// What a KDC proxy answers to a client, and what a KDC answers to a proxy.
 pub fn kdc_proxy_reply(bytes: &[u8]) -> bool {
-    let ticket = || Content::Kpasswd { realm: "R".parse().expect("a realm"), ticket: Vec::new() };
+    let realm = || "R".parse().expect("a realm");
+    let ticket = || Content::Kpasswd { realm: realm(), ticket: Vec::new() };
     let Ok(message) = decode_reply(bytes) else { return KdcAnswer::read(bytes, &ticket()).is_ok() };
     let again = encode_reply(&message).expect("it was short enough");
     assert_eq!(decode_reply(&again).as_ref(), Ok(&message));
     let name = crate::principal::PrincipalName::principal("a").expect("a name");
     let requests = [
-        Content::AsReq { client: name, server: None, armored: false, proving: false },
-        Content::TgsReq { realm: "R".parse().expect("a realm"), server: None, ticket: Vec::new() },
+        Content::AsReq { realm: realm(), client: name, server: None, armored: false, proving: false },
+        Content::TgsReq { realm: realm(), server: None, ticket: Vec::new() },
         ticket(),
     ];
     requests.iter().any(|request| KdcAnswer::read(&message, request).is_ok())

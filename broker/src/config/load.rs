@@ -19,6 +19,7 @@ use std::{
 
 use rustls_pki_types::CertificateDer;
 
+use self::kdc_proxy::Beside;
 use super::{
     Config, Log, Summary, Warning,
     document::{Located, Problems},
@@ -78,7 +79,8 @@ impl Loader<'_> {
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
-        let kdc_proxy = raw.kdc_proxy.map(|raw| self.kdc_proxy(raw, known, &mut warnings));
+        let beside = Beside { own: known, realms: &raw.realms, validator: validator.as_ref() };
+        let kdc_proxy = raw.kdc_proxy.map(|raw| self.kdc_proxy(raw, &beside, &mut warnings));
         let status = raw.health.as_ref().map(|health| self.status(health));
         let validator = validator?;
         let lists = validator.crls();

@@ -133,6 +133,14 @@ pub struct KdcProxy {
     pub relay: Relay,
     /// What may go there.
     pub settings: kkdcp::Settings,
+    /// Whether everybody is admitted.
+    pub open: bool,
+    /// Whom a certificate admits.
+    pub certificates: kkdcp::Certificates,
+    /// Where the clients of sessions reach the proxy, if they get tokens.
+    pub session_url: Option<String>,
+    /// Whether a token is good for a change of the password.
+    pub session_kpasswd: bool,
 }
 
 /// How the log is written.

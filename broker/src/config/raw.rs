@@ -13,10 +13,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 pub(super) use self::{
-    kdc_proxy::KdcProxy,
+    kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},
-    words::RevocationMode,
+    words::{ClientCertificates, RevocationMode},
 };
 use super::{
     document::{Document, Located, Problems, Section},

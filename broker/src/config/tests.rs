@@ -4,6 +4,7 @@ use super::{
     testing::{Authority, COMPLETE, Written},
     *,
 };
+use crate::frontend::kkdcp::Certificates;
 
 #[test]
 fn a_complete_configuration_is_loaded_with_its_defaults() {
@@ -416,10 +417,87 @@ kdcs = ["127.0.0.2"]
 fn a_kdc_proxy_is_open_to_everybody_only_where_it_is_said() {
     let written = Written::new();
     written.configuration(&format!("{COMPLETE}{PROXY}open = true\n"));
-    assert!(written.loaded().unwrap().kdc_proxy.unwrap().settings.open);
+    assert!(written.loaded().unwrap().kdc_proxy.unwrap().open);
     for silent in ["", "open = false\n"] {
         written.configuration(&format!("{COMPLETE}{PROXY}{silent}"));
         let problems = written.problems();
         assert!(problems[0].contains("kdc_proxy.open: does not let anybody use the proxy"), "{problems:#?}");
     }
+    for other in [
+        "session_url = \"https://kkdcp.corp.example/KdcProxy\"\n",
+        "client_certificates = \"optional\"\nclient_ca = \"root.pem\"\n",
+        "client_certificates = \"required\"\nclient_cards = true\n",
+    ] {
+        written.configuration(&format!("{COMPLETE}{PROXY}{other}"));
+        assert!(!written.loaded().unwrap().kdc_proxy.unwrap().open, "{other}");
+    }
+}
+
+#[test]
+fn the_sessions_of_a_kdc_proxy_have_an_address_that_tokens_can_be_added_to() {
+    let written = Written::new();
+    for wrong in [
+        "http://kkdcp.corp.example/KdcProxy",
+        "https:///KdcProxy",
+        "https://kkdcp.corp.example/KdcProxy/",
+        "https://kkdcp.corp.example/",
+        "https://me@kkdcp.corp.example/KdcProxy",
+        "https://kkdcp.corp.example/KdcProxy?a=b",
+        "kkdcp.corp.example",
+    ] {
+        written.configuration(&format!("{COMPLETE}{PROXY}session_url = \"{wrong}\"\n"));
+        let problems = written.problems();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].contains("kdc_proxy.session_url: is not the address"), "{problems:#?}");
+    }
+}
+
+#[test]
+fn certificates_of_a_kdc_proxys_clients_have_one_authority_and_a_purpose() {
+    let written = Written::new();
+    let asked = |mode: &str, more: &str| {
+        format!("{COMPLETE}{PROXY}open = true\nclient_certificates = \"{mode}\"\n{more}")
+    };
+    for (mode, more, problem) in [
+        ("optional", "", "client_certificates: exactly one of client_ca and client_cards"),
+        (
+            "required",
+            "client_ca = \"root.pem\"\nclient_cards = true\n",
+            "client_certificates: exactly one of",
+        ),
+        (
+            "optional",
+            "client_cards = true\nclient_certificate_admits = false\n",
+            "certificate_admits: leaves nothing",
+        ),
+        (
+            "none",
+            "client_ca = \"root.pem\"\n",
+            "client_ca: is about certificates that no client is asked for",
+        ),
+        ("maybe", "", "client_certificates: is none of the values"),
+    ] {
+        written.configuration(&asked(mode, more));
+        let problems = written.problems();
+        assert!(problems[0].contains(problem), "{problems:#?}");
+    }
+    written.configuration(&asked("required", "client_cards = true\nclient_certificate_admits = false\n"));
+    let proxy = written.loaded().unwrap().kdc_proxy.unwrap();
+    assert_eq!(proxy.certificates, Certificates::DoNotAdmit);
+}
+
+#[test]
+fn a_kdc_proxy_forwards_to_its_own_realm_and_to_those_that_are_named() {
+    let written = Written::new();
+    let realm = |name: &str| kdc_proxy::principal::Realm::new(name).unwrap();
+    let loaded = |realms: &str| {
+        written.configuration(&format!("{COMPLETE}{BETA}{PROXY}open = true\n{realms}"));
+        written.loaded().map(|config| config.kdc_proxy.unwrap().relay)
+    };
+    let alone = loaded("").unwrap();
+    assert!(alone.realm(&realm("corp.example")).is_some() && alone.realm(&realm("BETA.EXAMPLE")).is_none());
+    let both = loaded("realms = [\"BETA.EXAMPLE\"]\n").unwrap();
+    assert!(both.realm(&realm("CORP.EXAMPLE")).is_some() && both.realm(&realm("beta.example")).is_some());
+    let problems = loaded("realms = [\"GAMMA.EXAMPLE\"]\n").unwrap_err();
+    assert!(problems[0].place().key().contains("kdc_proxy.realms[1]"), "{problems:?}");
 }

@@ -1,10 +1,12 @@
-//! The KDC proxy (MS-KKDCP): `POST /KdcProxy`, for clients that reach no domain controller.
+//! The KDC proxy (MS-KKDCP): `POST /KdcProxy`, or `/KdcProxy/TOKEN`, for clients that reach no domain controller.
 //!
-//! Strangers call, and are answered only where it is open to them. Only AS-REQ, TGS-REQ and changes of passwords go on, and only to configured servers of configured realms.
-//! Refusals are HTTP statuses with words, never a KRB-ERROR: the proxy is no KDC and speaks in no KDC's name, and no client can
-//! take the words for DER.
+//! Who may call is said in so many words: the client of a session, the bearer of a certificate, everybody. Whoever it is is not
+//! believed: only AS-REQ, TGS-REQ and changes of passwords go on, and only to configured servers of configured realms. Refusals
+//! are HTTP statuses with words, never a KRB-ERROR: the proxy is no KDC and speaks in no KDC's name, and no client can take the
+//! words for DER.
 
 mod account;
+mod admission;
 mod limits;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -12,7 +14,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
-    extract::{Request, State},
+    extract::{Path as UriPath, Request, State},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -27,20 +29,23 @@ use kdc_proxy::{
     principal::Realm,
 };
 use tokio::{sync::Semaphore, time::timeout};
+use zeroize::Zeroizing;
 
 use self::{
     account::AccountKey,
     limits::{Ended, Limits},
 };
-pub use self::{account::Barred, limits::Rates};
+pub use self::{
+    account::Barred,
+    admission::{Admission, Certificates, Disbelieved, JudgeCards},
+    limits::Rates,
+};
 use super::listener::Peer;
 use crate::metrics::kdc_proxy::{KdcProxyMetrics, Kind, Limit, Outcome, Path};
 
 /// What the proxy is told.
 #[derive(Debug)]
 pub struct Settings {
-    /// Whether everybody may use it.
-    pub open: bool,
     /// Time for a request's body to arrive.
     pub body_timeout: Duration,
     /// Requests that wait for a KDC at once.
@@ -65,30 +70,44 @@ pub enum Armored {
 struct Proxy {
     relay: Relay,
     settings: Settings,
+    admission: Admission,
     limits: Limits,
     room: Arc<Semaphore>,
     metrics: KdcProxyMetrics,
 }
 
 /// The routes of the proxy's listener.
-pub fn router(relay: Relay, settings: Settings, metrics: KdcProxyMetrics) -> Router {
+pub fn router(relay: Relay, settings: Settings, admission: Admission, metrics: KdcProxyMetrics) -> Router {
     let room = Arc::new(Semaphore::new(settings.max_upstream.min(Semaphore::MAX_PERMITS)));
     let limits = Limits::new(settings.rates);
-    let proxy = Arc::new(Proxy { relay, settings, limits, room, metrics });
+    let proxy = Arc::new(Proxy { relay, settings, admission, limits, room, metrics });
     let not_post = || async {
         ([(header::ALLOW, HeaderValue::from_static("POST"))], words(StatusCode::METHOD_NOT_ALLOWED))
     };
     Router::new()
         .route("/KdcProxy", post(answer).fallback(not_post))
+        .route("/KdcProxy/{token}", post(answer_bearer).fallback(not_post))
         .fallback(|| async { words(StatusCode::NOT_FOUND) })
         .with_state(proxy)
 }
 
 /// Why a request is not answered by a KDC.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 enum Refused {
     #[error("the proxy is not open to everybody")]
     NotAdmitted,
+    #[error("the certificate is not believed: {0}")]
+    Certificate(Arc<Disbelieved>),
+    #[error("the token is none, or its session has ended")]
+    Token,
+    #[error("the token is for another realm")]
+    OtherRealm,
+    #[error("the token is for another person")]
+    OtherClient,
+    #[error("the ticket did not come by this token")]
+    OtherTicket,
+    #[error("passwords are not changed by a token")]
+    Kpasswd,
     #[error("content-length is missing")]
     NoLength,
     #[error("body is too long")]
@@ -122,7 +141,16 @@ impl Refused {
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Broken | Self::Request(_) => StatusCode::BAD_REQUEST,
-            Self::NotAdmitted | Self::Realm | Self::Barred | Self::Armored => StatusCode::FORBIDDEN,
+            Self::Token => StatusCode::NOT_FOUND,
+            Self::NotAdmitted
+            | Self::Certificate(_)
+            | Self::OtherRealm
+            | Self::OtherClient
+            | Self::OtherTicket
+            | Self::Kpasswd
+            | Self::Realm
+            | Self::Barred
+            | Self::Armored => StatusCode::FORBIDDEN,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoom | Self::NoAnswer(_) | Self::Reply => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -132,7 +160,16 @@ impl Refused {
         match self {
             Self::NoLength | Self::TooLong | Self::Broken | Self::Request(_) => Outcome::Malformed,
             Self::Slow => Outcome::Slow,
-            Self::NotAdmitted | Self::Realm | Self::Barred | Self::Armored => Outcome::Refused,
+            Self::NotAdmitted
+            | Self::Certificate(_)
+            | Self::Token
+            | Self::OtherRealm
+            | Self::OtherClient
+            | Self::OtherTicket
+            | Self::Kpasswd
+            | Self::Realm
+            | Self::Barred
+            | Self::Armored => Outcome::Refused,
             Self::Limited(_) | Self::NoRoom => Outcome::Limited,
             Self::NoAnswer(_) | Self::Reply => Outcome::Unavailable,
         }
@@ -142,6 +179,8 @@ impl Refused {
 /// What is known of a request, for the log and the metrics.
 #[derive(Debug)]
 struct Facts {
+    path: Path,
+    login_id: Option<String>,
     realm: Option<Realm>,
     kind: Kind,
     client: Option<String>,
@@ -153,24 +192,44 @@ async fn answer(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
+    respond(&proxy, &peer, None, request).await
+}
+
+/// The path is a secret: what is logged of it is the login that its session came from.
+async fn answer_bearer(
+    State(proxy): State<Arc<Proxy>>,
+    Extension(peer): Extension<Peer>,
+    UriPath(token): UriPath<String>,
+    request: Request,
+) -> Response {
+    respond(&proxy, &peer, Some(Zeroizing::new(token)), request).await
+}
+
+async fn respond(
+    proxy: &Arc<Proxy>,
+    peer: &Peer,
+    token: Option<Zeroizing<String>>,
+    request: Request,
+) -> Response {
     let began = crate::clock::instant();
-    let mut facts = Facts { realm: None, kind: Kind::Unknown, client: None, octets: 0 };
-    let result = serve(&proxy, peer.address, request, &mut facts).await;
+    let path = if token.is_some() { Path::Session } else { Path::Open };
+    let mut facts = Facts { path, login_id: None, realm: None, kind: Kind::Unknown, client: None, octets: 0 };
+    let result = serve(proxy, peer, token, request, &mut facts).await;
     let milliseconds = crate::clock::instant().saturating_duration_since(began).as_millis();
-    let Facts { realm, kind, client, octets } = &facts;
+    let Facts { path, login_id, realm, kind, client, octets } = &facts;
     let name = realm.as_ref().map(Realm::as_str);
     let (outcome, code) = match &result {
         Ok((_, KdcAnswer::Error { code, .. })) => (Outcome::KdcError, Some(*code)),
         Ok(_) => (Outcome::Answered, None),
         Err(refused) => (refused.outcome(), None),
     };
-    proxy.metrics.ended(name, *kind, Path::Open, outcome);
+    proxy.metrics.ended(name, *kind, *path, outcome);
     if let Err(Refused::Limited(limit)) = &result {
         proxy.metrics.limited(*limit);
     }
     let error = result.as_ref().err().map(ToString::to_string);
     tracing::info!(
-        peer = %peer.address, realm = name, kind = kind.as_str(), client, octets, milliseconds,
+        peer = %peer.address, path = path.as_str(), login_id, realm = name, kind = kind.as_str(), client, octets, milliseconds,
         outcome = outcome.as_str(), code = code.map(ErrorCode::number), error, "kdc proxy request"
     );
     match result {
@@ -196,14 +255,22 @@ fn words(status: StatusCode) -> (StatusCode, [(header::HeaderName, HeaderValue);
 
 async fn serve(
     proxy: &Arc<Proxy>,
-    peer: SocketAddr,
+    peer: &Peer,
+    token: Option<Zeroizing<String>>,
     request: Request,
     facts: &mut Facts,
 ) -> Result<(Vec<u8>, KdcAnswer), Refused> {
-    proxy.limits.request(peer.ip(), crate::clock::instant()).map_err(Refused::Limited)?;
-    if !proxy.settings.open {
-        return Err(Refused::NotAdmitted);
+    let address = peer.address;
+    proxy.limits.request(address.ip(), crate::clock::instant()).map_err(Refused::Limited)?;
+    let admitted =
+        proxy.admission.admit(peer, token.as_ref().map(|token| token.as_str()), crate::clock::now());
+    drop(token);
+    if let Err(Refused::Token) = admitted {
+        proxy.limits.failure_from(address.ip(), crate::clock::instant());
     }
+    let admitted = admitted?;
+    facts.path = admitted.path();
+    facts.login_id = admitted.login_id().map(str::to_owned);
     let body = body(request, proxy.settings.body_timeout).await?;
     facts.octets = body.len();
     let request = ProxyRequest::parse(&body)?;
@@ -217,6 +284,7 @@ async fn serve(
     };
     let realm = proxy.judge(&request)?;
     facts.realm = Some(realm.clone());
+    admitted.check(&request)?;
     let permit = Arc::clone(&proxy.room).try_acquire_owned().map_err(|_| Refused::NoRoom)?;
     let attempt = match request.content() {
         Content::AsReq { client, proving: true, .. } => {
@@ -236,13 +304,14 @@ async fn serve(
         let outcome = proxy.relay.forward(&realm, &request).await;
         let now = crate::clock::instant();
         proxy.metrics.asked(realm.as_str(), kind, now.saturating_duration_since(began));
-        proxy.count(peer, &realm, attempt.as_ref(), &outcome, now);
+        proxy.count(address, &realm, attempt.as_ref(), &outcome, now);
         outcome
     });
     let forwarded = forwarding.await.unwrap_or(Err(NoAnswer { attempts: Vec::new() }))?;
     if barred.is_meant_in(&forwarded.answer) {
         return Err(Refused::Barred);
     }
+    admitted.check_answer(&forwarded.answer, crate::clock::now())?;
     let body = encode_reply(&forwarded.message).map_err(|_| Refused::Reply)?;
     Ok((body, forwarded.answer))
 }
@@ -250,17 +319,13 @@ async fn serve(
 impl Proxy {
     /// The configured realm that a request is for, if it may go on.
     fn judge(&self, request: &ProxyRequest) -> Result<Realm, Refused> {
-        let configured = |realm: &Realm| self.relay.realm(realm).cloned().ok_or(Refused::Realm);
-        let realm = configured(request.target_domain())?;
+        let realm = self.relay.realm(request.target_domain()).cloned().ok_or(Refused::Realm)?;
         match request.content() {
             Content::AsReq { armored: true, .. } if self.settings.armored == Armored::Refused => {
                 Err(Refused::Armored)
             }
             Content::AsReq { client, .. } if self.settings.barred.names(client) => Err(Refused::Barred),
-            Content::AsReq { .. } => Ok(realm),
-            Content::TgsReq { realm: inner, .. } | Content::Kpasswd { realm: inner, .. } => {
-                configured(inner).map(|_| realm)
-            }
+            Content::AsReq { .. } | Content::TgsReq { .. } | Content::Kpasswd { .. } => Ok(realm),
         }
     }
 

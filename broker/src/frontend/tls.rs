@@ -84,6 +84,45 @@ pub fn for_gateways(
     client_ca: &[CertificateDer<'static>],
     client_crls: &[Vec<u8>],
 ) -> Result<Arc<ServerConfig>, TlsError> {
+    let verifier = clients_of(client_ca, client_crls, Asked::Required)?;
+    settings(server, &[&TLS13, &TLS12], verifier, &[b"h2"])
+}
+
+/// Settings for the KDC proxy: the clients the verifier lets in; HTTP/1.1.
+///
+/// # Errors
+/// The server's key cannot be used.
+pub fn for_kdc_proxy(
+    server: &ServerCertificate,
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    settings(server, &[&TLS13, &TLS12], verifier, &[b"http/1.1"])
+}
+
+/// How a client's certificate is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asked {
+    /// A client may go on without one.
+    Optional,
+    /// A handshake without one fails.
+    Required,
+}
+
+/// Asks no client for a certificate.
+#[must_use]
+pub fn no_clients() -> Arc<dyn ClientCertVerifier> {
+    WebPkiClientVerifier::no_client_auth()
+}
+
+/// Takes the clients of one CA: a certificate of another, or a revoked one, fails the handshake.
+///
+/// # Errors
+/// The CA's certificates or revocation lists cannot be used.
+pub fn clients_of(
+    client_ca: &[CertificateDer<'static>],
+    client_crls: &[Vec<u8>],
+    asked: Asked,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in client_ca {
         roots.add(certificate.clone()).map_err(TlsError::ClientCa)?;
@@ -91,19 +130,13 @@ pub fn for_gateways(
     let crls = client_crls.iter().map(|list| CertificateRevocationListDer::from(list.clone()));
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .with_crls(crls)
-        // A list that has ended says nothing any more: its gateways are refused until a new one is loaded.
-        .enforce_revocation_expiration()
-        .build()
-        .map_err(TlsError::ClientVerifier)?;
-    settings(server, &[&TLS13, &TLS12], verifier, &[b"h2"])
-}
-
-/// Settings for the KDC proxy: no client certificate, for clients have nothing yet; HTTP/1.1.
-///
-/// # Errors
-/// The server's key cannot be used.
-pub fn for_kdc_proxy(server: &ServerCertificate) -> Result<Arc<ServerConfig>, TlsError> {
-    settings(server, &[&TLS13, &TLS12], WebPkiClientVerifier::no_client_auth(), &[b"http/1.1"])
+        // A list that has ended says nothing any more: its clients are refused until a new one is loaded.
+        .enforce_revocation_expiration();
+    let verifier = match asked {
+        Asked::Optional => verifier.allow_unauthenticated(),
+        Asked::Required => verifier,
+    };
+    verifier.build().map_err(TlsError::ClientVerifier)
 }
 
 /// The one provider of cryptography.
@@ -125,11 +158,11 @@ pub enum TlsError {
     /// No version of TLS is left.
     #[error("no usable version of TLS is configured")]
     Version(#[source] rustls::Error),
-    /// A certificate of the gateways' CA cannot be a trust anchor.
-    #[error("a certificate of the gateways' ca cannot be used")]
+    /// A certificate of the clients' CA cannot be a trust anchor.
+    #[error("a certificate of the clients' ca cannot be used")]
     ClientCa(#[source] rustls::Error),
-    /// The gateways' CA or its revocation lists cannot be used.
-    #[error("the gateways' ca or its revocation lists cannot be used")]
+    /// The clients' CA or its revocation lists cannot be used.
+    #[error("the clients' ca or its revocation lists cannot be used")]
     ClientVerifier(#[source] VerifierBuilderError),
 }
 

@@ -12,6 +12,7 @@ use super::code::Token;
 use super::context::{Answer, Basis, ContextRequest, SecurityContext};
 use super::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 use super::forms::{Credential, Form};
+use super::proxy_tokens::{NoProxyToken, ProxyAccess, ProxyTokens};
 use super::session::{Session, SessionFacts, Slot, Subject};
 use super::store::{Census, Draft, Limits, Store};
 
@@ -130,6 +131,7 @@ pub struct Desk<F: Further> {
     settings: Settings,
     source: Arc<F>,
     store: Store<Session<F::Basis>>,
+    proxy: Option<Arc<ProxyTokens>>,
 }
 
 impl<F: Further> Desk<F> {
@@ -140,7 +142,13 @@ impl<F: Further> Desk<F> {
             codes_per_person: settings.max_codes_per_person,
             sessions: settings.max_sessions,
         };
-        Self { settings, source, store: Store::new(limits) }
+        Self { settings, source, store: Store::new(limits), proxy: None }
+    }
+
+    /// The same desk, whose sessions get tokens for the KDC proxy.
+    #[must_use]
+    pub fn with_proxy_tokens(self, tokens: Option<Arc<ProxyTokens>>) -> Self {
+        Self { proxy: tokens, ..self }
     }
 
     pub(super) fn source(&self) -> &F {
@@ -197,6 +205,23 @@ impl<F: Further> Desk<F> {
         let id = Token::draw(rng);
         let session = self.store.redeem(&code, gateway, &id, now)?;
         Ok((id, session.facts.clone()))
+    }
+
+    /// The way to the KDC proxy for a session that was just redeemed; nothing where the proxy knows no tokens, or the session
+    /// has ended. To be asked once: every call makes another token.
+    ///
+    /// # Errors
+    /// [`NoProxyToken`]. The session is of use without it.
+    pub fn proxy_access(
+        &self,
+        id: &Token<16>,
+        gateway: &str,
+        now: SystemTime,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Option<ProxyAccess>, NoProxyToken> {
+        let Some(tokens) = &self.proxy else { return Ok(None) };
+        let Ok((session, end)) = self.store.session(id, gateway, now) else { return Ok(None) };
+        tokens.grant(&session.facts, end, now, rng).map(Some)
     }
 
     /// A credential for one granted service, in the form asked for, and the session it belongs to.
@@ -273,6 +298,9 @@ impl<F: Further> Desk<F> {
     /// Drops what has expired, with its secrets, and counts what is left. To be called every few seconds: nothing else drops
     /// a session that nobody asks for.
     pub fn sweep(&self, now: SystemTime) -> Census {
+        if let Some(tokens) = &self.proxy {
+            tokens.sweep(now);
+        }
         self.store.sweep(now)
     }
 }

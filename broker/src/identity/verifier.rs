@@ -22,11 +22,12 @@ use super::signature;
 /// none are sent, which means "any".
 const MAX_HINTS: usize = 16 * 1024;
 
-/// Asks for a client certificate, lets a peer go on without one, and verifies the handshake's signature.
+/// Asks for a client certificate, lets a peer go on without one unless it is mandatory, and verifies the handshake's signature.
 #[derive(Debug)]
 pub struct ProofOfPossession {
     provider: Arc<CryptoProvider>,
     hints: Vec<DistinguishedName>,
+    mandatory: bool,
 }
 
 impl ProofOfPossession {
@@ -36,7 +37,14 @@ impl ProofOfPossession {
         // Each name is sent behind a length of two octets.
         let size: usize = ca_names.iter().map(|name| name.len().saturating_add(2)).sum();
         let hints = if size > MAX_HINTS { Vec::new() } else { ca_names };
-        Self { provider, hints: hints.into_iter().map(DistinguishedName::from).collect() }
+        let hints = hints.into_iter().map(DistinguishedName::from).collect();
+        Self { provider, hints, mandatory: false }
+    }
+
+    /// The same, but a peer without a certificate gets no further than the handshake.
+    #[must_use]
+    pub fn mandatory(self) -> Self {
+        Self { mandatory: true, ..self }
     }
 }
 
@@ -46,7 +54,7 @@ impl ClientCertVerifier for ProofOfPossession {
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        false
+        self.mandatory
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

@@ -77,6 +77,8 @@ label! {
     Path {
         /// The one everybody knows.
         Open = "open",
+        /// The same, by a client whose certificate admits it.
+        Certificate = "certificate",
         /// That of a session.
         Session = "session",
     }

@@ -40,9 +40,6 @@ pub enum ProxyRequestError {
     /// The length before the message differs from the message's.
     #[error("frame of the message announces another length")]
     Frame,
-    /// No `target-domain`.
-    #[error("target-domain is missing")]
-    NoTargetDomain,
     /// `target-domain` is no name of a realm.
     #[error("target-domain is no realm: {0}")]
     TargetDomain(NameError),
@@ -55,7 +52,7 @@ pub enum ProxyRequestError {
     /// A name in the message cannot be a principal's.
     #[error("a name in the message is refused: {0}")]
     Name(#[from] NameError),
-    /// The realm in an AS-REQ is not the `target-domain`.
+    /// The realm in the message is not the `target-domain`.
     #[error("realm of the message is not the target-domain")]
     RealmDiffers,
     /// The ticket in a request to change a password is for another service than kadmin/changepw.
@@ -72,7 +69,6 @@ impl From<Malformed> for ProxyRequestError {
 /// A client's request to a KDC proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyRequest {
-    target_domain: Realm,
     message: Vec<u8>,
     content: Content,
 }
@@ -85,16 +81,20 @@ impl ProxyRequest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ProxyRequestError> {
         let read = decode(bytes, MAX_MESSAGE_LENGTH).map_err(|Malformed| ProxyRequestError::Malformed)?;
         let message = unframed(&read.kerb_message).ok_or(ProxyRequestError::Frame)?;
-        let target_domain = read.target_domain.as_ref().ok_or(ProxyRequestError::NoTargetDomain)?;
-        let target_domain = Realm::try_from(target_domain).map_err(ProxyRequestError::TargetDomain)?;
-        let content = Content::read(message, &target_domain)?;
-        Ok(Self { target_domain, message: message.to_vec(), content })
+        let target_domain = read.target_domain.as_ref().map(Realm::try_from).transpose();
+        let target_domain = target_domain.map_err(ProxyRequestError::TargetDomain)?;
+        let content = Content::read(message)?;
+        // The envelope says where the message goes and the KDC reads the message: what is judged must be what is read.
+        if target_domain.is_some_and(|named| !named.eq_ignoring_case(content.realm())) {
+            return Err(ProxyRequestError::RealmDiffers);
+        }
+        Ok(Self { message: message.to_vec(), content })
     }
 
-    /// The realm whose KDC is asked for, in the client's spelling.
+    /// The realm whose KDC is asked for, in the message's spelling. A `target-domain` names the same realm.
     #[must_use]
     pub const fn target_domain(&self) -> &Realm {
-        &self.target_domain
+        self.content.realm()
     }
 
     /// The Kerberos message as the client made it, without its frame.
@@ -113,7 +113,6 @@ impl ProxyRequest {
 impl std::fmt::Debug for ProxyRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ProxyRequest")
-            .field("target_domain", &self.target_domain)
             .field("octets", &self.message.len())
             .field("content", &self.content)
             .finish()

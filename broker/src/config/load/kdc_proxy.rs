@@ -1,5 +1,7 @@
 //! The KDC proxy: its listener, its servers and its limits.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use kdc_proxy::{
     net::{
         client::KPASSWD_PORT,
@@ -9,48 +11,68 @@ use kdc_proxy::{
     },
     principal::Realm,
 };
+use rustls::server::danger::ClientCertVerifier;
 
 use super::{Loader, listeners::HEADER_TIMEOUT};
 use crate::{
-    config::{KdcProxy, Warning, document::Located, problem::Fault, raw, warning},
-    frontend::{
-        kkdcp::{Armored, Barred, Rates, Settings},
-        listener, tls,
+    config::{
+        KdcProxy, Warning,
+        document::Located,
+        problem::Fault,
+        raw::{self, ClientCertificates},
+        warning,
     },
+    frontend::{
+        kkdcp::{Armored, Barred, Certificates, Rates, Settings},
+        listener,
+        tls::{self, Asked},
+    },
+    identity::{Validator, verifier::ProofOfPossession},
     tickets,
 };
 
+/// What of the rest of the configuration the proxy rests on.
+pub(super) struct Beside<'a> {
+    pub(super) own: Option<&'a tickets::Settings>,
+    pub(super) realms: &'a [raw::TrustedRealm],
+    pub(super) validator: Option<&'a Validator>,
+}
+
 impl Loader<'_> {
-    /// Makes everything of the proxy short of its socket. It forwards to the realm of the service, and bars its account.
+    /// Makes everything of the proxy short of its socket. It forwards to the realm of the service and to those realms beside it
+    /// that it is told, and bars the service's account.
     pub(super) fn kdc_proxy(
         &self,
         raw: raw::KdcProxy,
-        own: Option<&tickets::Settings>,
+        beside: &Beside<'_>,
         warnings: &mut Vec<Warning>,
     ) -> Option<KdcProxy> {
         let listen = self.addresses(raw.listen);
-        let open = raw.open.as_ref().is_some_and(|open| open.value);
-        if let Some(written) = raw.open.filter(|written| !written.value) {
-            self.problems.note(&written.place, Fault::mended(Nobody, ADMIT));
-        }
         let server = self.server(raw.certificate.as_ref(), raw.key.as_ref());
         let kdcs = self.kdc_addresses(raw.kdcs);
         let kpasswd = raw.kpasswd.map(|servers| self.kdc_addresses(Some(servers)));
-        let (server, kdcs, own) = (server?, kdcs?, own?);
+        let others = self.proxied_realms(&raw.realms, beside.realms);
+        let verifier = self.proxy_clients(&raw.clients, beside.validator);
+        let session_url = raw.session_url.map(|url| self.parsed(Some(url), session_url));
+        let certificates = admitted_certificates(&raw.clients);
+        let open = raw.open?;
+        if !open.value && session_url.is_none() && certificates == Certificates::DoNotAdmit {
+            self.problems.note(&open.place, Fault::mended(Nobody, ADMIT));
+        }
+        let (server, kdcs, own) = (server?, kdcs?, beside.own?);
         warnings.extend(warning::about_ends("kdc_proxy.certificate", server.chain(), self.now));
         let kpasswd = match kpasswd {
             Some(servers) => servers?,
-            None => kdcs.iter().map(|kdc| kdc.with_port(KPASSWD_PORT)).collect(),
+            None => passwords_at(&kdcs),
         };
         let upstream_timeout = raw.upstream_timeout?.value;
         let limits = relay::Limits {
             attempt: Deadlines { connect: raw.connect_timeout?.value, exchange: raw.attempt_timeout?.value },
             overall: upstream_timeout,
         };
-        let relay = Relay::new([(own.realm.clone(), Servers { kdcs, kpasswd })].into(), limits);
+        let realms = others?.into_iter().chain([(own.realm.clone(), Servers { kdcs, kpasswd })]);
         let barred: Vec<&str> = raw.barred.iter().map(|name| name.value.as_str()).collect();
         let settings = Settings {
-            open,
             body_timeout: raw.body_timeout?.value,
             max_upstream: raw.max_upstream?.value,
             armored: if raw.allow_armored?.value { Armored::Forwarded } else { Armored::Refused },
@@ -62,7 +84,7 @@ impl Loader<'_> {
                 failure_window: raw.failure_window?.value,
             },
         };
-        let tls = tls::for_kdc_proxy(&server).map_err(Fault::step);
+        let tls = tls::for_kdc_proxy(&server, verifier?).map_err(Fault::step);
         Some(KdcProxy {
             listen: listen?,
             tls: self.problems.keep(&raw.place, tls)?,
@@ -74,9 +96,62 @@ impl Loader<'_> {
                 max_connections: raw.max_connections?.value,
                 max_connections_per_address: raw.max_connections_per_address?.value,
             },
-            relay,
+            relay: Relay::new(realms.collect(), limits),
             settings,
+            open: open.value,
+            certificates,
+            session_url: match session_url {
+                Some(url) => Some(url?),
+                None => None,
+            },
+            session_kpasswd: raw.session_kpasswd?.value,
         })
+    }
+
+    /// The realms beside our own that the proxy forwards to: some of the `[[realm]]` tables, by their own KDCs.
+    fn proxied_realms(
+        &self,
+        named: &[Located<String>],
+        known: &[raw::TrustedRealm],
+    ) -> Option<BTreeMap<Realm, Servers>> {
+        let realms = named.iter().map(|name| {
+            let is_meant = |realm: &&raw::TrustedRealm| {
+                realm.name.as_ref().is_some_and(|known| known.value == name.value)
+            };
+            let Some(table) = known.iter().find(is_meant) else {
+                self.problems.note(&name.place, Fault::mended(NoSuchRealm, "add a [[realm]] of this name"));
+                return None;
+            };
+            let kdcs = self.kdc_addresses(table.kdcs.clone())?;
+            let kpasswd = passwords_at(&kdcs);
+            Some((self.realm(Some(name.clone()))?, Servers { kdcs, kpasswd }))
+        });
+        let realms: Vec<_> = realms.collect();
+        realms.into_iter().collect()
+    }
+
+    /// What a client must show in the handshake.
+    fn proxy_clients(
+        &self,
+        raw: &raw::ProxyClients,
+        cards: Option<&Validator>,
+    ) -> Option<Arc<dyn ClientCertVerifier>> {
+        let asked = match raw.asked.as_ref()?.value {
+            ClientCertificates::None => return Some(tls::no_clients()),
+            ClientCertificates::Optional => Asked::Optional,
+            ClientCertificates::Required => Asked::Required,
+        };
+        let Some(ca) = &raw.ca else {
+            let verifier = ProofOfPossession::new(tls::provider(), cards?.ca_names());
+            return Some(Arc::new(match asked {
+                Asked::Optional => verifier,
+                Asked::Required => verifier.mandatory(),
+            }));
+        };
+        let (authorities, lists) = (self.certificates(Some(ca)), self.revocation_lists(&raw.crls));
+        let lists: Vec<_> = lists?.into_iter().map(|list| list.value).collect();
+        let verifier = tls::clients_of(&authorities?, &lists, asked);
+        self.problems.keep(&ca.place, verifier.map_err(Fault::step))
     }
 
     fn kdc_addresses(&self, texts: Option<Vec<Located<String>>>) -> Option<Vec<KdcAddress>> {
@@ -86,13 +161,52 @@ impl Loader<'_> {
     }
 }
 
+fn passwords_at(kdcs: &[KdcAddress]) -> Vec<KdcAddress> {
+    kdcs.iter().map(|kdc| kdc.with_port(KPASSWD_PORT)).collect()
+}
+
+fn admitted_certificates(raw: &raw::ProxyClients) -> Certificates {
+    let is = |flag: &Option<Located<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
+    match &raw.asked {
+        Some(asked) if asked.value != ClientCertificates::None && is(&raw.admits) => {
+            if is(&raw.cards) {
+                Certificates::AdmitCards
+            } else {
+                Certificates::Admit
+            }
+        }
+        _ => Certificates::DoNotAdmit,
+    }
+}
+
+/// The address that tokens are added to.
+fn session_url(text: &str) -> Result<String, SessionUrlError> {
+    let url: http::Uri = text.parse().map_err(|_| SessionUrlError)?;
+    let is_plain = url.query().is_none() && !text.contains(['#', '@', '"', '{', '}']);
+    let host = url.host().is_some_and(|host| !host.is_empty());
+    let fits = url.scheme() == Some(&http::uri::Scheme::HTTPS) && host && url.path().ends_with("/KdcProxy");
+    if fits && is_plain && text.len() <= MAX_URL { Ok(text.to_owned()) } else { Err(SessionUrlError) }
+}
+
+/// Longest [`session_url`]: what other programs have room for, less the token.
+const MAX_URL: usize = 400;
+
+#[derive(Debug, thiserror::Error)]
+#[error("is not the address of the proxy as clients know it, like \"https://kkdcp.corp.example/KdcProxy\"")]
+struct SessionUrlError;
+
+#[derive(Debug, thiserror::Error)]
+#[error("is the name of no [[realm]]")]
+struct NoSuchRealm;
+
 /// A proxy that would refuse everybody.
 #[derive(Debug, thiserror::Error)]
 #[error("does not let anybody use the proxy, and nothing else does")]
 struct Nobody;
 
 /// How somebody is let in.
-const ADMIT: &str = "set open = true if everybody who reaches the listener may use the proxy";
+const ADMIT: &str = "set session_url for tokens of sessions, client_certificates, or open = true if everybody who reaches the \
+    listener may use the proxy";
 
 /// The service's own account by its names, and what else is configured.
 fn barred_accounts(realm: &Realm, own: &tickets::Settings, more: &[&str]) -> Barred {

@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::{HOUR, MINUTE, SECOND, seconds};
+use super::{HOUR, MINUTE, SECOND, seconds, words::ClientCertificates};
 use crate::config::{
     document::{Located, Section},
-    problem::Place,
+    problem::{Fault, Place},
     secret::SecretSource,
 };
 
@@ -15,6 +15,10 @@ pub(in crate::config) struct KdcProxy {
     pub(in crate::config) place: Place,
     pub(in crate::config) listen: Option<Vec<Located<SocketAddr>>>,
     pub(in crate::config) open: Option<Located<bool>>,
+    pub(in crate::config) session_url: Option<Located<String>>,
+    pub(in crate::config) session_kpasswd: Option<Located<bool>>,
+    pub(in crate::config) clients: ProxyClients,
+    pub(in crate::config) realms: Vec<Located<String>>,
     pub(in crate::config) certificate: Option<Located<PathBuf>>,
     pub(in crate::config) key: Option<Located<SecretSource>>,
     pub(in crate::config) kdcs: Option<Vec<Located<String>>>,
@@ -46,6 +50,10 @@ impl KdcProxy {
             place: section.place(),
             listen: section.required_list("listen"),
             open: section.or("open", false),
+            session_url: section.optional("session_url"),
+            session_kpasswd: section.or("session_kpasswd", false),
+            clients: ProxyClients::read(&section),
+            realms: section.list("realms").unwrap_or_default(),
             certificate: section.required("certificate"),
             key: section.required("key"),
             kdcs: section.required_list("kdcs"),
@@ -69,3 +77,57 @@ impl KdcProxy {
         Some(read)
     }
 }
+
+/// The keys about certificates of the proxy's clients.
+#[derive(Debug)]
+pub(in crate::config) struct ProxyClients {
+    /// Whether they are asked for.
+    pub(in crate::config) asked: Option<Located<ClientCertificates>>,
+    /// Whether one is enough to be admitted.
+    pub(in crate::config) admits: Option<Located<bool>>,
+    pub(in crate::config) ca: Option<Located<PathBuf>>,
+    pub(in crate::config) crls: Vec<Located<PathBuf>>,
+    /// Whether they are those of cards.
+    pub(in crate::config) cards: Option<Located<bool>>,
+}
+
+impl ProxyClients {
+    fn read(section: &Section<'_>) -> Self {
+        let read = Self {
+            asked: section.or("client_certificates", ClientCertificates::None),
+            admits: section.or("client_certificate_admits", true),
+            ca: section.optional("client_ca"),
+            crls: section.list("client_crls").unwrap_or_default(),
+            cards: section.or("client_cards", false),
+        };
+        let asked = read.asked.as_ref().is_some_and(|asked| asked.value != ClientCertificates::None);
+        let cards = read.cards.as_ref().is_some_and(|cards| cards.value);
+        if asked && cards == section.has("client_ca") {
+            let fault = Fault::OneOf { one: "client_ca", other: "client_cards = true" };
+            section.problems().note(&section.place_of("client_certificates"), fault);
+        }
+        let unused = ["client_ca", "client_crls", "client_cards", "client_certificate_admits"];
+        for key in unused.into_iter().filter(|key| !asked && section.has(key)) {
+            let fault =
+                Fault::mended(NotAsked, "remove it, or set client_certificates to optional or required");
+            section.problems().note(&section.place_of(key), fault);
+        }
+        let admits = read.admits.as_ref().is_none_or(|admits| admits.value);
+        if !admits && read.asked.as_ref().is_some_and(|asked| asked.value == ClientCertificates::Optional) {
+            let fault = Fault::mended(
+                Pointless,
+                "set client_certificates to none or required, or let certificates admit",
+            );
+            section.problems().note(&section.place_of("client_certificate_admits"), fault);
+        }
+        read
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("is about certificates that no client is asked for")]
+struct NotAsked;
+
+#[derive(Debug, thiserror::Error)]
+#[error("leaves nothing that an optional certificate is good for")]
+struct Pointless;

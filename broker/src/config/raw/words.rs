@@ -32,6 +32,22 @@ impl Value for RevocationMode {
     }
 }
 
+/// Whether the clients of the KDC proxy are asked for certificates.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::config) enum ClientCertificates {
+    None,
+    Optional,
+    Required,
+}
+
+impl Value for ClientCertificates {
+    const EXAMPLE: &'static str = "\"none\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        choice(value, &["none", "optional", "required"], &[Self::None, Self::Optional, Self::Required])
+    }
+}
+
 impl Value for Format {
     const EXAMPLE: &'static str = "\"json\"";
 

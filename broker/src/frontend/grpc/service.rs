@@ -21,7 +21,7 @@ use super::{Limits, MAX_REQUEST, v1};
 use crate::error::{Code, Refusal, Step};
 use crate::frontend::gateways::{GatewayIdentity, Standing};
 use crate::handoff::forms::{Binding, BindingError, CredKey, Form, MalformedCredKey};
-use crate::handoff::{Call, Desk, Further, IssueTicketError, SessionFacts, Subject};
+use crate::handoff::{Call, Desk, Further, IssueTicketError, ProxyAccess, SessionFacts, Subject};
 use crate::{clock, entropy};
 
 /// Serves the calls from a desk.
@@ -76,7 +76,13 @@ where
         let redeemed = self.desk.redeem(code, &gateway, clock::now(), &mut entropy::system());
         let (id, facts) = redeemed.map_err(|error| refused(&error.into()))?;
         tracing::info!(login_id = facts.login_id, account = facts.subject.sam_account_name, "login redeemed");
-        Ok(Response::new(session(id.text().as_str().to_owned(), facts)))
+        let access = self.desk.proxy_access(&id, &gateway, clock::now(), &mut entropy::system());
+        let access = access.unwrap_or_else(|error| {
+            tracing::error!(login_id = facts.login_id, %error, "the session has no access to the kdc proxy");
+            None
+        });
+        let kdc_proxy = access.as_ref().map(kdc_proxy_access);
+        Ok(Response::new(v1::Session { kdc_proxy, ..session(id.text().as_str().to_owned(), facts) }))
     }
 
     async fn issue_ticket(
@@ -227,6 +233,15 @@ fn session(session_id: String, facts: SessionFacts) -> v1::Session {
         expires_at: Some(timestamp(facts.expires_at)),
         rule: facts.rule,
         login_id: facts.login_id,
+        kdc_proxy: None,
+    }
+}
+
+fn kdc_proxy_access(access: &ProxyAccess) -> v1::KdcProxyAccess {
+    v1::KdcProxyAccess {
+        url: access.url().to_owned(),
+        realm: access.realm().to_string(),
+        expires_at: Some(timestamp(access.expires_at())),
     }
 }
 

@@ -28,7 +28,8 @@ macro_rules! redacted {
 
 redacted! {
     RedeemRequest {}
-    Session { subject, target, granted_spns, expires_at, rule, login_id }
+    Session { subject, target, granted_spns, expires_at, rule, login_id, kdc_proxy }
+    KdcProxyAccess { realm, expires_at }
     IssueTicketRequest { spn, form, freerdp_placeholder }
     Ticket { form, spn, expires_at }
     EndSessionRequest {}
@@ -56,6 +57,10 @@ mod tests {
             format!(
                 "{:?}",
                 IssueTicketRequest { session_id: secret.to_owned(), ..IssueTicketRequest::default() }
+            ),
+            format!(
+                "{:?}",
+                KdcProxyAccess { url: secret.to_owned(), realm: String::new(), expires_at: None }
             ),
             format!("{:?}", EndSessionRequest { session_id: secret.to_owned() }),
         ];

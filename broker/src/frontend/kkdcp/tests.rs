@@ -1,5 +1,8 @@
 //! The proxy over HTTP, before a server on loopback that answers every message with one KRB-ERROR.
 
+mod bearers;
+mod listening;
+
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering},
@@ -16,7 +19,7 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::metrics::Metrics;
+use crate::{identity::PeerError, metrics::Metrics};
 
 /// The AS-REQ with a proof of a recorded login; its client is svc-broker of CORP.EXAMPLE.
 fn as_req() -> Vec<u8> {
@@ -38,6 +41,16 @@ fn octets(digits: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
+fn open() -> Admission {
+    Admission {
+        open: true,
+        certificates: Certificates::DoNotAdmit,
+        judge_cards: Box::new(|_, _| Err(PeerError::Empty.into())),
+        tokens: None,
+        session_kpasswd: false,
+    }
+}
+
 struct Scene {
     router: Router,
     asked: Arc<AtomicUsize>,
@@ -46,11 +59,11 @@ struct Scene {
 impl Scene {
     /// A proxy for CORP.EXAMPLE that bars one account, before a KDC that answers with this error.
     async fn new(code: u8, barred: &str) -> Self {
-        Self::with(code, barred, |_| {}).await
+        Self::admitting(code, barred, open()).await
     }
 
-    /// The same with some settings changed.
-    async fn with(code: u8, barred: &str, change: impl FnOnce(&mut Settings)) -> Self {
+    /// The same for those who are admitted.
+    async fn admitting(code: u8, barred: &str, admission: Admission) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let kdc = KdcAddress::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -80,16 +93,14 @@ impl Scene {
             failures_per_client: 2,
             failure_window: 600 * second,
         };
-        let mut settings = Settings {
-            open: true,
+        let settings = Settings {
             body_timeout: Duration::from_millis(100),
             max_upstream: 4,
             armored: Armored::Refused,
             barred: Barred::new(&realm, &[barred]),
             rates,
         };
-        change(&mut settings);
-        Self { router: router(relay, settings, Metrics::new().kdc_proxy()), asked }
+        Self { router: router(relay, settings, admission, Metrics::new().kdc_proxy()), asked }
     }
 
     async fn send(&self, request: Request) -> (StatusCode, Vec<u8>) {
@@ -102,7 +113,11 @@ impl Scene {
     }
 
     async fn post(&self, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
-        let request = Request::post("/KdcProxy").header("content-length", body.len());
+        self.post_to("/KdcProxy", body).await
+    }
+
+    async fn post_to(&self, path: &str, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
+        let request = Request::post(path).header("content-length", body.len());
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 }
@@ -120,7 +135,7 @@ async fn the_answer_of_the_kdc_is_passed_on_as_it_came() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_open_asks_no_kdc_for_strangers() {
-    let scene = Scene::with(25, "nobody", |settings| settings.open = false).await;
+    let scene = Scene::admitting(25, "nobody", Admission { open: false, ..open() }).await;
     assert_eq!(scene.post(wrapped("CORP.EXAMPLE")).await.0, StatusCode::FORBIDDEN);
     assert_eq!(scene.asked.load(Ordering::Relaxed), 0);
 }

@@ -22,8 +22,10 @@ const NO_PROOFS: [i32; 4] = [kind::PAC_REQUEST, kind::REQ_ENC_PA_REP, kind::AS_F
 /// A message that may be forwarded. Nothing in it is proven.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
-    /// AS-REQ. Its realm is the `target-domain`.
+    /// AS-REQ.
     AsReq {
+        /// The realm that is asked.
+        realm: Realm,
         /// Who wants to log in. With `armored` it says nothing.
         client: PrincipalName,
         /// For what; usually krbtgt or kadmin/changepw.
@@ -54,7 +56,7 @@ pub enum Content {
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::AsReq { client, .. } => write!(f, "AsReq({client})"),
+            Self::AsReq { realm, client, .. } => write!(f, "AsReq({client}@{realm})"),
             Self::TgsReq { realm, .. } => write!(f, "TgsReq({realm})"),
             Self::Kpasswd { realm, .. } => write!(f, "Kpasswd({realm})"),
         }
@@ -92,11 +94,19 @@ struct ForwardedBody {
 
 impl Content {
     /// Reads a message without its frame.
-    pub(super) fn read(message: &[u8], target_domain: &Realm) -> Result<Self, ProxyRequestError> {
+    pub(super) fn read(message: &[u8]) -> Result<Self, ProxyRequestError> {
         match message.first() {
-            Some(&AS_REQ) => as_req(message, target_domain),
+            Some(&AS_REQ) => as_req(message),
             Some(&TGS_REQ) => tgs_req(message),
             _ => kpasswd(message),
+        }
+    }
+
+    /// The realm that is asked: that of the request's body, of a change of a password that of the ticket's service.
+    #[must_use]
+    pub const fn realm(&self) -> &Realm {
+        match self {
+            Self::AsReq { realm, .. } | Self::TgsReq { realm, .. } | Self::Kpasswd { realm, .. } => realm,
         }
     }
 
@@ -110,15 +120,13 @@ impl Content {
     }
 }
 
-fn as_req(message: &[u8], target_domain: &Realm) -> Result<Content, ProxyRequestError> {
+fn as_req(message: &[u8]) -> Result<Content, ProxyRequestError> {
     let AsReq(request) = decode(message)?;
     let body = body(&request, 10)?;
-    if !Realm::try_from(&body.realm)?.eq_ignoring_case(target_domain) {
-        return Err(ProxyRequestError::RealmDiffers);
-    }
     let client = body.cname.as_ref().ok_or(ProxyRequestError::Content)?;
     let kinds = || request.padata.iter().flatten().map(|element| element.padata_type);
     Ok(Content::AsReq {
+        realm: Realm::try_from(&body.realm)?,
         client: PrincipalName::try_from(client)?,
         server: server(&body)?,
         armored: kinds().any(|kind| kind == kind::FX_FAST),

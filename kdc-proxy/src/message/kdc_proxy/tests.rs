@@ -55,7 +55,7 @@ fn the_published_requests_are_read_and_written_alike() {
 #[test]
 fn a_request_says_who_wants_what() {
     let client = |sample| ProxyRequest::parse(&bytes(sample)).unwrap().content().clone();
-    let Content::AsReq { client: name, server, armored, proving } = client(vectors::KKDCP_AS[0]) else {
+    let Content::AsReq { client: name, server, armored, proving, .. } = client(vectors::KKDCP_AS[0]) else {
         panic!("an as-req")
     };
     assert_eq!((name.to_string().as_str(), armored, proving), ("admin", false, false));
@@ -156,8 +156,15 @@ fn a_frame_that_announces_another_length_is_refused() {
 }
 
 #[test]
-fn the_realm_must_be_there_and_be_one() {
-    assert_eq!(refused(&encode_reply(&samba()[0].0).unwrap()), ProxyRequestError::NoTargetDomain);
+fn without_a_target_domain_the_realm_in_the_message_is_asked() {
+    for (request, _) in samba() {
+        let request = ProxyRequest::parse(&encode_reply(&request).unwrap()).unwrap();
+        assert_eq!(request.target_domain(), &realm("CORP.EXAMPLE"));
+    }
+}
+
+#[test]
+fn a_target_domain_must_be_a_realm() {
     for (name, error) in [
         (&b""[..], NameError::Empty),
         (b"a/b", NameError::Character),
@@ -214,7 +221,12 @@ fn a_password_frame_holds_an_ap_req_for_the_password_service_and_a_krb_priv() {
 }
 
 #[test]
-fn an_as_req_for_another_realm_than_its_envelope_is_refused() {
+fn a_message_for_another_realm_than_its_envelope_is_refused() {
+    let elsewhere = |message: &[u8]| encode_request(&realm("OTHER.EXAMPLE"), message).unwrap();
+    let kpasswd = ProxyRequest::parse(&bytes(vectors::KKDCP_KPASSWD)).unwrap().message;
+    for message in [&samba()[0].0, &samba()[2].0, &kpasswd] {
+        assert_eq!(refused(&elsewhere(message)), ProxyRequestError::RealmDiffers);
+    }
     let message = changed_body(|body| body.realm = "OTHER.EXAMPLE".into());
     assert_eq!(refused(&wrapped(&message)), ProxyRequestError::RealmDiffers);
     let message = changed_body(|body| body.realm = "corp.EXAMPLE".into());

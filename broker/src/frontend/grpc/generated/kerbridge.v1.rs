@@ -37,6 +37,28 @@ pub struct Session {
     /// Joins this session to the log lines of its login. Not secret; name it in your own log.
     #[prost(string, tag = "7")]
     pub login_id: ::prost::alloc::string::String,
+    /// Where this person's own client reaches the domain controllers while the session lives. Absent where the KDC proxy gives no
+    /// access to sessions.
+    #[prost(message, optional, tag = "8")]
+    pub kdc_proxy: ::core::option::Option<KdcProxyAccess>,
+}
+/// A way through the KDC proxy (MS-KKDCP) for one person and one realm: for the client of a person who logs in to the domain by
+/// password or card from where no domain controller is reached. It gives no right but that to ask.
+#[derive(::zeroize::Zeroize, ::zeroize::ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct KdcProxyAccess {
+    /// The proxy's address with a token in it, "<https://HOST/KdcProxy/TOKEN",> as a client takes it (`kdc = URL` in krb5.conf of MIT).
+    /// Secret: hand it to the person's client only, and keep it out of logs.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// The only realm that may be asked by it: the account's.
+    #[prost(string, tag = "2")]
+    pub realm: ::prost::alloc::string::String,
+    /// The moment it ends, UTC: the end of the session. It ends sooner if the session is ended.
+    #[prost(message, optional, tag = "3")]
+    #[zeroize(skip)]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The person a session belongs to, as the card's certificate and the directory agree.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
