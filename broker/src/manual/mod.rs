@@ -52,6 +52,7 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0013-security-contexts-of-our-own.md")]
     pub mod d0013_security_contexts_of_our_own {}
+
     #[doc = include_str!("decisions/0014-domain-controllers-by-dns.md")]
     pub mod d0014_domain_controllers_by_dns {}
 

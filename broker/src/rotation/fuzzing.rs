@@ -68,4 +68,19 @@ mod tests {
         names.sort();
         assert_eq!(names, ["carriage-returns", "keytab-alone", "two-directories"]);
     }
+
+    #[test]
+    fn no_changed_octet_of_a_seed_breaks_what_is_read() {
+        let mut read = 0_usize;
+        for (_, octets) in seeds() {
+            for place in 0..octets.len() {
+                for octet in (0..128).step_by(3).chain([b'\n', b'\r', b' ', 0x80, 0xff]) {
+                    let mut changed = octets.clone();
+                    changed[place] = octet;
+                    read += usize::from(pending(&changed));
+                }
+            }
+        }
+        assert!(read > 1000, "most of what is changed in a password or a path is read: {read}");
+    }
 }
