@@ -16,14 +16,12 @@ fn settings(dns_servers: Vec<SocketAddr>) -> Settings {
         dns_servers,
         site: None,
         timeout: Duration::from_secs(2),
+        refresh_interval: Duration::from_secs(300),
     }
 }
 
 async fn found(settings: Settings) -> Located {
-    let locator = Locator::new(settings).unwrap();
-    let told = locator.subscribe();
-    locator.look().await.unwrap();
-    let located = told.borrow().clone().unwrap();
+    let located = Locator::new(settings).unwrap().look().await.unwrap();
     Located::clone(&located)
 }
 

@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn no_saved_answer_to_a_ping_breaks_the_reader() {
-        assert_eq!(3, replay("netlogon", netlogon));
+        assert_eq!(4, replay("netlogon", netlogon));
     }
 
     #[test]

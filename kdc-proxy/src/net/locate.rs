@@ -92,6 +92,12 @@ impl KdcAddress {
         self.port
     }
 
+    /// The addresses it is dialled at whatever its name resolves to; usually none.
+    #[must_use]
+    pub fn fixed_addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
     /// Where to dial; resolves the name unless the addresses are fixed.
     pub(super) async fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
         if self.addresses.is_empty() {

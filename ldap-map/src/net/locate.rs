@@ -4,6 +4,7 @@
 //! Nothing of this is authenticated, and nothing rests on it but the order in which servers are asked: names must lie
 //! under the configured domains, a directory server proves its name by its certificate, and a KDC that it knows our key.
 
+mod course;
 mod dns;
 mod order;
 mod ping;
@@ -19,14 +20,12 @@ use tokio::time::{sleep, timeout};
 
 use super::clock;
 use super::server::{LdapServer, LdapServerError};
+use course::Course;
 use dns::SystemDns;
 
+pub use course::{Failing, Search};
 pub use dns::DnsError;
 
-/// How long an answer is used before it is refreshed.
-const LIFETIME: Duration = Duration::from_secs(300);
-/// How soon a failed round is tried again; each further one twice as late, up to the lifetime.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// How soon a round may follow another one when somebody is in a hurry.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 /// Most time for one round; its questions have time limits of their own.
@@ -45,6 +44,8 @@ pub struct Settings {
     pub site: Option<String>,
     /// Longest time for the answer of one DNS server, and of one domain controller.
     pub timeout: Duration,
+    /// How often it is looked again, give or take a tenth.
+    pub refresh_interval: Duration,
 }
 
 /// A domain controller, nearest first where there are several.
@@ -52,7 +53,7 @@ pub struct Settings {
 pub struct DomainController {
     /// Its host name, the one its certificate must have.
     pub host: String,
-    /// Its addresses, where the configured DNS servers told them; else its name is resolved by the system.
+    /// Its addresses, at least one; the one at which it answered is the first.
     pub addresses: Vec<IpAddr>,
     /// The TCP port of its KDC.
     pub kdc_port: u16,
@@ -130,7 +131,7 @@ pub enum LocateError {
 pub struct Locator {
     settings: Settings,
     dns: SystemDns,
-    located: watch::Sender<Option<Arc<Located>>>,
+    search: watch::Sender<Search>,
     hurry: Notify,
 }
 
@@ -149,13 +150,19 @@ impl Locator {
             return Err(LocatorError::Site(site.clone()));
         }
         let dns = SystemDns::new(&settings.dns_servers, settings.timeout)?;
-        Ok(Self { settings, dns, located: watch::Sender::new(None), hurry: Notify::new() })
+        Ok(Self { settings, dns, search: watch::Sender::default(), hurry: Notify::new() })
     }
 
-    /// The domain controllers, now and whenever they change; `None` until some were found.
+    /// The domain that is searched.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<Option<Arc<Located>>> {
-        self.located.subscribe()
+    pub fn domain(&self) -> &str {
+        &self.settings.domain
+    }
+
+    /// What the search has come to so far.
+    #[must_use]
+    pub fn search(&self) -> Search {
+        self.search.borrow().clone()
     }
 
     /// Looks again soon, because those that were found do not serve.
@@ -163,54 +170,59 @@ impl Locator {
         self.hurry.notify_one();
     }
 
-    /// Looks again and again. What was found last stays while nothing is found. Ends only by being dropped.
-    pub async fn run(&self) {
-        let mut retry = FIRST_RETRY;
-        let mut is_failing = false;
+    /// Looks again and again, and tells what every round has come to. Ends only by being dropped.
+    pub async fn run(&self, told: impl Fn(&Search)) {
+        let mut course = Course::new(self.settings.refresh_interval);
         loop {
-            let pause = match self.look().await {
-                Ok(()) => {
-                    if is_failing {
-                        tracing::info!("domain controllers are found again");
-                    }
-                    (retry, is_failing) = (FIRST_RETRY, false);
-                    LIFETIME
-                }
-                Err(error) => {
-                    if !is_failing {
-                        let kept =
-                            self.located.borrow().as_ref().map_or(0, |located| located.controllers.len());
-                        tracing::warn!(%error, kept, "no domain controllers are found; those known stay in use");
-                    }
-                    is_failing = true;
-                    let pause = retry;
-                    retry = retry.saturating_mul(2).min(LIFETIME);
-                    pause
-                }
-            };
-            sleep(SHORTEST_PAUSE.min(pause)).await;
+            let outcome = self.look().await;
+            told(&self.search());
+            let pause = course.pause(outcome.is_ok(), &mut system_random());
+            let shortest = SHORTEST_PAUSE.min(pause);
+            sleep(shortest).await;
             // Whoever was in a hurry before this round began has been served by it.
-            let _was_early = timeout(pause.saturating_sub(SHORTEST_PAUSE), self.hurry.notified()).await;
+            let _was_early = timeout(pause.saturating_sub(shortest), self.hurry.notified()).await;
         }
     }
 
-    /// One round; what it finds is told to those who subscribed.
+    /// One round.
     ///
     /// # Errors
-    /// [`LocateError`]; what was found before stays then.
-    pub async fn look(&self) -> Result<(), LocateError> {
-        let before = self.located.borrow().clone();
-        let mut rng = rand_core::UnwrapErr(rand_core::OsRng);
-        let round = round::look(&self.settings, &self.dns, before.as_deref(), &mut rng);
-        let (controllers, site) = timeout(LONGEST_ROUND, round).await.map_err(|_| LocateError::Timeout)??;
-        let located = Located { controllers, site, at: clock::wall() };
-        if before.as_ref().is_none_or(|before| !before.says_the_same(&located)) {
-            let site = located.site.as_deref().unwrap_or("none");
-            tracing::info!(controllers = %Names(&located.controllers), site, "domain controllers were found");
-        }
-        self.located.send_replace(Some(Arc::new(located)));
-        Ok(())
+    /// [`LocateError`]; what was found before stays in use then.
+    pub async fn look(&self) -> Result<Arc<Located>, LocateError> {
+        let before = self.search();
+        let mut rng = system_random();
+        let round = round::look(&self.settings, &self.dns, before.located.as_deref(), &mut rng);
+        let outcome = timeout(LONGEST_ROUND, round).await.unwrap_or(Err(LocateError::Timeout));
+        let now = clock::wall();
+        let outcome = outcome.map(|(controllers, site)| Arc::new(Located { controllers, site, at: now }));
+        let after = before.after(outcome.clone(), now);
+        self.tell(&before, &after);
+        self.search.send_replace(after);
+        outcome
     }
+
+    /// Says in the log what a round has changed.
+    fn tell(&self, before: &Search, after: &Search) {
+        let domain = &self.settings.domain;
+        match (&before.failing, &after.failing) {
+            (None, Some(Failing { error, .. })) => {
+                let kept = after.located.as_ref().map_or(0, |located| located.controllers.len());
+                tracing::warn!(%domain, %error, kept, "no domain controllers are found; those known stay in use");
+            }
+            (Some(_), None) => tracing::info!(%domain, "domain controllers are found again"),
+            _ => {}
+        }
+        if let Some(located) = &after.located
+            && before.located.as_ref().is_none_or(|before| !before.says_the_same(located))
+        {
+            let site = located.site.as_deref().unwrap_or("none");
+            tracing::info!(%domain, controllers = %Names(&located.controllers), site, "domain controllers were found");
+        }
+    }
+}
+
+fn system_random() -> impl rand_core::CryptoRng + Send {
+    rand_core::UnwrapErr(rand_core::OsRng)
 }
 
 impl DomainController {

@@ -1,5 +1,6 @@
 //! The servers as all connections see them: each tells here whom it asks and whether an answer came.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub struct ServerStatus {
     /// Its name.
     pub server: String,
+    /// Where it is dialled; nowhere in particular where its name is resolved.
+    pub addresses: Vec<SocketAddr>,
     /// Whether it answers.
     pub state: ServerState,
     /// Since when; for one that was never asked, since it is known.
@@ -86,6 +89,7 @@ impl Servers {
     pub(super) fn status(&self) -> Vec<ServerStatus> {
         let status = |(server, answers, since): (&LdapServer, bool, SystemTime)| ServerStatus {
             server: server.name().to_owned(),
+            addresses: server.fixed_addresses().to_vec(),
             state: if answers { ServerState::Answering } else { ServerState::PassedOver },
             since,
         };

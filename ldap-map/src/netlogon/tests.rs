@@ -60,6 +60,17 @@ fn a_domain_controller_tells_what_it_is() {
 }
 
 #[test]
+fn the_first_domain_controller_is_the_primary_one_and_says_the_same_of_the_domain() {
+    let [first, second] = ["samba_dc1", "samba_dc2"].map(|file| NetlogonReply::decode(&saved(file)).unwrap());
+    assert_eq!("dc1.corp.example", first.dns_host);
+    assert_eq!(DsFlags(0x0001_d3fd), first.flags);
+    assert!(first.flags.has(DsFlags::PDC.and(DsFlags::CLOSEST)));
+    let domain =
+        |reply: NetlogonReply| (reply.dns_forest, reply.dns_domain, reply.dc_site, reply.client_site);
+    assert_eq!(domain(second), domain(first));
+}
+
+#[test]
 fn names_need_not_be_compressed() {
     let reply = NetlogonReply::decode(&answer(23, &names(), &[], 6)).unwrap();
     assert_eq!(("dc1.corp.example", "Berlin"), (&*reply.dns_host, &*reply.dc_site));

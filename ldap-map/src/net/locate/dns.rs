@@ -51,15 +51,16 @@ pub(super) trait Dns {
     /// The SRV records of an absolute name.
     fn srv(&self, name: &str) -> impl Future<Output = Result<Vec<SrvRecord>, DnsError>> + Send;
 
-    /// The addresses of a host; none where the system shall resolve its name.
+    /// The addresses of a host, at least one.
     fn addresses(&self, host: &str) -> impl Future<Output = Result<Vec<IpAddr>, DnsError>> + Send;
 }
 
 /// The configured DNS servers, or those of the system.
 pub(super) struct SystemDns {
     resolver: TokioResolver,
-    /// Whether the servers were configured: then addresses come from them too.
+    /// Whether the servers were configured: then addresses come from them too, and else from whatever the system asks.
     is_configured: bool,
+    timeout: Duration,
 }
 
 impl SystemDns {
@@ -80,7 +81,7 @@ impl SystemDns {
         options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;
         let resolver = builder.build().map_err(system)?;
-        Ok(Self { resolver, is_configured })
+        Ok(Self { resolver, is_configured, timeout })
     }
 }
 
@@ -106,11 +107,18 @@ impl Dns for SystemDns {
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
-        if !self.is_configured {
-            return Ok(Vec::new());
+        let found: Vec<IpAddr> = if self.is_configured {
+            let found = self.resolver.lookup_ip(format!("{host}.")).await.map_err(|error| failure(&error))?;
+            found.iter().collect()
+        } else {
+            let found = tokio::time::timeout(self.timeout, tokio::net::lookup_host((host, 0))).await;
+            let found = found.map_err(|_| DnsError::Timeout)?.map_err(|_| DnsError::Failed)?;
+            found.map(|address| address.ip()).collect()
+        };
+        if found.is_empty() {
+            return Err(DnsError::NoRecord);
         }
-        let found = self.resolver.lookup_ip(format!("{host}.")).await.map_err(|error| failure(&error))?;
-        Ok(found.iter().take(MAXIMUM_ADDRESSES).collect())
+        Ok(found.into_iter().take(MAXIMUM_ADDRESSES).collect())
     }
 }
 

@@ -31,26 +31,26 @@ pub(super) enum PingError {
     Netlogon(#[from] NetlogonError),
 }
 
-/// Asks the server at one of these addresses about the domain, all within `limit`.
+/// Asks the server at one of these addresses about the domain, all within `limit`; also says which of them answered.
 pub(super) async fn ping(
     addresses: &[SocketAddr],
     domain: &str,
     limit: Duration,
-) -> Result<NetlogonReply, PingError> {
+) -> Result<(SocketAddr, NetlogonReply), PingError> {
     let asked = async {
-        let stream = dial(addresses, limit).await?;
-        ask(stream, domain).await
+        let (address, stream) = dial(addresses, limit).await?;
+        Ok((address, ask(stream, domain).await?))
     };
     timeout(limit, asked).await.map_err(|_| Fault::Timeout)?
 }
 
-async fn dial(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Fault> {
+async fn dial(addresses: &[SocketAddr], limit: Duration) -> Result<(SocketAddr, TcpStream), Fault> {
     let tried = addresses.len().clamp(1, MAXIMUM_ADDRESSES);
     let share = limit / u32::try_from(tried).unwrap_or(1);
     let mut fault = Fault::Resolve;
     for address in addresses.iter().take(tried) {
         match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => return Ok((*address, stream)),
             Ok(Err(error)) => fault = Fault::Connect(error.kind()),
             Err(_) => fault = Fault::Timeout,
         }

@@ -60,7 +60,7 @@ pub(super) async fn look(
 ) -> Result<(Vec<DomainController>, Option<String>), LocateError> {
     let mut site = settings.site.clone().or_else(|| before.and_then(|before| before.site.clone()));
     let mut named = candidates(settings, dns, site.as_deref(), rng).await?;
-    let mut asked = ask_all(settings, dns, named.clone()).await;
+    let mut asked = ask_all(settings, dns, before, named.clone()).await;
     if settings.site.is_none() {
         let told = told_site(&asked);
         if told.is_some() && told != site {
@@ -68,7 +68,7 @@ pub(super) async fn look(
             named = candidates(settings, dns, site.as_deref(), rng).await?;
             let is_new = |candidate: &Candidate| !asked.iter().any(|(other, _)| other.host == candidate.host);
             let new = named.iter().filter(|candidate| is_new(candidate)).cloned().collect();
-            asked.extend(ask_all(settings, dns, new).await);
+            asked.extend(ask_all(settings, dns, before, new).await);
         }
     }
     let controllers = in_order(settings, site.as_deref(), before, &named, asked);
@@ -133,11 +133,22 @@ fn lies_within(settings: &Settings, host: &str) -> bool {
     lies
 }
 
-/// Asks every host about itself. Those whose addresses are not to be had are left out.
-async fn ask_all(settings: &Settings, dns: &impl Dns, candidates: Vec<Candidate>) -> Vec<Asked> {
+/// Asks every host about itself. Those whose addresses are not to be had are left out; a name that is not resolved this time has
+/// the addresses it had before.
+async fn ask_all(
+    settings: &Settings,
+    dns: &impl Dns,
+    before: Option<&Located>,
+    candidates: Vec<Candidate>,
+) -> Vec<Asked> {
+    let known = |host: &str| {
+        let controllers = before.map_or(&[][..], |before| before.controllers.as_slice());
+        controllers.iter().find(|known| known.host == host).map(|known| known.addresses.clone())
+    };
     let mut reachable = Vec::new();
     for candidate in candidates {
-        match dns.addresses(&candidate.host).await {
+        let addresses = dns.addresses(&candidate.host).await;
+        match addresses.or_else(|error| known(&candidate.host).ok_or(error)) {
             Ok(addresses) => reachable.push(Candidate { addresses, ..candidate }),
             Err(error) => {
                 tracing::warn!(host = candidate.host, %error, "the domain controller has no address");
@@ -155,16 +166,15 @@ async fn ask_all(settings: &Settings, dns: &impl Dns, candidates: Vec<Candidate>
     asked
 }
 
-async fn ask(candidate: Candidate, domain: String, limit: Duration) -> Asked {
+async fn ask(mut candidate: Candidate, domain: String, limit: Duration) -> Asked {
     let port = candidate.ldap_port;
-    let addresses = if candidate.addresses.is_empty() {
-        let resolved =
-            tokio::time::timeout(limit, tokio::net::lookup_host((candidate.host.as_str(), port))).await;
-        resolved.ok().and_then(Result::ok).map(Iterator::collect).unwrap_or_default()
-    } else {
-        candidate.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect::<Vec<_>>()
-    };
-    let answer = ping(&addresses, &domain, limit).await;
+    let addresses: Vec<_> =
+        candidate.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+    let answer = ping(&addresses, &domain, limit).await.map(|(address, reply)| {
+        // A host may have addresses that nobody reaches from here.
+        candidate.addresses.sort_by_key(|other| *other != address.ip());
+        reply
+    });
     (candidate, answer)
 }
 

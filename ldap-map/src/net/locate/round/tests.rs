@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use super::super::dns::DnsError;
 use super::*;
 use crate::guid::Guid;
 use crate::message::response::ResultCode;
+use crate::tlv::{ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, SET, element};
 
 const SITE_ZONE: &str = "Berlin._sites.dc._msdcs.corp.example.";
 const ZONE: &str = "dc._msdcs.corp.example.";
@@ -76,6 +80,7 @@ fn settings(site: Option<&str>) -> Settings {
         dns_servers: Vec::new(),
         site: site.map(str::to_owned),
         timeout: Duration::ZERO,
+        refresh_interval: Duration::from_secs(300),
     }
 }
 
@@ -159,6 +164,59 @@ async fn those_that_are_silent_stay_in_the_order_of_dns_and_those_without_an_add
         found.iter().map(|found| (found.host.as_str(), found.standing, found.kdc_port)).collect();
     let expected = [("dc1.corp.example", Standing::Silent, 88), ("dc2.corp.example", Standing::Silent, 88)];
     assert_eq!((expected.as_slice(), None), (found.as_slice(), site));
+}
+
+/// A directory that answers one netlogon ping with what the lab's `dc1` said to one, and takes connections meanwhile.
+async fn answering() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let said = include_bytes!("../../../../fuzz/corpus/netlogon/samba_dc1");
+    let values = element(SET, &[element(OCTET_STRING, &[said])]);
+    let attribute = element(SEQUENCE, &[element(OCTET_STRING, &["netlogon"]), values]);
+    let entry = element(0x64, &[element(OCTET_STRING, &[""]), element(SEQUENCE, &[attribute])]);
+    let nothing = element(OCTET_STRING, &[""]);
+    let done = element(0x65, &[element(ENUMERATED, &[[0]]), nothing.clone(), nothing]);
+    let message = |operation| element(SEQUENCE, &[element(INTEGER, &[[1]]), operation]).to_vec();
+    let messages = [entry, done].map(message).concat();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_u8().await.unwrap();
+        stream.write_all(&messages).await.unwrap();
+        // Until the other side has read it and closes.
+        while stream.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
+    });
+    address
+}
+
+#[tokio::test]
+async fn the_address_that_answered_is_dialled_first() {
+    let address = answering().await;
+    // Nobody listens at the others of the machine's own addresses.
+    let addresses = [[127, 0, 0, 2], [127, 0, 0, 1], [127, 0, 0, 3]].map(IpAddr::from);
+    let candidate = Candidate {
+        ldap_port: address.port(),
+        addresses: addresses.to_vec(),
+        ..candidate("dc1.corp.example", Rank::Domain(0))
+    };
+    let (candidate, reply) = ask(candidate, "corp.example".to_owned(), Duration::from_secs(10)).await;
+    assert_eq!("dc1.corp.example", reply.unwrap().dns_host);
+    assert_eq!(vec![addresses[1], addresses[0], addresses[2]], candidate.addresses);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_resolved_this_time_keeps_its_addresses() {
+    let dns = Table::default().with(ZONE, &[("lost.corp.example", 0)]);
+    let controller = DomainController {
+        host: "lost.corp.example".to_owned(),
+        addresses: vec![[127, 0, 0, 7].into()],
+        kdc_port: 88,
+        site: None,
+        standing: Standing::Closest,
+    };
+    let before = Located { controllers: vec![controller], site: None, at: std::time::UNIX_EPOCH };
+    let (found, _) = look(&settings(None), &dns, Some(&before), &mut Zeros).await.unwrap();
+    assert_eq!(vec![IpAddr::from([127, 0, 0, 7])], found[0].addresses);
+    assert_eq!(Standing::Silent, found[0].standing);
 }
 
 #[test]
