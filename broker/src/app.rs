@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, KdcProxy, ServiceSecret, Stamp},
+    controllers::{self, RealmControllers},
     directory::{ResolveError, Witness},
     error::{Code, Refusal, Step},
     frontend::{
@@ -29,7 +30,7 @@ use crate::{
         web::{self, LoginRequest, Welcome},
     },
     handoff::{Desk, ProxyTokens},
-    health::{Monitor, Probe},
+    health::{Failure, Monitor, Probe},
     identity::PeerCertificates,
     metrics::Metrics,
     pipeline::{self, Line},
@@ -75,8 +76,8 @@ pub enum Drained {
 }
 
 impl App {
-    /// Opens the listeners and serves. The directory and the KDC need not be there; until they are, logins are
-    /// refused and the status page says why.
+    /// Opens the listeners and serves. The directory, the KDC and the DNS that names them need not be there; until they are,
+    /// logins are refused and the status page says why.
     ///
     /// # Errors
     /// An address cannot be listened on. Nothing is left running then.
@@ -135,7 +136,8 @@ impl App {
         };
 
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let metrics = Arc::new(Metrics::new());
+        find_controllers(&config.controllers, &drain, &tasks).await;
+        let metrics = Arc::new(Metrics::watching(config.controllers.clone()));
         if let Some((listener, relay, allowed, admission)) = kdc_proxy {
             let router = kkdcp::router(relay, allowed, admission, metrics.kdc_proxy());
             listener.serve(&router, &drain, &tasks);
@@ -143,20 +145,15 @@ impl App {
         let interface = grpc::routes(Arc::clone(&desk), gateway_api.calls, drain.clone()).await;
         let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
         if let Some(listener) = status_listener {
-            listener.serve(&status::router(monitor.report(), Arc::clone(&metrics)), &drain, &tasks);
+            let page = status::router(monitor.report(), Arc::clone(&metrics), config.controllers.clone());
+            listener.serve(&page, &drain, &tasks);
         }
         let backstop = gateway_api.calls.deadline.saturating_add(BACKSTOP);
         gateway_listener.serve(&admit(interface.router, known, backstop), &drain, &tasks);
         card_listener.serve(&web::router(Arc::new(Portal { line: current }), cards.logins), &drain, &tasks);
         tasks.spawn(monitor.run(drain.clone()));
         tasks.spawn(sweep(desk, drain.clone()));
-        for domain in config.domains.all() {
-            tasks.spawn(tend_directory(Arc::clone(domain.directory()), drain.clone()));
-        }
-        tasks.spawn(tend_kerberos(Arc::clone(&config.kerberos), drain.clone()));
-        let follow = follow_secret(Arc::clone(&config.kerberos), config.service_secret.clone());
-        let until = drain.clone();
-        tasks.spawn(async move { until.run_until_cancelled(follow).await.unwrap_or_default() });
+        tend(&config, &drain, &tasks);
         let Config { kerberos, service_secret, drain_timeout, .. } = config;
         Ok(Self {
             line,
@@ -268,16 +265,15 @@ fn admission(
 /// What the status page asks: whether the directory answers, and whether there is a ticket-granting ticket.
 fn probes(config: &Config) -> Vec<Probe> {
     let (directory, kerberos) = (Arc::clone(config.domains.own().directory()), Arc::clone(&config.kerberos));
+    let own = config.controllers.first();
+    let [of_directory, of_kerberos] = [own.cloned(), own.cloned()];
     let directory = move || {
-        let directory = Arc::clone(&directory);
-        async move { check(&directory).await }
+        let (directory, realm) = (Arc::clone(&directory), of_directory.clone());
+        async move { searching_again(realm.as_deref(), check(&directory)).await }
     };
     let kerberos = move || {
-        let kerberos = Arc::clone(&kerberos);
-        async move {
-            let ticket = kerberos.service_tgt().await;
-            ticket.map(drop).map_err(|error| Refusal::from_ticket(TicketError::Client(error), Step::Issue))
-        }
+        let (kerberos, realm) = (Arc::clone(&kerberos), of_kerberos.clone());
+        async move { searching_again(realm.as_deref(), check_ticket(&kerberos)).await }
     };
     let mut probes = vec![Probe::new("directory", directory), Probe::new("kerberos", kerberos)];
     if !config.domains.trusted().is_empty() {
@@ -293,7 +289,66 @@ fn probes(config: &Config) -> Vec<Probe> {
             }
         }));
     }
+    let discovered: Vec<_> =
+        config.controllers.iter().filter(|realm| realm.are_discovered()).cloned().collect();
+    if !discovered.is_empty() {
+        // Logins go on with the controllers that were found last.
+        probes.push(Probe::known("discovery", move || {
+            let failing = discovered.iter().find_map(|realm| realm.check().err());
+            failing.map_or(Ok(()), |error| {
+                Err(Failure { code: controllers::code_of(&error), detail: error.to_string() })
+            })
+        }));
+    }
     probes
+}
+
+/// Begins what keeps the knowledge of the domain controllers, and the service's own secret, up to date.
+fn tend(config: &Config, drain: &CancellationToken, tasks: &TaskTracker) {
+    for domain in config.domains.all() {
+        tasks.spawn(tend_directory(Arc::clone(domain.directory()), drain.clone()));
+    }
+    tasks.spawn(tend_kerberos(Arc::clone(&config.kerberos), drain.clone()));
+    let follow = follow_secret(Arc::clone(&config.kerberos), config.service_secret.clone());
+    let until = drain.clone();
+    tasks.spawn(async move { until.run_until_cancelled(follow).await.unwrap_or_default() });
+}
+
+/// Has the realm's controllers searched again where what is asked of them fails: others may have taken their place.
+async fn searching_again(
+    realm: Option<&RealmControllers>,
+    asked: impl Future<Output = Result<(), Refusal>>,
+) -> Result<(), Refusal> {
+    let outcome = asked.await;
+    if outcome.is_err() {
+        realm.into_iter().for_each(RealmControllers::hurry);
+    }
+    outcome
+}
+
+/// Begins to search the domain controllers that are not listed, and waits a while for the first ones.
+async fn find_controllers(
+    controllers: &[Arc<RealmControllers>],
+    drain: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    for realm in controllers {
+        let (realm, drain) = (Arc::clone(realm), drain.clone());
+        tasks.spawn(async move { drain.run_until_cancelled(realm.keep_up()).await });
+    }
+    let all = async {
+        for realm in controllers {
+            realm.first_search().await;
+        }
+    };
+    if timeout(FIRST_SEARCH, all).await.is_err() {
+        tracing::warn!("the search for domain controllers takes long and goes on while logins are refused");
+    }
+}
+
+async fn check_ticket(kerberos: &Client) -> Result<(), Refusal> {
+    let ticket = kerberos.service_tgt().await;
+    ticket.map(drop).map_err(|error| Refusal::from_ticket(TicketError::Client(error), Step::Issue))
 }
 
 async fn check(directory: &Directory) -> Result<(), Refusal> {
@@ -375,6 +430,9 @@ fn names(gateways: &Gateways) -> BTreeSet<String> {
 
 /// How often the files of the service's own secret are looked at; the README names it too.
 const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
+
+/// How long a start waits for the first domain controllers.
+const FIRST_SEARCH: Duration = Duration::from_secs(5);
 
 /// How often expired sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(10);

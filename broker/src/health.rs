@@ -21,7 +21,22 @@ pub struct Probe {
     ask: Box<dyn Fn() -> Asked + Send + Sync>,
 }
 
-type Asked = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+type Asked = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// Why something does not work.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// The stable word for the status page.
+    pub code: &'static str,
+    /// What the log has beside it.
+    pub detail: String,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { code: refusal.code(), detail: refusal.detail() }
+    }
+}
 
 impl Probe {
     /// A probe with a stable name for the status page. Its future may be dropped when it takes too long.
@@ -29,7 +44,11 @@ impl Probe {
     where
         F: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
-        Self { name, is_needed: true, ask: Box::new(move || Box::pin(ask())) }
+        let ask = Box::new(move || -> Asked {
+            let asked = ask();
+            Box::pin(async move { asked.await.map_err(Failure::from) })
+        });
+        Self { name, is_needed: true, ask }
     }
 
     /// The same for something that some logins depend on and others do not: it is shown, and the service is ready without it.
@@ -38,6 +57,15 @@ impl Probe {
         F: Future<Output = Result<(), Refusal>> + Send + 'static,
     {
         Self { is_needed: false, ..Self::new(name, ask) }
+    }
+
+    /// The same for something of which is known, without asking anybody, whether it works.
+    pub fn known(
+        name: &'static str,
+        known: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let ask = Box::new(move || -> Asked { Box::pin(std::future::ready(known())) });
+        Self { name, is_needed: false, ask }
     }
 }
 
@@ -146,15 +174,10 @@ impl Monitor {
                 self.report.borrow().checks.iter().find(|(name, _)| *name == probe.name).map(|(_, s)| *s);
             let state = match timeout(PROBE_TIMEOUT, (probe.ask)()).await {
                 Ok(Ok(())) => State::Working,
-                Ok(Err(refusal)) => {
-                    let state = State::Failing(refusal.code());
+                Ok(Err(Failure { code, detail })) => {
+                    let state = State::Failing(code);
                     if before != Some(state) {
-                        tracing::warn!(
-                            check = probe.name,
-                            code = refusal.code(),
-                            detail = refusal.detail(),
-                            "check fails"
-                        );
+                        tracing::warn!(check = probe.name, code, detail, "check fails");
                     }
                     state
                 }

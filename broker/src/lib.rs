@@ -71,6 +71,7 @@ pub mod app;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod controllers;
 pub mod directory;
 pub mod entropy;
 pub mod error;

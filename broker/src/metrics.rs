@@ -3,11 +3,15 @@
 //! A label is a word of a closed list or a name of the configuration, never what a stranger sent: the number of series is
 //! bounded. No step counts by itself; the front ends and the wiring do. The names begin with `kerbridge_`.
 
+mod controllers;
 pub mod kdc_proxy;
+
+use std::sync::Arc;
 
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
-use self::kdc_proxy::KdcProxyMetrics;
+use self::{controllers::ControllersCollector, kdc_proxy::KdcProxyMetrics};
+use crate::controllers::RealmControllers;
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,6 +30,14 @@ impl Metrics {
         let mut registry = Registry::with_prefix("kerbridge");
         let kdc_proxy = KdcProxyMetrics::registered(registry.sub_registry_with_prefix("kdc_proxy"));
         Self { registry, kdc_proxy }
+    }
+
+    /// The same, with what is known of these domain controllers whenever it is asked for.
+    #[must_use]
+    pub fn watching(controllers: Vec<Arc<RealmControllers>>) -> Self {
+        let mut metrics = Self::new();
+        metrics.registry.register_collector(Box::new(ControllersCollector(controllers)));
+        metrics
     }
 
     /// What the KDC proxy counts; clones count together.

@@ -85,6 +85,56 @@ async fn the_service_starts_while_directory_and_kdc_are_down_and_says_so() {
 }
 
 #[tokio::test]
+async fn the_service_starts_while_dns_is_away_and_is_not_ready_until_it_finds_a_controller() {
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let table = format!(
+        "[directory.discovery]\ndomain = \"corp.example\"\ndns_servers = [\"{}\"]\ntimeout = \"200ms\"\n[kerberos]\n",
+        nobody.local_addr().unwrap()
+    );
+    let text = COMPLETE
+        .replace("servers = [\"dc1.corp.example=127.0.0.1:636\"]\n", "")
+        .replace("kdcs = [\"127.0.0.1:88\"]\n", "")
+        .replace("[kerberos]\n", &table);
+    let written = Written::new();
+    written.configuration(&format!("{text}{HEALTH}"));
+    let app = App::start(written.loaded().expect("a complete configuration")).await.expect("free ports");
+    let patient = async {
+        loop {
+            let answer = status(&app, "/readyz").await;
+            if answer.contains("dns_unavailable") {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let answer = timeout(Duration::from_secs(20), patient).await.expect("the failure is never named");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("directory_unavailable"), "{answer}");
+    let page = status(&app, "/controllers").await;
+    for words in [
+        r#""realm":"CORP.EXAMPLE""#,
+        r#""source":"discovery""#,
+        r#""state":"dns_unavailable""#,
+        r#""kdcs":[]"#,
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_page_shows_the_controllers_that_are_configured() {
+    let (_written, app) = started().await;
+    let page = status(&app, "/controllers").await;
+    for words in [
+        r#""source":"configuration""#,
+        r#""discovery":null"#,
+        r#""addresses":["127.0.0.1:636"],"host":"dc1.corp.example""#,
+        r#""host":"127.0.0.1""#,
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_without_a_certificate_is_refused_with_words() {
     let (written, app) = started().await;
     let problem = problem(&login(&app, client(&written, None)).await);

@@ -11,6 +11,7 @@ use std::{
 
 use clap::Args;
 use kdc_proxy::net::client::{Credential, KPASSWD_PORT};
+use ldap_map::net::locate::LocateError;
 use serde_json::{Value, json};
 
 use super::Arguments;
@@ -84,6 +85,8 @@ enum RotateFault {
          from with --secret"
     )]
     ReadOnly,
+    #[error("the domain controllers are not found: {0}")]
+    Search(#[source] LocateError),
     #[error("another rotation of this secret is running")]
     Locked,
     #[error("the lock: {0}")]
@@ -101,6 +104,7 @@ enum RotateFault {
 impl RotateFault {
     const fn exit_code(&self) -> u8 {
         match self {
+            Self::Search(_) => exit::UNAVAILABLE,
             Self::Path(_) | Self::Runtime(_) => exit::SYSTEM,
             Self::ReadOnly | Self::Secret(_) | Self::Directory(_) => exit::CONFIG,
             Self::Locked => exit::INTERRUPTED,
@@ -140,6 +144,9 @@ fn rotate(config: &Config, wanted: Wanted, mut teller: Teller) -> Result<(), Rot
     );
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RotateFault::Runtime)?;
+    if let Some(own) = config.controllers.first() {
+        runtime.block_on(own.search_once()).map_err(RotateFault::Search)?;
+    }
     let (now, mut rng) = (crate::clock::now(), crate::entropy::system());
     let ended = runtime.block_on(rotation::rotate(&plan, &lock, &mut domain, &mut teller, now, &mut rng));
     ended.map(drop).map_err(RotateFault::from)

@@ -3,6 +3,7 @@
 //! This file reads files, at start and on reload only.
 
 mod directory;
+mod discovery;
 mod identity;
 mod kdc_proxy;
 mod kerberos;
@@ -76,6 +77,7 @@ impl Loader<'_> {
             secret.as_ref().map(|(secret, _)| secret),
             &raw.realms,
         );
+        let locators = self.locators(&raw.directory, raw.kerberos.realm.as_ref(), &raw.realms);
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
@@ -88,13 +90,15 @@ impl Loader<'_> {
         warnings.extend(self.ended_lists(&lists));
         let (cards, drain_timeout) = cards?;
         let (kerberos, tickets) = kerberos?;
+        let (domains, kerberos) = (Arc::new(domains?), Arc::new(kerberos));
         Some(Config {
+            controllers: discovery::controllers(&domains, &kerberos, &tickets.realm, &raw.realms, locators?)?,
             cards,
             gateway_api: gateway_api?,
             validator: Arc::new(validator),
-            domains: Arc::new(domains?),
+            domains,
             policy: Arc::new(policy?),
-            kerberos: Arc::new(kerberos),
+            kerberos,
             service_secret: secret?.0,
             tickets,
             handoff: desk(raw.handoff)?,
@@ -249,6 +253,12 @@ fn summary(raw: &Raw) -> Summary {
         directory_servers: texts(&raw.directory.servers),
         realm: raw.kerberos.realm.as_ref().map(|realm| realm.value.clone()).unwrap_or_default(),
         kdcs: texts(&raw.kerberos.kdcs),
+        discovered: {
+            let directories =
+                std::iter::once(&raw.directory).chain(raw.realms.iter().map(|realm| &realm.directory));
+            let domains = directories.filter_map(|directory| directory.discovery.as_ref()?.domain.as_ref());
+            domains.map(|domain| domain.value.clone()).collect()
+        },
         realms: raw.realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect(),
         rules: raw.rules.len(),
     }

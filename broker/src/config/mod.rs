@@ -35,6 +35,7 @@ pub use self::{
     warning::Warning,
 };
 use crate::{
+    controllers::RealmControllers,
     directory::Domains,
     frontend::{gateways::Gateways, grpc, kkdcp, listener, web},
     handoff,
@@ -55,6 +56,8 @@ pub struct Config {
     pub validator: Arc<Validator>,
     /// The directories of the second step, and what it accepts of each.
     pub domains: Arc<Domains>,
+    /// The domain controllers of our own realm, and then of the others.
+    pub controllers: Vec<Arc<RealmControllers>>,
     /// The third step.
     pub policy: Arc<Policy>,
     /// The Kerberos client of the fourth step.
@@ -167,6 +170,8 @@ pub struct Summary {
     pub realm: String,
     /// Its KDCs.
     pub kdcs: Vec<String>,
+    /// The domains whose controllers are searched in DNS.
+    pub discovered: Vec<String>,
     /// The realms beside it.
     pub realms: Vec<String>,
     /// Rules of the policy.
@@ -192,10 +197,10 @@ impl Config {
 
     /// Writes into the log what the configuration amounts to, and what of it deserves a warning.
     pub fn log(&self) {
-        let Summary { gateways, revocation, revocation_lists, directory_servers, realm, kdcs, realms, rules } =
-            &self.summary;
+        let Summary { revocation, revocation_lists, realm, rules, .. } = &self.summary;
+        let Summary { gateways, directory_servers, kdcs, discovered, realms, .. } = &self.summary;
         let (gateways, directory_servers) = (gateways.join(","), directory_servers.join(","));
-        let (kdcs, trusted_realms) = (kdcs.join(","), realms.join(","));
+        let (kdcs, discovered, trusted_realms) = (kdcs.join(","), discovered.join(","), realms.join(","));
         tracing::info!(
             gateways,
             revocation,
@@ -203,6 +208,7 @@ impl Config {
             directory_servers,
             realm,
             kdcs,
+            discovered,
             trusted_realms,
             rules,
             "configuration read"

@@ -3,6 +3,7 @@
 //! Nothing here opens a file. A field is `None` where a problem with it has been noted, or where it is optional
 //! and absent.
 
+mod discovery;
 mod kdc_proxy;
 mod realms;
 mod steps;
@@ -13,6 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 pub(super) use self::{
+    discovery::Discovery,
     kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},
@@ -48,13 +50,15 @@ impl Raw {
     pub(super) fn read(text: &str, problems: &Problems) -> Self {
         let document = Document::parse(text, problems);
         let root = document.root(problems);
+        let directory = Directory::read(root.section("directory"));
+        let discovered = directory.discovery.is_some();
         let raw = Self {
             frontend: Frontend::read(root.section("frontend")),
             gateway_api: GatewayApi::read(root.section("gateway_api")),
             gateways: root.sections("gateway").into_iter().map(Gateway::read).collect(),
             identity: Identity::read(root.section("identity")),
-            directory: Directory::read(root.section("directory")),
-            kerberos: Kerberos::read(root.section("kerberos")),
+            directory,
+            kerberos: Kerberos::read(root.section("kerberos"), discovered),
             realms: root.sections("realm").into_iter().map(TrustedRealm::read).collect(),
             rules: steps::rules(root.section("policy")),
             handoff: Handoff::read(root.section("handoff")),

@@ -116,6 +116,99 @@ fn what_is_wrong_with_a_realm_is_told_at_its_line() {
     }
 }
 
+/// The same and our own realm, whose domain controllers are searched in DNS.
+fn discovering() -> String {
+    let own = COMPLETE
+        .replace("servers = [\"dc1.corp.example=127.0.0.1:636\"]\n", "")
+        .replace("kdcs = [\"127.0.0.1:88\"]\n", "")
+        .replace(
+            "[kerberos]\n",
+            "[directory.discovery]\ndomain = \"corp.example\"\ndns_servers = [\"127.0.0.1:53\"]\n[kerberos]\n",
+        );
+    let beta = BETA
+        .replace("servers = [\"dc1.beta.example=127.0.0.2:636\"]\n", "")
+        .replace("kdcs = [\"127.0.0.2:88\"]\n", "");
+    format!(
+        "{own}{beta}[realm.directory.discovery]\ndomain = \"beta.example\"\nsite = \"Paris\"\n\
+         host_domains = [\"beta.example\", \"hosts.example\"]\ndns_servers = [\"127.0.0.1:53\"]\n"
+    )
+}
+
+#[test]
+fn domain_controllers_are_searched_where_a_table_says_so_and_are_then_not_listed() {
+    let written = Written::new();
+    let listed = written.loaded().unwrap();
+    assert!(listed.controllers.iter().all(|realm| !realm.are_discovered()));
+    assert_eq!(listed.controllers[0].status().kdcs.len(), 1);
+    written.configuration(&discovering());
+    let config = written.loaded().unwrap();
+    assert_eq!(config.summary.discovered, ["corp.example", "beta.example"]);
+    let realms: Vec<_> = config.controllers.iter().map(|realm| realm.status()).collect();
+    assert_eq!(
+        realms.iter().map(|status| status.realm.as_str()).collect::<Vec<_>>(),
+        ["CORP.EXAMPLE", "BETA.EXAMPLE"]
+    );
+    assert!(config.controllers.iter().all(|realm| realm.are_discovered()));
+    assert!(realms.iter().all(|status| status.kdcs.is_empty() && status.servers.is_empty()));
+    assert_ne!(listed.fixed(), config.fixed(), "it takes a restart");
+}
+
+#[test]
+fn servers_are_listed_or_discovered_and_never_both_or_neither() {
+    let written = Written::new();
+    let both =
+        |key: &str, other: &str| format!("{key}: exactly one of {} and {other} is needed", key_of(key));
+    let lists = "[directory]\nservers = [\"dc1.corp.example\"]\n";
+    let kdcs = "[kerberos]\nkdcs = [\"dc1.corp.example\"]\n";
+    let text = discovering().replace("[directory]\n", lists).replace("[kerberos]\n", kdcs);
+    for (text, expected) in [
+        (text.clone(), ["directory.servers", "kerberos.kdcs"].as_slice()),
+        (COMPLETE.replace("servers = [\"dc1.corp.example=127.0.0.1:636\"]\n", ""), &["directory.servers"]),
+        (COMPLETE.replace("kdcs = [\"127.0.0.1:88\"]\n", ""), &["kerberos.kdcs"]),
+        (
+            discovering()
+                .replace("[realm.directory]\n", "kdcs = [\"dc1.beta.example\"]\n[realm.directory]\n"),
+            &["realm[1].kdcs"],
+        ),
+        (
+            discovering().replace("[realm.directory]\n", &lists.replace("[directory]", "[realm.directory]")),
+            &["realm[1].directory.servers"],
+        ),
+    ] {
+        written.configuration(&text);
+        let problems = written.problems();
+        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+        for (problem, key) in problems.iter().zip(expected) {
+            let other = if key.ends_with("servers") { "discovery" } else { "directory.discovery" };
+            assert!(problem.ends_with(&both(key, other)), "{key}: {problem}");
+        }
+    }
+}
+
+/// The last part of a key.
+fn key_of(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+#[test]
+fn what_is_wrong_with_a_search_is_told_at_its_line() {
+    let written = Written::new();
+    for (old, new, key) in [
+        ("domain = \"corp.example\"", "domain = \"beta.example\"", "directory.discovery.domain"),
+        ("domain = \"corp.example\"\n", "", "directory.discovery.domain"),
+        ("\"127.0.0.1:53\"", "\"127.0.0.1\"", "directory.discovery.dns_servers[1]"),
+        ("\"Paris\"", "\"Paris._msdcs\"", "realm[1].directory.discovery.site"),
+        ("\"hosts.example\"", "\"10.0.0.1\"", "realm[1].directory.discovery.host_domains[2]"),
+        ("site =", "refresh_interval = \"25h\"\nsite =", "realm[1].directory.discovery.refresh_interval"),
+        ("site =", "ping = true\nsite =", "realm[1].directory.discovery.ping"),
+        ("realm = \"CORP.EXAMPLE\"", "realm = \"CORP.EXAMPLES\"", "directory.discovery.domain"),
+    ] {
+        written.configuration(&discovering().replacen(old, new, 1));
+        let problems = written.problems();
+        assert!(problems.iter().any(|problem| problem.contains(&format!("{key}: "))), "{key}: {problems:#?}");
+    }
+}
+
 #[test]
 fn a_realm_is_there_once() {
     let written = Written::new();
@@ -484,6 +577,14 @@ fn certificates_of_a_kdc_proxys_clients_have_one_authority_and_a_purpose() {
     written.configuration(&asked("required", "client_cards = true\nclient_certificate_admits = false\n"));
     let proxy = written.loaded().unwrap().kdc_proxy.unwrap();
     assert_eq!(proxy.certificates, Certificates::DoNotAdmit);
+}
+
+#[test]
+fn a_kdc_proxy_forwards_to_no_realm_whose_controllers_are_searched() {
+    let written = Written::new();
+    written.configuration(&format!("{}{PROXY}open = true\nrealms = [\"BETA.EXAMPLE\"]\n", discovering()));
+    let problems = written.problems();
+    assert!(problems[0].contains("kdc_proxy.realms[1]: is a realm whose domain controllers"), "{problems:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! The status page for an orchestrator: `/livez`, `/readyz` and `/metrics`, plain HTTP, on loopback unless configured otherwise.
+//! The status page: `/livez` and `/readyz` for an orchestrator, `/controllers` for an administrator, and `/metrics`; plain HTTP,
+//! on loopback unless configured otherwise.
 //!
-//! It names which dependency fails with which stable code, and no address, account or error text.
+//! It names which dependency fails with which stable code, and no account or error text. Addresses are those of the domain
+//! controllers, under `/controllers`.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use axum::{
     Json, Router,
@@ -11,21 +13,33 @@ use axum::{
     routing::get,
 };
 use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use kdc_proxy::net::client::{KdcState, KdcStatus};
+use ldap_map::net::{
+    directory::{ServerState, ServerStatus},
+    locate::{Search, Standing},
+};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    controllers::{RealmControllers, RealmStatus, addresses_of, code_of, host_of},
     health::Report,
     metrics::{MEDIA_TYPE, Metrics},
 };
 
 /// The routes of the status listener.
-pub fn router(report: watch::Receiver<Report>, metrics: Arc<Metrics>) -> Router {
+pub fn router(
+    report: watch::Receiver<Report>,
+    metrics: Arc<Metrics>,
+    controllers: Vec<Arc<RealmControllers>>,
+) -> Router {
     Router::new()
         .route("/livez", get(|| async { answer(StatusCode::OK, json!({ "status": "live" })) }))
         .route("/readyz", get(ready))
         .with_state(report)
         .route("/metrics", get(counted).with_state(metrics))
+        .route("/controllers", get(controlled).with_state(controllers))
 }
 
 async fn ready(State(report): State<watch::Receiver<Report>>) -> Response {
@@ -39,6 +53,85 @@ async fn ready(State(report): State<watch::Receiver<Report>>) -> Response {
     };
     answer(status, json!({ "status": word, "checks": checks }))
 }
+
+async fn controlled(State(controllers): State<Vec<Arc<RealmControllers>>>) -> Response {
+    let realms: Vec<Value> = controllers.iter().map(|realm| realm_of(&realm.status())).collect();
+    answer(StatusCode::OK, json!({ "realms": realms }))
+}
+
+fn realm_of(status: &RealmStatus) -> Value {
+    let directory = |server: &ServerStatus| {
+        let state = match server.state {
+            ServerState::Answering => ANSWERING,
+            ServerState::PassedOver => PASSED_OVER,
+        };
+        controller(status, &server.server, &server.addresses, state, server.since)
+    };
+    let kdc = |kdc: &KdcStatus| {
+        let state = match kdc.state {
+            KdcState::Answering => ANSWERING,
+            KdcState::PassedOver => PASSED_OVER,
+        };
+        controller(status, &host_of(&kdc.kdc), &addresses_of(&kdc.kdc), state, kdc.since)
+    };
+    json!({
+        "realm": status.realm.to_string(),
+        "source": if status.search.is_some() { "discovery" } else { "configuration" },
+        "discovery": status.search.as_ref().map(searched),
+        "directory": status.servers.iter().map(directory).collect::<Vec<_>>(),
+        "kdcs": status.kdcs.iter().map(kdc).collect::<Vec<_>>(),
+    })
+}
+
+fn controller(
+    status: &RealmStatus,
+    host: &str,
+    addresses: &[SocketAddr],
+    state: &str,
+    since: SystemTime,
+) -> Value {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let found = status.found(host);
+    let standing = found.map(|found| match found.standing {
+        Standing::Closest => "closest",
+        Standing::Elsewhere => "elsewhere",
+        Standing::ReadOnly => "read_only",
+        Standing::Silent => "silent",
+    });
+    json!({
+        "host": host,
+        "addresses": addresses,
+        "site": found.and_then(|found| found.site.as_deref()),
+        "standing": standing,
+        "state": state,
+        "since": moment(since),
+    })
+}
+
+/// How the search goes: by the word of its failure, if it fails, those found before stay in use.
+fn searched(search: &Search) -> Value {
+    let (failing, located) = (search.failing.as_ref(), search.located.as_ref());
+    let state = match (failing, located) {
+        (Some(failing), _) => code_of(&failing.error),
+        (None, Some(_)) => "ok",
+        (None, None) => "unknown",
+    };
+    json!({
+        "state": state,
+        "failing_since": failing.map(|failing| moment(failing.since)),
+        "found_at": located.map(|located| moment(located.at)),
+        "site": located.and_then(|located| located.site.as_deref()),
+    })
+}
+
+fn moment(time: SystemTime) -> Option<String> {
+    Timestamp::try_from(time).ok().map(|time| time.to_string())
+}
+
+/// The state of a controller that answered when it was last asked, or was not asked yet.
+const ANSWERING: &str = "answering";
+/// The state of one that did not.
+const PASSED_OVER: &str = "passed_over";
 
 async fn counted(State(metrics): State<Arc<Metrics>>) -> Response {
     let headers = [
@@ -68,7 +161,7 @@ mod tests {
         let (_sender, receiver) = watch::channel(report);
         let request = Request::get(path).body(Body::empty()).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let response = router(receiver, metrics).oneshot(request).await.unwrap();
+        let response = router(receiver, metrics, Vec::new()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, serde_json::from_slice(&to_bytes(body, 65_536).await.unwrap()).unwrap())
     }
@@ -106,7 +199,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new());
         metrics.kdc_proxy().octets(7, 8);
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
-        let response = router(receiver, metrics).oneshot(request).await.unwrap();
+        let response = router(receiver, metrics, Vec::new()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         assert_eq!(
             (parts.status, parts.headers[header::CONTENT_TYPE].to_str().unwrap()),

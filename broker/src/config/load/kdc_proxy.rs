@@ -122,6 +122,10 @@ impl Loader<'_> {
                 self.problems.note(&name.place, Fault::mended(NoSuchRealm, "add a [[realm]] of this name"));
                 return None;
             };
+            if table.directory.discovery.is_some() {
+                self.problems.note(&name.place, Fault::mended(SearchedRealm, LIST));
+                return None;
+            }
             let kdcs = self.kdc_addresses(table.kdcs.clone())?;
             let kpasswd = passwords_at(&kdcs);
             Some((self.realm(Some(name.clone()))?, Servers { kdcs, kpasswd }))
@@ -198,6 +202,14 @@ struct SessionUrlError;
 #[derive(Debug, thiserror::Error)]
 #[error("is the name of no [[realm]]")]
 struct NoSuchRealm;
+
+#[derive(Debug, thiserror::Error)]
+#[error("is a realm whose domain controllers are searched; the proxy asks those only that are listed")]
+struct SearchedRealm;
+
+/// What is done about it.
+const LIST: &str =
+    "list servers and kdcs of that [[realm]] in place of its directory.discovery, or leave it out here";
 
 /// A proxy that would refuse everybody.
 #[derive(Debug, thiserror::Error)]

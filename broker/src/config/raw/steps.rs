@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{HOUR, MILLISECOND, MINUTE, SECOND, seconds, words::RevocationMode};
+use super::{
+    HOUR, MILLISECOND, MINUTE, SECOND,
+    discovery::{Discovery, listed_unless},
+    seconds,
+    words::RevocationMode,
+};
 use crate::config::{
     document::{Located, Section},
     problem::{Fault, Place},
@@ -57,7 +62,9 @@ impl Revocation {
 #[derive(Debug)]
 pub(in crate::config) struct Directory {
     pub(in crate::config) place: Place,
+    /// Empty where they are discovered.
     pub(in crate::config) servers: Option<Vec<Located<String>>>,
+    pub(in crate::config) discovery: Option<Discovery>,
     pub(in crate::config) base_dn: Option<Located<String>>,
     pub(in crate::config) ca: Option<Located<PathBuf>>,
     pub(in crate::config) bind_name: Option<Located<String>>,
@@ -87,9 +94,11 @@ impl Directory {
                 section.missing(key, "\"...\"");
             }
         }
+        let discovery = Discovery::read(&section);
         let read = Self {
             place: section.place(),
-            servers: section.required_list("servers"),
+            servers: listed_unless(discovery.is_some(), &section, "servers", "discovery"),
+            discovery,
             base_dn: section.required("base_dn"),
             ca: section.required("ca"),
             bind_name: section.optional("bind_name"),
@@ -118,6 +127,7 @@ pub(in crate::config) struct Kerberos {
     pub(in crate::config) keytab: Option<Located<SecretSource>>,
     pub(in crate::config) password: Option<Located<SecretSource>>,
     pub(in crate::config) kdc_proxy_ca: Option<Located<PathBuf>>,
+    /// Empty where they are discovered.
     pub(in crate::config) kdcs: Option<Vec<Located<String>>>,
     pub(in crate::config) allow_rc4: Option<Located<bool>>,
     pub(in crate::config) max_clock_offset: Option<Located<Duration>>,
@@ -128,7 +138,8 @@ pub(in crate::config) struct Kerberos {
 }
 
 impl Kerberos {
-    pub(super) fn read(section: Section<'_>) -> Self {
+    /// Reads the table; the KDCs are searched with the directory's servers where these are discovered.
+    pub(super) fn read(section: Section<'_>, discovered: bool) -> Self {
         if section.has("keytab") == section.has("password") {
             section.problems().note(&section.place(), Fault::OneOf { one: "keytab", other: "password" });
         }
@@ -141,7 +152,7 @@ impl Kerberos {
             keytab: section.optional("keytab"),
             password: section.optional("password"),
             kdc_proxy_ca: section.optional("kdc_proxy_ca"),
-            kdcs: section.required_list("kdcs"),
+            kdcs: listed_unless(discovered, &section, "kdcs", "directory.discovery"),
             allow_rc4: section.or("allow_rc4", false),
             max_clock_offset: section.within("max_clock_offset", 5 * MINUTE, SECOND..=HOUR),
             connect_timeout: section.within("connect_timeout", seconds(2), 100 * MILLISECOND..=MINUTE),
