@@ -104,6 +104,21 @@ fn the_complete_configuration_is_valid() {
 }
 
 #[test]
+fn the_search_for_domain_controllers_in_place_of_their_lists_is_valid_as_it_is_shown() {
+    let example = include_str!("../../deploy/kerbridge.toml");
+    let is_list = |line: &&str| !["servers = ", "kdcs = "].iter().any(|key| line.starts_with(key));
+    let kept: Vec<&str> = example.lines().filter(is_list).collect();
+    let (before, table) =
+        kept.split_at(kept.iter().position(|line| *line == "# [directory.discovery]").unwrap());
+    let (table, after) = table.split_at(table.iter().position(|line| line.is_empty()).unwrap());
+    // What is no sentence is a key or the table's name.
+    let is_toml = |line: &&&str| line.contains(" = ") || line.starts_with("# [");
+    let table: Vec<&str> = table.iter().filter(is_toml).map(|line| line.trim_start_matches("# ")).collect();
+    assert_eq!(table.len(), 7, "{table:?}");
+    assert_eq!(warnings(&[before, &table, after].concat().join("\n")), [""; 0]);
+}
+
+#[test]
 fn the_configuration_of_the_kubernetes_deployment_is_valid() {
     // The node's probes come from outside the pod.
     let expected = "the status page answers the whole network (health.loopback_only)";

@@ -22,6 +22,7 @@ pub struct Configuration<'a> {
     kdcs: Vec<String>,
     kdc_proxy_ca: Option<String>,
     ldap: Vec<(String, SocketAddr)>,
+    discovery: Option<String>,
     code_lifetime: String,
     accept_weak_mapping: bool,
     revocation: Revocation<'a>,
@@ -77,6 +78,7 @@ impl<'a> Configuration<'a> {
                 .iter()
                 .map(|controller| (controller.name().to_owned(), (controller.address(), 636).into()))
                 .collect(),
+            discovery: None,
             code_lifetime: "60s".to_owned(),
             accept_weak_mapping: false,
             revocation: Revocation::Lists { revoked: Vec::new(), until: None },
@@ -121,6 +123,13 @@ impl<'a> Configuration<'a> {
         let near = format!("{}:88", controller.address());
         self.kdcs.sort_by_key(|kdc| *kdc != near);
         self.ldap.sort_by_key(|(name, _)| name != controller.name());
+        self
+    }
+
+    /// Searches the domain controllers of every realm by these DNS servers, with these further keys of the table.
+    pub fn discovering(mut self, dns_servers: &[SocketAddr], keys: &str) -> Self {
+        let dns_servers: Vec<String> = dns_servers.iter().map(SocketAddr::to_string).collect();
+        self.discovery = Some(format!("dns_servers = {dns_servers:?}\n{keys}"));
         self
     }
 
@@ -281,7 +290,9 @@ impl<'a> Configuration<'a> {
         let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
         let (weak, code_lifetime) = (self.accept_weak_mapping, &self.code_lifetime);
         let servers: Vec<String> = self.ldap.iter().map(|(name, at)| format!("{name}={at}")).collect();
-        let (service, spn, kdcs) = (&self.service, &self.spn, &self.kdcs);
+        let servers = self.listed("servers", &servers);
+        let (service, spn, kdcs) = (&self.service, &self.spn, self.listed("kdcs", &self.kdcs));
+        let discovery = self.search("directory.discovery", &dns);
         let proxy_ca = self
             .kdc_proxy_ca
             .as_ref()
@@ -306,19 +317,19 @@ roots = "{folder}/roots.pem"
 intermediates = "{folder}/intermediates.pem"
 
 [directory]
-servers = {servers:?}
+{servers}
 base_dn = "{base}"
 ca = "{folder}/machine-ca.pem"
 bind_name = "{service}@{dns}"
 bind_password = "{secrets}ldap-password"
 accept_weak_mapping = {weak}
-
+{discovery}
 [kerberos]
 realm = "{realm}"
 service = "{service}"
 spn = "{spn}"
 keytab = "{secrets}keytab"
-kdcs = {kdcs:?}
+{kdcs}
 {proxy_ca}
 
 [handoff]
@@ -354,22 +365,35 @@ level = "debug"
         text
     }
 
+    /// A list of servers, where they are not searched.
+    fn listed(&self, key: &str, servers: &[String]) -> String {
+        if self.discovery.is_some() { String::new() } else { format!("{key} = {servers:?}") }
+    }
+
+    /// The table of the search for a domain's controllers, where they are searched.
+    fn search(&self, table: &str, domain: &str) -> String {
+        let keys = self.discovery.as_ref();
+        keys.map_or_else(String::new, |keys| format!("\n[{table}]\ndomain = \"{domain}\"\n{keys}\n"))
+    }
+
     /// The tables of the other forests.
     fn write_realms(&self, text: &mut String, folder: &str) {
         for TrustedRealm { controller, reader, upn_suffixes } in &self.realms {
             let domain = controller.domain();
             let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
             let (name, address) = (controller.name(), controller.address());
+            let kdcs = self.listed("kdcs", &[format!("{address}:88")]);
+            let servers = self.listed("servers", &[format!("{name}={address}:636")]);
             let table = write!(
                 text,
-                "\n[[realm]]\nname = \"{realm}\"\nkdcs = [\"{address}:88\"]\n[realm.directory]\n\
-                 servers = [\"{name}={address}:636\"]\nbase_dn = \"{base}\"\nca = \"{folder}/machine-ca.pem\"\n\
+                "\n[[realm]]\nname = \"{realm}\"\n{kdcs}\n[realm.directory]\n{servers}\nbase_dn = \"{base}\"\nca = \"{folder}/machine-ca.pem\"\n\
                  bind_name = \"{reader}@{dns}\"\nbind_password = \"credential:{dns}-password\"\n"
             );
             table.expect("a String takes everything");
             if !upn_suffixes.is_empty() {
                 writeln!(text, "upn_suffixes = {upn_suffixes:?}").expect("a String takes everything");
             }
+            text.push_str(&self.search("realm.directory.discovery", &dns));
         }
     }
 }
