@@ -112,20 +112,46 @@ fn end(gateway: &Gateway, broker: &BrokerProcess) {
     broker.wait_for_line("session ended", LIMIT).unwrap();
 }
 
+/// Alice's session at a gateway, and her own client outside of the network.
+struct Session {
+    gateway: Gateway,
+    broker: BrokerProcess,
+    workstation: Workstation,
+    /// The proxy's URL, without a token and with hers.
+    url: String,
+    own: String,
+    answer: Value,
+    // The network outlives what is on it.
+    _lab: Lab,
+}
+
+impl Session {
+    /// Of a proxy with these further keys.
+    fn new(name: &str, keys: &str) -> Self {
+        let lab = Lab::start(name).unwrap();
+        let (table, url) = table(&lab, &format!("session_url = \"{{url}}\"\n{keys}"));
+        let broker = start(&Configuration::new(&lab).table(&table));
+        let gateway = Gateway::start(&lab, "gw1", &[(BROKER_NAME, lab.network().host_address())]).unwrap();
+        let workstation = Workstation::start(&lab, "outside").unwrap();
+        let card = card_of(&lab, "alice").issue().unwrap();
+        let login = workstation.log_in(&broker, Presented::File(&card), "gw1", DESK1).unwrap();
+        let answer = hold(&gateway, &broker, login.code().unwrap());
+        let own = answer.pointer("/session/kdc_proxy/url").and_then(Value::as_str).unwrap().to_owned();
+        Self { gateway, broker, workstation, url, own, answer, _lab: lab }
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
 #[test]
 fn the_token_of_a_session_serves_its_person_and_nobody_else_until_the_session_ends() {
-    let lab = Lab::start("kkdcp-token").unwrap();
-    let (table, url) = table(&lab, "session_url = \"{url}\"");
-    let broker = start(&Configuration::new(&lab).table(&table));
-    let gateway = Gateway::start(&lab, "gw1", &[(BROKER_NAME, lab.network().host_address())]).unwrap();
-    let workstation = Workstation::start(&lab, "outside").unwrap();
-    let card = card_of(&lab, "alice").issue().unwrap();
-    let login = workstation.log_in(&broker, Presented::File(&card), "gw1", DESK1).unwrap();
-    let session = hold(&gateway, &broker, login.code().unwrap());
-    let text = |pointer: &str| session.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let (own, login_id) = (text("/session/kdc_proxy/url"), text("/session/login_id"));
+    let session = Session::new("kkdcp-token", "");
+    let Session { gateway, broker, workstation, url, own, .. } = &session;
+    let login_id = session.text("/session/login_id");
     let token = own.strip_prefix(&format!("{url}/")).unwrap();
-    assert_eq!((token.len(), text("/session/kdc_proxy/realm")), (43, "CORP.EXAMPLE"));
+    assert_eq!((token.len(), session.text("/session/kdc_proxy/realm")), (43, "CORP.EXAMPLE"));
 
     let mit = Mit(workstation.container());
     let came = mit.kinit(own, ALICE);
@@ -134,27 +160,39 @@ fn the_token_of_a_session_serves_its_person_and_nobody_else_until_the_session_en
     succeeds(&mit.run(own, &["kvno", &format!("HTTP/{DESK1}")], ""));
     succeeds(&mit.kinit(own, ("ALICE@CORP.EXAMPLE", ALICE.1)));
     let by_token = [("path", "session"), ("login_id", login_id), ("kind", "as")];
-    assert!(logged(&broker, &[&by_token[..], &[("outcome", "answered"), ("client", "alice")]].concat()));
+    assert!(logged(broker, &[&by_token[..], &[("outcome", "answered"), ("client", "alice")]].concat()));
 
     fails(&mit.kinit(own, CAROL));
-    assert!(logged(&broker, &[&by_token[..], &[("outcome", "refused"), ("client", "carol")]].concat()));
-    fails(&mit.kinit(&url, ALICE));
+    assert!(logged(broker, &[&by_token[..], &[("outcome", "refused"), ("client", "carol")]].concat()));
+    fails(&mit.kinit(url, ALICE));
     let forbidden =
         [("path", "open"), ("outcome", "refused"), ("error", "the proxy is not open to everybody")];
-    assert!(logged(&broker, &forbidden));
+    assert!(logged(broker, &forbidden));
     let kpasswd = ["kinit", "-S", "kadmin/changepw", "alice"];
     fails(&mit.run(own, &kpasswd, &format!("{}\n", ALICE.1)));
-    assert!(logged(&broker, &[("error", "passwords are not changed by a token")]));
+    assert!(logged(broker, &[("error", "passwords are not changed by a token")]));
 
-    end(&gateway, &broker);
+    end(gateway, broker);
     fails(&mit.kinit(own, ALICE));
     let ended = [
         ("path", "session"),
         ("outcome", "refused"),
         ("error", "the token is none, or its session has ended"),
     ];
-    assert!(logged(&broker, &ended));
+    assert!(logged(broker, &ended));
     assert!(!broker.log().iter().any(|line| line.contains(token)), "the token is in the log");
+}
+
+#[test]
+fn the_bearer_of_a_token_changes_the_persons_password_where_that_is_allowed() {
+    let session = Session::new("kkdcp-kpasswd", "session_kpasswd = true");
+    let mit = Mit(session.workstation.container());
+    let script = "rm -f /lab/cc; (sleep 1; echo alice-Passw0rd; sleep 1; echo alice-Passw0rd2; sleep 1; \
+                  echo alice-Passw0rd2; sleep 1) | script -qec 'kpasswd alice' /dev/null";
+    let changed = mit.run(&session.own, &["sh", "-c", script], "");
+    assert!(trace(&changed).contains("Password changed."), "{}", trace(&changed));
+    assert!(logged(&session.broker, &[("path", "session"), ("kind", "kpasswd"), ("outcome", "answered")]));
+    succeeds(&mit.kinit(&session.own, ("alice", "alice-Passw0rd2")));
 }
 
 /// A login of somebody who does not exist: answered by the KDC alone.
