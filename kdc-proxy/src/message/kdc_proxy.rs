@@ -40,6 +40,9 @@ pub enum ProxyRequestError {
     /// The length before the message differs from the message's.
     #[error("frame of the message announces another length")]
     Frame,
+    /// No `target-domain`, which is an error by MS-KKDCP section 3.2.5.1.
+    #[error("target-domain is missing")]
+    NoTargetDomain,
     /// `target-domain` is no name of a realm.
     #[error("target-domain is no realm: {0}")]
     TargetDomain(NameError),
@@ -81,17 +84,17 @@ impl ProxyRequest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ProxyRequestError> {
         let read = decode(bytes, MAX_MESSAGE_LENGTH).map_err(|Malformed| ProxyRequestError::Malformed)?;
         let message = unframed(&read.kerb_message).ok_or(ProxyRequestError::Frame)?;
-        let target_domain = read.target_domain.as_ref().map(Realm::try_from).transpose();
-        let target_domain = target_domain.map_err(ProxyRequestError::TargetDomain)?;
+        let target_domain = read.target_domain.as_ref().ok_or(ProxyRequestError::NoTargetDomain)?;
+        let target_domain = Realm::try_from(target_domain).map_err(ProxyRequestError::TargetDomain)?;
         let content = Content::read(message)?;
         // The envelope says where the message goes and the KDC reads the message: what is judged must be what is read.
-        if target_domain.is_some_and(|named| !named.eq_ignoring_case(content.realm())) {
+        if !target_domain.eq_ignoring_case(content.realm()) {
             return Err(ProxyRequestError::RealmDiffers);
         }
         Ok(Self { message: message.to_vec(), content })
     }
 
-    /// The realm whose KDC is asked for, in the message's spelling. A `target-domain` names the same realm.
+    /// The realm whose KDC is asked for, in the message's spelling. Its `target-domain` names the same realm.
     #[must_use]
     pub const fn target_domain(&self) -> &Realm {
         self.content.realm()

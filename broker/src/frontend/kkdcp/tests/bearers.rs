@@ -61,7 +61,7 @@ impl Session {
 fn recorded(place: usize) -> Vec<u8> {
     let samples = include_str!("../../../../../kdc-proxy/tests/vectors/samba_4_22_login.txt");
     let message = octets(samples.lines().nth(place + 1).unwrap().split_once(' ').unwrap().0);
-    encode_reply(&message).unwrap()
+    encode_request(&Realm::new("CORP.EXAMPLE").unwrap(), &message).unwrap()
 }
 
 #[tokio::test]
