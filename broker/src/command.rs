@@ -3,6 +3,7 @@
 //! A command reads the configuration, does one thing, says on standard output what came of it and on standard error what
 //! is wrong, and answers with a code of [`crate::exit`]. Does I/O.
 
+mod certificate;
 mod rotate_secret;
 mod serve;
 mod validate;
@@ -15,6 +16,7 @@ use std::{
 
 use clap::{Args, Parser};
 
+pub use self::certificate::{CertificateCommand, ShowArguments, VerifyArguments};
 pub use self::rotate_secret::RotateArguments;
 use crate::{config::Config, exit, reload::Source};
 
@@ -27,6 +29,9 @@ pub enum Command {
     Serve(Arguments),
     /// Checks the configuration and every file it names, without opening a socket.
     Validate(Arguments),
+    /// Looks into certificates, without configuration or network.
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// Changes the password of the service's own account, and writes its keytab or password file anew.
     RotateSecret(RotateArguments),
 }
@@ -46,6 +51,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => serve::serve(&arguments.source()),
             Self::Validate(arguments) => validate::validate(&arguments.source()),
+            Self::Certificate(command) => certificate::run(command),
             Self::RotateSecret(arguments) => rotate_secret::rotate_secret(arguments),
         }
     }
@@ -57,6 +63,18 @@ impl Arguments {
             path: self.config,
             credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         }
+    }
+}
+
+/// The code to end with where the command line cannot be read. Only `kerbridge certificate` has one of its own: 1 means
+/// refused there, and 2 a wrong use, as test programs expect it.
+#[must_use]
+pub fn usage_code(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    let command = arguments.into_iter().nth(1);
+    if command.is_some_and(|name| name == "certificate") {
+        certificate::USAGE.into()
+    } else {
+        exit::USAGE.into()
     }
 }
 

@@ -7,6 +7,7 @@
 //! The TLS layer uses [`verifier::ProofOfPossession`], which makes no decision about trust.
 
 mod certificate;
+mod description;
 mod error;
 mod now;
 mod path;
@@ -19,11 +20,14 @@ mod validated_identity;
 mod validator;
 pub mod verifier;
 
+pub use self::description::Description;
 pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
 pub use self::peer_certificates::{
     MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
 };
-pub use self::revocation::{CrlError, CrlScope, CrlSummary, GapCause, Reason, Revocation, RevocationGap};
+pub use self::revocation::{
+    CrlError, CrlScope, CrlSummary, GapCause, OcspError, OcspGap, Reason, Revocation, RevocationGap,
+};
 pub use self::settings::{
     DEFAULT_EXTENDED_KEY_USAGE, MINIMUM_RSA_BITS, Policies, Settings, SettingsError, SettingsProblem, Usage,
 };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use broker::{command::Command, exit};
+use broker::command::{self, Command};
 use clap::{Parser as _, error::ErrorKind};
 
 fn main() -> ExitCode {
@@ -10,7 +10,11 @@ fn main() -> ExitCode {
         Ok(command) => command.run(),
         Err(error) => {
             let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            if error.print().is_ok() && asked_for { ExitCode::SUCCESS } else { exit::USAGE.into() }
+            if error.print().is_ok() && asked_for {
+                ExitCode::SUCCESS
+            } else {
+                command::usage_code(std::env::args_os())
+            }
         }
     }
 }

@@ -22,6 +22,9 @@ const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
 const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+const AUTHORITY_INFORMATION_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
+const OCSP_NO_CHECK: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.5");
+const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 
 /// A certificate that could be read. Nothing is believed of it yet.
@@ -118,6 +121,19 @@ impl ParsedCertificate {
     /// keyUsage says cRLSign.
     pub(super) fn may_sign_crls(&self) -> bool {
         self.key_usage().is_some_and(|usage| usage.0.contains(KeyUsages::CRLSign))
+    }
+
+    /// It may sign OCSP responses for its issuer: extendedKeyUsage says so, and keyUsage does not deny it.
+    pub(super) fn may_sign_ocsp(&self) -> bool {
+        let signs = self.key_usage().is_none_or(|usage| usage.0.contains(KeyUsages::DigitalSignature));
+        signs && self.extended_key_usage().is_some_and(|usage| usage.0.contains(&OCSP_SIGNING))
+    }
+
+    /// Whether its issuer says that an OCSP responder need not be checked for revocation, or names no way to do it
+    /// (RFC 6960 section 4.2.2.2.1).
+    pub(super) fn need_not_be_checked(&self) -> bool {
+        let has = |oid| self.extensions().iter().any(|extension| extension.extn_id == oid);
+        has(OCSP_NO_CHECK) || !(has(CRL_DISTRIBUTION_POINTS) || has(AUTHORITY_INFORMATION_ACCESS))
     }
 
     /// The value of cRLDistributionPoints, or `None` where it is absent.

@@ -99,8 +99,8 @@ pub enum Role {
     Intermediate,
     /// A configured trust anchor.
     Root,
-    /// A certificate outside the path whose key signed a revocation list or answer.
-    CrlSigner,
+    /// A certificate outside the path whose key signed a revocation list or an OCSP response.
+    RevocationSigner,
 }
 
 impl std::fmt::Display for Role {
@@ -109,7 +109,7 @@ impl std::fmt::Display for Role {
             Self::Card => "card certificate",
             Self::Intermediate => "intermediate certificate",
             Self::Root => "root certificate",
-            Self::CrlSigner => "CRL signer's certificate",
+            Self::RevocationSigner => "revocation signer's certificate",
         })
     }
 }

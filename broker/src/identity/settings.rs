@@ -6,7 +6,7 @@ use rustls_pki_types::CertificateDer;
 use super::certificate::ParsedCertificate;
 use super::now::Now;
 use super::path::{PolicyInputs, Root, Trust};
-use super::revocation::{Checker, Crl, CrlError, Revocation, split};
+use super::revocation::{Checker, Crl, CrlError, OcspError, OcspResponse, Revocation, split, split_ocsp};
 use super::usage::{ANY_EXTENDED_KEY_USAGE, CardRules};
 
 /// clientAuth (RFC 5280 section 4.2.1.12) and smartcardLogon (MS-WCCE), both required.
@@ -26,6 +26,9 @@ pub struct Settings {
     /// CA certificates that help to build paths, and certificates of CRL signers, DER. They are not trusted by standing
     /// here.
     pub intermediates: Vec<CertificateDer<'static>>,
+    /// Certificates to build paths with that nobody vouches for, DER, as a peer might send them: what cannot be read, or
+    /// is no CA's, leads nowhere.
+    pub hints: Vec<CertificateDer<'static>>,
     /// Where revocation is asked.
     pub revocation: Revocation,
     /// The certificate policies a path must be valid for.
@@ -46,6 +49,7 @@ impl Settings {
         Self {
             roots,
             intermediates: Vec::new(),
+            hints: Vec::new(),
             revocation: Revocation::NotConfigured,
             policies: Policies::default(),
             usage: Usage::Card,
@@ -138,6 +142,14 @@ pub enum SettingsProblem {
         /// Why not.
         error: CrlError,
     },
+    /// A file of OCSP responses cannot be read.
+    #[error("OCSP file {index} cannot be used: {error}")]
+    Ocsp {
+        /// The file's index.
+        index: usize,
+        /// Why not.
+        error: OcspError,
+    },
     /// Revocation by CRL is configured without a CRL.
     #[error("revocation by CRL is configured, but no CRL file")]
     NoCrls,
@@ -178,7 +190,8 @@ pub(super) struct Compiled {
 pub(super) fn compile(settings: Settings, now: std::time::SystemTime) -> Result<Compiled, SettingsError> {
     let mut problems = Vec::new();
     let roots = roots(&settings.roots, now, &mut problems);
-    let intermediates = intermediates(&settings.intermediates, &mut problems);
+    let mut intermediates = intermediates(&settings.intermediates, &mut problems);
+    intermediates.extend(settings.hints.iter().filter_map(|hint| ParsedCertificate::parse(hint).ok()));
     let extended_key_usage = purposes(&settings.extended_key_usage, &mut problems);
     let minimum_rsa_bits = settings.minimum_rsa_bits;
     if !(MINIMUM_RSA_BITS..=MAXIMUM_RSA_BITS).contains(&minimum_rsa_bits) {
@@ -277,12 +290,13 @@ fn policies(configured: &Policies, problems: &mut Vec<SettingsProblem>) -> Polic
 
 /// Reads the CRLs, and looks among the configured CAs for the key that signed each.
 fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsProblem>) -> Checker {
-    let files = match revocation {
+    let (files, ocsp, partial) = match revocation {
         Revocation::Off => return Checker::Off,
         Revocation::NotConfigured => return Checker::NotConfigured,
-        Revocation::Crls(files) => files,
+        Revocation::Crls(files) => (files, Vec::new(), false),
+        Revocation::Files { crls, ocsp, partial } => (crls, ocsp, partial),
     };
-    if files.is_empty() {
+    if files.is_empty() && ocsp.is_empty() {
         problems.push(SettingsProblem::NoCrls);
     }
     let mut crls = Vec::with_capacity(files.len());
@@ -298,7 +312,24 @@ fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsPro
             }
         }
     }
-    Checker::of(crls)
+    Checker::of(crls, responses(ocsp, problems), partial)
+}
+
+fn responses(files: Vec<Vec<u8>>, problems: &mut Vec<SettingsProblem>) -> Vec<OcspResponse> {
+    let mut responses = Vec::with_capacity(files.len());
+    for (index, file) in files.into_iter().enumerate() {
+        let blocks = split_ocsp(file);
+        if blocks.is_empty() {
+            problems.push(SettingsProblem::Ocsp { index, error: OcspError::Encoding });
+        }
+        for block in blocks {
+            match OcspResponse::parse(&block) {
+                Ok(response) => responses.push(response),
+                Err(error) => problems.push(SettingsProblem::Ocsp { index, error }),
+            }
+        }
+    }
+    responses
 }
 
 /// Asks now whether a configured CA signed the list, so that no login has to wait for it.

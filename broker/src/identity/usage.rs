@@ -20,20 +20,18 @@ pub(super) struct CardRules {
 }
 
 impl CardRules {
-    /// Checks the card of a valid path.
-    pub(super) fn check(&self, path: &Path<'_>) -> Result<Vec<Check>, IdentityError> {
+    /// Checks the card of a valid path; what holds is noted until something does not.
+    pub(super) fn check(&self, path: &Path<'_>, checks: &mut Vec<Check>) -> Result<(), IdentityError> {
         let card = path.subject();
+        checks.push(self.key_strength(card)?);
         if self.usage == Usage::Anything {
-            return Ok(vec![self.key_strength(card)?]);
+            return Ok(());
         }
-        let checks = vec![
-            not_an_authority(card)?,
-            self.key_strength(card)?,
-            digital_signature(card)?,
-            self.purposes(card)?,
-        ];
+        checks.push(not_an_authority(card)?);
+        checks.push(digital_signature(card)?);
+        checks.push(self.purposes(card)?);
         self.issuers_allow(path)?;
-        Ok(checks)
+        Ok(())
     }
 
     fn key_strength(&self, card: &ParsedCertificate) -> Result<Check, UsageError> {

@@ -43,14 +43,34 @@ impl Validator {
         peer: &PeerCertificates,
         now: SystemTime,
     ) -> Result<ValidatedIdentity, IdentityError> {
+        self.explain(peer, now, &mut Vec::new())
+    }
+
+    /// The same, for somebody who asks why not: where the chain is refused, `held` are the checks that held before, on
+    /// the path that came furthest.
+    ///
+    /// # Errors
+    /// As of [`Self::validate`].
+    pub fn explain(
+        &self,
+        peer: &PeerCertificates,
+        now: SystemTime,
+        held: &mut Vec<Check>,
+    ) -> Result<ValidatedIdentity, IdentityError> {
         let now = Now::new(now)?;
         let malformed = |problem| IdentityError::Malformed { which: Role::Card, problem };
         let card = ParsedCertificate::parse(peer.card()).map_err(malformed)?;
         // Hints only: one that cannot be read leads nowhere and harms nobody.
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
-        let (checks, ends) =
-            self.compiled.trust.find(&card, &others, now, |path| self.accept(path, &others, now))?;
+        let (checks, ends) = self.compiled.trust.find(&card, &others, now, |path| {
+            let mut checks = Vec::new();
+            let ends = self.accept(path, &others, now, &mut checks);
+            if ends.is_err() && checks.len() > held.len() {
+                held.clone_from(&checks);
+            }
+            ends.map(|ends| (checks, ends))
+        })?;
         let facts =
             CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
         Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, timestamp(ends)))
@@ -68,7 +88,7 @@ impl Validator {
     /// The CRLs that are loaded.
     #[must_use]
     pub fn crls(&self) -> Vec<CrlSummary> {
-        let Checker::Crls(crls) = &self.compiled.revocation else { return Vec::new() };
+        let Checker::Lists { crls, .. } = &self.compiled.revocation else { return Vec::new() };
         let summary = |crl: &super::revocation::Crl| CrlSummary {
             issuer: name_text(crl.issuer()),
             this_update: timestamp(crl.this_update()),
@@ -85,15 +105,15 @@ impl Validator {
         path: &Path<'a>,
         others: &'a [ParsedCertificate],
         now: Now,
-    ) -> Result<(Vec<Check>, u64), IdentityError> {
-        let mut checks = vec![
-            Check::new(CheckName::Path, path_text(path)),
-            Check::new(CheckName::Validity, format!("all certificates until {}", timestamp(path.ends()))),
-        ];
-        checks.extend(self.compiled.rules.check(path)?);
+        checks: &mut Vec<Check>,
+    ) -> Result<u64, IdentityError> {
+        checks.push(Check::new(CheckName::Path, path_text(path)));
+        let until = format!("all certificates until {}", timestamp(path.ends()));
+        checks.push(Check::new(CheckName::Validity, until));
+        self.compiled.rules.check(path, checks)?;
         let evidence = self.compiled.revocation.check(path, &self.compiled.trust, others, now)?;
         checks.push(Check::new(CheckName::Revocation, evidence));
-        Ok((checks, path.ends()))
+        Ok(path.ends())
     }
 }
 
@@ -114,7 +134,7 @@ fn path_text(path: &Path<'_>) -> String {
     format!("{}, {} signatures verified", names.join(" issued by "), path.certificates.len())
 }
 
-fn sha256(octets: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, octets);
     digest.as_ref().try_into().expect("a SHA-256 digest has 32 octets")
 }

@@ -29,6 +29,7 @@ impl Loader<'_> {
         let settings = Settings {
             roots: roots?,
             intermediates: intermediates?,
+            hints: Vec::new(),
             revocation,
             policies: Policies::default(),
             usage: Usage::Card,

@@ -1,4 +1,4 @@
-//! Whether a certificate is revoked: RFC 5280 section 6.3.3 over the lists at hand.
+//! Whether a certificate is revoked: an OCSP answer where there is one, else RFC 5280 section 6.3.3 over the lists at hand.
 //!
 //! A list may be signed by another key than the certificate, by a certificate of the list's issuer: after a change of
 //! keys, by a key for lists alone, or by the issuer of indirect lists. Such a signer is believed only where it stands
@@ -14,8 +14,9 @@ use super::super::certificate::{ParsedCertificate, name_text, timestamp};
 use super::super::error::{IdentityError, Role};
 use super::super::now::Now;
 use super::super::path::{Path, Trust, take};
+use super::ocsp::{Answer, OcspResponse, OcspStatus};
 use super::scope::{Point, Reasons};
-use super::{Crl, Entry, GapCause, Reason, RevocationGap};
+use super::{Crl, Entry, GapCause, OcspGap, Reason, RevocationGap};
 
 /// Most signatures verified for the revocation of one path.
 const MAX_SIGNATURES: usize = 64;
@@ -26,13 +27,30 @@ const MAX_DEPTH: usize = 4;
 /// Most certificates between a signer of indirect lists and an authority of the path.
 const MAX_SIGNER_PATH: usize = 4;
 
-/// The lists that one certificate's status rests on.
-pub(super) type Relied<'a> = Vec<&'a Crl>;
+/// How long an OCSP answer without nextUpdate counts, in seconds: its responder always has a newer one.
+const MAX_AGE_WITHOUT_END: u64 = 3600;
+/// How far a responder's clock may be ahead, in seconds.
+const CLOCK_SKEW: u64 = 60;
+
+/// What one certificate's status rests on.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    Crl(&'a Crl),
+    /// An OCSP answer, with its times in seconds since 1970.
+    Ocsp {
+        this_update: u64,
+        ends: u64,
+    },
+}
+
+/// All that one certificate's status rests on.
+pub(super) type Relied<'a> = Vec<Source<'a>>;
 
 /// The examination of one path.
 pub(super) struct Examination<'a> {
     /// The newest first.
     crls: &'a [Crl],
+    responses: &'a [OcspResponse],
     trust: &'a Trust,
     /// Certificates that the peer sent beside its own; hints only.
     hints: &'a [ParsedCertificate],
@@ -47,13 +65,14 @@ pub(super) struct Examination<'a> {
 impl<'a> Examination<'a> {
     pub(super) fn new(
         crls: &'a [Crl],
+        responses: &'a [OcspResponse],
         trust: &'a Trust,
         hints: &'a [ParsedCertificate],
         path: &Path<'a>,
         now: Now,
     ) -> Self {
         let (path, signatures, steps) = (path.above(0), MAX_SIGNATURES, MAX_STEPS);
-        Self { crls, trust, hints, path, now, signatures, steps, pending: Vec::new() }
+        Self { crls, responses, trust, hints, path, now, signatures, steps, pending: Vec::new() }
     }
 
     /// Decides on the first certificate of `line`, which was issued by the one behind it.
@@ -63,8 +82,17 @@ impl<'a> Examination<'a> {
             certificate: certificate.id(role),
             gap: RevocationGap { issuer: name_text(certificate.issuer()), cause },
         };
-        let points = Point::all_of(certificate).ok_or_else(|| unknown(GapCause::DistributionPoints))?;
         let mut furthest = GapCause::NoCrl;
+        match self.ocsp(line) {
+            Ok(None) => {}
+            Ok(Some((OcspStatus::Revoked { reason, since }, _))) => {
+                let certificate = certificate.id(role);
+                return Err(IdentityError::Revoked { certificate, reason, since: timestamp(since) });
+            }
+            Ok(Some((_, answer))) => return Ok(vec![answer]),
+            Err(cause) => furthest = cause,
+        }
+        let points = Point::all_of(certificate).ok_or_else(|| unknown(GapCause::DistributionPoints))?;
         let mut relied = Vec::new();
         let mut seen = Reasons::NONE;
         let crls = self.crls;
@@ -97,8 +125,8 @@ impl<'a> Examination<'a> {
                     let certificate = certificate.id(role);
                     return Err(IdentityError::Revoked { certificate, reason, since: timestamp(since) });
                 }
-                relied.push(crl);
-                relied.extend(delta);
+                relied.push(Source::Crl(crl));
+                relied.extend(delta.map(Source::Crl));
                 seen = seen.or(covered);
                 if seen.contains(Reasons::ALL) {
                     return Ok(relied);
@@ -109,6 +137,77 @@ impl<'a> Examination<'a> {
             further(&mut furthest, GapCause::SomeReasons);
         }
         Err(unknown(furthest))
+    }
+
+    /// What the OCSP responses say of the first certificate of `line`: revoked or good; `None` where none is about it.
+    fn ocsp(&mut self, line: &Path<'a>) -> Result<Option<(OcspStatus, Source<'a>)>, GapCause> {
+        let responses = self.responses;
+        let mut good = None;
+        let mut gap = None;
+        for response in responses {
+            for answer in response.answers(line.subject(), line.issuer()) {
+                if !take(&mut self.steps) {
+                    return Err(GapCause::WorkLimit);
+                }
+                let usable = current_answer(response, answer, self.now).map_err(GapCause::from);
+                match usable.and_then(|source| self.responder(response, line).map(|()| source)) {
+                    Ok(_) if answer.status == OcspStatus::Unknown => gap = Some(OcspGap::Unknown.into()),
+                    Ok(source) if answer.status == OcspStatus::Good => {
+                        good = Some((OcspStatus::Good, source))
+                    }
+                    Ok(source) => return Ok(Some((answer.status, source))),
+                    Err(cause) => gap = Some(cause),
+                }
+            }
+        }
+        match (good, gap) {
+            (Some(good), _) => Ok(Some(good)),
+            (None, Some(gap)) => Err(gap),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Whether a response is signed by the issuer of the certificate it is about, or by a responder that this issuer
+    /// certified for it (RFC 6960 section 4.2.2.2).
+    fn responder(&mut self, response: &'a OcspResponse, line: &Path<'a>) -> Result<(), GapCause> {
+        if !take(&mut self.signatures) {
+            return Err(GapCause::WorkLimit);
+        }
+        if response.is_signed_by(line.issuer()) {
+            return Ok(());
+        }
+        for candidate in response.certificates().iter().chain(self.trust.intermediates()) {
+            let certified = candidate.key().is_at_least(self.trust.minimum_rsa_bits())
+                && candidate.may_sign_ocsp()
+                && self.issued(candidate, line.issuer())?;
+            if !certified {
+                continue;
+            }
+            if !take(&mut self.signatures) {
+                return Err(GapCause::WorkLimit);
+            }
+            if response.is_signed_by(candidate) {
+                return self.delegate(candidate, &line.above(1).below(candidate));
+            }
+        }
+        Err(OcspGap::Responder.into())
+    }
+
+    /// The certificate of a responder: valid, and not revoked unless its issuer says not to ask, or not where to
+    /// (section 4.2.2.2.1).
+    fn delegate(&mut self, candidate: &'a ParsedCertificate, line: &Path<'a>) -> Result<(), GapCause> {
+        let refused = |error| GapCause::Ocsp(OcspGap::Signer(Box::new(error)));
+        self.trust.judge_signer(line, self.now).map_err(refused)?;
+        if candidate.need_not_be_checked() || self.pending.iter().any(|one| one.der() == candidate.der()) {
+            return Ok(());
+        }
+        if self.pending.len() >= MAX_DEPTH {
+            return Err(GapCause::WorkLimit);
+        }
+        self.pending.push(candidate);
+        let status = self.status(Role::RevocationSigner, line);
+        self.pending.pop();
+        status.map(drop).map_err(refused)
     }
 
     /// For which reasons a list covers a certificate, by what both say and by the time.
@@ -191,7 +290,7 @@ impl<'a> Examination<'a> {
         self.trust.judge_signer(&line, self.now).map_err(refused)?;
         self.pending.push(candidate);
         let good = (0..own).try_for_each(|place| {
-            self.status(Role::CrlSigner, &line.above(place)).map(drop).map_err(refused)
+            self.status(Role::RevocationSigner, &line.above(place)).map(drop).map_err(refused)
         });
         self.pending.pop();
         good.map(|()| true)
@@ -275,6 +374,21 @@ fn current(crl: &Crl, now: Now) -> Result<(), GapCause> {
         return Err(GapCause::Stale { next_update: timestamp(next_update) });
     }
     Ok(())
+}
+
+fn current_answer<'a>(response: &OcspResponse, answer: &Answer, now: Now) -> Result<Source<'a>, OcspGap> {
+    if let Some(oid) = response.unknown_critical().or(answer.unknown_critical) {
+        return Err(OcspGap::UnknownCriticalExtension { oid: oid.to_string() });
+    }
+    let this_update = answer.this_update;
+    if now.seconds().saturating_add(CLOCK_SKEW) < this_update {
+        return Err(OcspGap::NotYetCurrent { this_update: timestamp(this_update) });
+    }
+    let ends = answer.next_update.unwrap_or_else(|| this_update.saturating_add(MAX_AGE_WITHOUT_END));
+    if now.seconds() >= ends {
+        return Err(OcspGap::Stale { ended: timestamp(ends) });
+    }
+    Ok(Source::Ocsp { this_update, ends })
 }
 
 fn further(furthest: &mut GapCause, cause: GapCause) {
