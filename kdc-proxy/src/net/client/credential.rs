@@ -203,12 +203,22 @@ impl Client {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let generation = self.credential.generation();
-        match ask().await {
-            Err(error) if may_lie_in_own_secret(&error) && self.has_newer(generation, &error).await => {
-                ask().await
-            }
-            outcome => outcome,
+        let (generation, used) = (self.credential.generation(), self.own.current());
+        let error = match ask().await {
+            Err(error) if may_lie_in_own_secret(&error) => error,
+            outcome => return outcome,
+        };
+        if self.has_newer(generation, &error).await {
+            return ask().await;
+        }
+        // A ticket that our key does not open is somebody else's work, or our password is another one since we authenticated: an
+        // AS exchange tells. The keys of a keytab have versions, which tell at once.
+        let Some(used) = used.filter(|_| cannot_open(&error) && self.key_versions().is_none()) else {
+            return Err(error);
+        };
+        match self.own.prove_key(&used, || self.authenticate()).await {
+            Err(refusal) if refusal.is_about_own_key() => Err(refusal),
+            Ok(()) | Err(_) => Err(error),
         }
     }
 
@@ -244,12 +254,18 @@ fn may_lie_in_own_secret(error: &ClientError) -> bool {
 
 /// Whether the KDC made a ticket for us with another key than ours.
 const fn shows_another_key(error: &ClientError) -> bool {
-    matches!(
+    let has_no_key = matches!(
         error,
         ClientError::ReplyRefused(ReplyError::Evidence(
-            EvidenceError::NoKey(_) | EvidenceError::NoKeyVersion(_) | EvidenceError::TicketDecryption
+            EvidenceError::NoKey(_) | EvidenceError::NoKeyVersion(_)
         ))
-    )
+    );
+    has_no_key || cannot_open(error)
+}
+
+/// Whether a ticket for us is in no key of ours.
+const fn cannot_open(error: &ClientError) -> bool {
+    matches!(error, ClientError::ReplyRefused(ReplyError::Evidence(EvidenceError::TicketDecryption)))
 }
 
 impl fmt::Debug for Holder {

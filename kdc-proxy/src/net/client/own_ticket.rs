@@ -19,6 +19,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// account after some ten wrong keys in ten minutes (`lockoutThreshold`).
 const FIRST_KEY_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_KEY_PAUSE: Duration = Duration::from_secs(320);
+/// How long a proof of our key is good enough, if something still cannot be opened with it.
+const PROOF: Duration = Duration::from_secs(60);
 /// A ticket this close to its end is not used for a new exchange.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -49,6 +51,8 @@ struct State {
     pause_until: Option<Instant>,
     /// The present pause, if the last attempt failed because the KDC did not accept our key.
     key_pause: Option<Duration>,
+    /// When the present ticket was obtained, if that was to prove our key.
+    proved_at: Option<Instant>,
 }
 
 impl State {
@@ -63,6 +67,7 @@ impl State {
         self.failure = None;
         self.pause_until = None;
         self.key_pause = None;
+        self.proved_at = None;
     }
 
     fn note_failure(&mut self, error: &ClientError) {
@@ -194,6 +199,32 @@ impl OwnTicketHolder {
             state.flights
         };
         self.wait_or_fly(flights, obtain).await
+    }
+
+    /// Obtains another ticket than `used` to see whether the KDC still accepts our key, unless that was seen a moment ago. Where
+    /// it does not, the present ticket stays: another KDC may not know of the change yet.
+    pub(super) async fn prove_key<F>(
+        &self,
+        used: &Arc<OwnTicket>,
+        obtain: impl FnOnce() -> F,
+    ) -> Result<(), ClientError>
+    where
+        F: Future<Output = Result<OwnTicket, ClientError>>,
+    {
+        let _flight = self.flight.lock().await;
+        {
+            let state = self.lock();
+            if let Some(refusal) = state.refusal_of_key() {
+                return Err(refusal);
+            }
+            let is_fresh = state.proved_at.is_some_and(|proved| system::instant() < proved + PROOF);
+            if is_fresh || !state.ticket.as_ref().is_some_and(|present| Arc::ptr_eq(present, used)) {
+                return Ok(());
+            }
+        }
+        self.fly(obtain).await?;
+        self.lock().proved_at = Some(system::instant());
+        Ok(())
     }
 
     /// Takes the result of an attempt that ended after `flights` was read, or makes one.

@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 
 use super::loopback::{AS_REQ, Port};
 use super::*;
-use crate::error::{ErrorCode, KpasswdError, KpasswdResult};
+use crate::error::{ErrorCode, EvidenceError, KpasswdError, KpasswdResult};
 use crate::exchange::kpasswd::Form;
+use crate::message::types::{Ticket, decode, encode, encoded};
 use crate::net::transport::TransportError;
 
 const NEXT: &str = "the next horse, another staple";
@@ -333,7 +334,11 @@ async fn a_refused_credential_is_tried_again_at_once_only_where_our_key_is_known
     for index in 1..=20 {
         client.s4u2self(&user(&format!("user{index}"))).await.unwrap_err();
     }
-    assert_eq!(port.count(AS_REQ), 6, "the first ticket, and the newer credential twice");
+    assert_eq!(
+        port.count(AS_REQ),
+        8,
+        "the first ticket, the newer credential twice, and the present one once"
+    );
 }
 
 #[tokio::test]
@@ -363,4 +368,39 @@ async fn a_credential_of_an_account_that_is_locked_is_not_lost() {
     kdc.lock().refuse_next(ErrorCode::KDC_ERR_CLIENT_REVOKED);
     client.renew_credential().await.unwrap_err();
     client.s4u2self(&user("user1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_elsewhere_is_told_as_such_and_not_as_a_forged_reply() {
+    let kdc = SharedKdc::new(kdc_with_users(9));
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]);
+    let before = client.service_tgt().await.unwrap();
+    change_at(&kdc, NEXT);
+    for index in 1..=9 {
+        let error = client.s4u2self(&user(&format!("user{index}"))).await.unwrap_err();
+        assert!(error.is_about_own_key(), "{error}");
+    }
+    assert_eq!(port.count(AS_REQ), 4, "our key was shown once");
+    assert_eq!(client.service_tgt().await.unwrap(), before, "another KDC may not know of the change yet");
+}
+
+#[tokio::test]
+async fn a_ticket_that_our_proven_key_does_not_open_is_a_forged_reply_and_costs_one_proof() {
+    let kdc = SharedKdc::new(kdc_with_users(9));
+    let port = kdc.port().await;
+    let client = client(vec![port.address.clone()]);
+    client.service_tgt().await.unwrap();
+    kdc.lock().hooks.reply = Some(Box::new(|reply| {
+        let mut ticket: Ticket = decode(reply.ticket.as_bytes()).unwrap();
+        ticket.enc_part.cipher = vec![7; 64].into();
+        if reply.msg_type == 13 {
+            reply.ticket = encoded(&encode(&ticket));
+        }
+    }));
+    for index in 1..=9 {
+        let error = client.s4u2self(&user(&format!("user{index}"))).await.unwrap_err();
+        assert_eq!(error, ClientError::ReplyRefused(EvidenceError::TicketDecryption.into()));
+    }
+    assert_eq!(port.count(AS_REQ), 4);
 }
