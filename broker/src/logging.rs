@@ -56,17 +56,38 @@ where
 const OWN_CRATES: [&str; 4] = ["broker", "kdc_proxy", "kerbridge", "ldap_map"];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
+    //! For tests: what is written into the log.
+
+    use std::io;
     use std::sync::{Arc, Mutex};
 
-    use super::*;
-
+    /// Takes what is written into the log.
     #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Captured {
+    impl Log {
+        /// Takes it on this thread, while the guard lives.
+        pub(crate) fn capture(&self) -> tracing::subscriber::DefaultGuard {
+            let log = self.clone();
+            let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || log.clone());
+            tracing::subscriber::set_default(lines.finish())
+        }
+
+        pub(crate) fn text(&self) -> String {
+            let octets = self.0.lock().expect("no test panics while writing").clone();
+            String::from_utf8(octets).expect("a log is text")
+        }
+
+        /// Its lines, where they are JSON.
+        pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
+            self.text().lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+        }
+    }
+
+    impl io::Write for Log {
         fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(octets);
+            self.0.lock().expect("no test panics while writing").extend_from_slice(octets);
             Ok(octets.len())
         }
 
@@ -74,13 +95,18 @@ mod tests {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Log;
+    use super::*;
 
     fn logged(format: Format, level: Level, body: impl FnOnce()) -> String {
-        let captured = Captured::default();
-        let writer = captured.clone();
+        let log = Log::default();
+        let writer = log.clone();
         tracing::subscriber::with_default(subscriber(format, level, move || writer.clone()), body);
-        let octets = captured.0.lock().unwrap().clone();
-        String::from_utf8(octets).unwrap()
+        log.text()
     }
 
     #[test]

@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::forms::Binding;
-use super::session::SessionFacts;
 
 /// What a context is to be.
 #[derive(Clone, Debug)]
@@ -69,7 +68,6 @@ pub struct SecurityContext {
     state: State,
     counts: Counts,
     spn: String,
-    session: SessionFacts,
     expires_at: SystemTime,
     session_end: CancellationToken,
 }
@@ -85,7 +83,6 @@ pub(super) struct Basis<'a> {
     pub(super) ticket: &'a ServiceTicket,
     /// The service, as granted.
     pub(super) spn: String,
-    pub(super) session: SessionFacts,
     /// When the ticket or the session ends, by our clock.
     pub(super) expires_at: SystemTime,
     pub(super) session_end: CancellationToken,
@@ -99,7 +96,7 @@ impl SecurityContext {
         now: SystemTime,
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Answer), ContextError> {
-        let Basis { ticket, spn, session, expires_at, session_end } = basis;
+        let Basis { ticket, spn, expires_at, session_end } = basis;
         let ask = Ask {
             ticket,
             mechanism: request.mechanism,
@@ -108,7 +105,7 @@ impl SecurityContext {
         };
         let progress = Initiator::start(&ask, now, rng)?;
         let (state, answer) = State::after(progress);
-        let context = Self { state, counts: Counts::default(), spn, session, expires_at, session_end };
+        let context = Self { state, counts: Counts::default(), spn, expires_at, session_end };
         Ok((context, answer))
     }
 
@@ -195,12 +192,6 @@ impl SecurityContext {
     #[must_use]
     pub fn spn(&self) -> &str {
         &self.spn
-    }
-
-    /// The session it belongs to.
-    #[must_use]
-    pub const fn session(&self) -> &SessionFacts {
-        &self.session
     }
 
     /// When its ticket or its session ends, by our clock. The caller sees to it.

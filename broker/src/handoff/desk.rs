@@ -224,7 +224,7 @@ impl<F: Further> Desk<F> {
         tokens.grant(&session.facts, end, now, rng).map(Some)
     }
 
-    /// A credential for one granted service, in the form asked for, and the session it belongs to.
+    /// A credential for one granted service, in the form asked for.
     ///
     /// Asks a domain controller at the first call for a service other than the first. Bounded by the caller; a call that is
     /// dropped leaves nothing behind. `clock` is read again whenever time may have passed: a call may wait for its turn and
@@ -238,10 +238,9 @@ impl<F: Further> Desk<F> {
         form: Form,
         clock: impl Fn() -> SystemTime + Send,
         rng: &mut (impl CryptoRng + Send),
-    ) -> Result<(Credential, SessionFacts), IssueTicketError<F::Error>> {
-        let Held { ticket, spn, facts, now, .. } = self.ticket(call, clock).await?;
-        let credential = form.make(&ticket, spn, self.source.kdc_time(now), rng)?;
-        Ok((credential, facts))
+    ) -> Result<Credential, IssueTicketError<F::Error>> {
+        let Held { ticket, spn, now, .. } = self.ticket(call, clock).await?;
+        Ok(form.make(&ticket, spn, self.source.kdc_time(now), rng)?)
     }
 
     /// Begins a security context with one granted service: the first token to send to it, and the context that takes its
@@ -258,11 +257,11 @@ impl<F: Further> Desk<F> {
         clock: impl Fn() -> SystemTime + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<(SecurityContext, Answer), IssueTicketError<F::Error>> {
-        let Held { ticket, spn, facts, session_end, now } = self.ticket(call, clock).await?;
+        let Held { ticket, spn, session_expires_at, session_end, now } = self.ticket(call, clock).await?;
         let kdc_time = self.source.kdc_time(now);
         let left = ticket.endtime().duration_since(kdc_time).unwrap_or_default();
-        let expires_at = facts.expires_at.min(now + left);
-        let basis = Basis { ticket: &ticket, spn, session: facts, expires_at, session_end };
+        let expires_at = session_expires_at.min(now + left);
+        let basis = Basis { ticket: &ticket, spn, expires_at, session_end };
         Ok(SecurityContext::begin(basis, request, kdc_time, rng)?)
     }
 
@@ -274,6 +273,8 @@ impl<F: Further> Desk<F> {
     ) -> Result<Held, IssueTicketError<F::Error>> {
         let id = Token::parse(call.session_id).map_err(|_| SessionError::Malformed)?;
         let (session, session_end) = self.store.session(&id, call.gateway, clock())?;
+        // A refusal from here on belongs to a login, and its log line says to which.
+        tracing::Span::current().record("login_id", &session.facts.login_id);
         let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
         let fresh = |now| {
             let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
@@ -283,7 +284,8 @@ impl<F: Further> Desk<F> {
         // The session may have ended while the domain controller was asked.
         let now = clock();
         self.store.session(&id, call.gateway, now)?;
-        Ok(Held { ticket, spn: slot.spn().to_owned(), facts: session.facts.clone(), session_end, now })
+        let (spn, session_expires_at) = (slot.spn().to_owned(), session.facts.expires_at);
+        Ok(Held { ticket, spn, session_expires_at, session_end, now })
     }
 
     /// Ends a session and drops its secrets.
@@ -309,7 +311,7 @@ impl<F: Further> Desk<F> {
 struct Held {
     ticket: Arc<ServiceTicket>,
     spn: String,
-    facts: SessionFacts,
+    session_expires_at: SystemTime,
     session_end: CancellationToken,
     /// When the session was last seen alive.
     now: SystemTime,

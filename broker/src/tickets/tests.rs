@@ -21,6 +21,7 @@ use super::*;
 use crate::clock;
 use crate::directory::testing::{account, account_in, nowhere};
 use crate::error::{Refusal, Step};
+use crate::logging::testing::Log;
 use crate::policy::testing::{grant, grant_by};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -197,37 +198,9 @@ async fn evidence_about_another_sid_is_a_mismatch() {
     assert!(matches!(refused, TicketError::Mismatch(Mismatch::User { .. })), "{refused}");
 }
 
-/// What is written into the log while it lives.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || log.clone());
-        tracing::subscriber::set_default(lines.finish())
-    }
-
-    /// The lines that are marked as security events.
-    fn security_events(&self) -> Vec<serde_json::Value> {
-        let octets = self.0.lock().expect("no test panics while writing").clone();
-        let text = String::from_utf8(octets).expect("a log is text");
-        text.lines()
-            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
-            .filter(|line: &serde_json::Value| line["security_event"] == true)
-            .collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no test panics while writing").extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The lines that are marked as security events.
+fn security_events(log: &Log) -> Vec<serde_json::Value> {
+    log.lines().into_iter().filter(|line| line["security_event"] == true).collect()
 }
 
 /// Two requests of the AS exchange, one of S4U2Self: what one login costs that ends with its evidence.
@@ -242,7 +215,7 @@ async fn a_mismatch_is_a_security_event_of_its_own_and_is_not_retried() {
         bench.issuer.issue(&person(1104), &desktop(), HOUR, soon()).await.expect_err("the SIDs differ");
     drop(captured);
     assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE);
-    let events = log.security_events();
+    let events = security_events(&log);
     let [event] = events.as_slice() else { panic!("one event: {events:?}") };
     assert_eq!(event["event"], "account_mismatch");
     assert_eq!(event["user"], "alice@CORP.EXAMPLE");
@@ -263,7 +236,7 @@ async fn evidence_from_another_domain_than_the_known_one_is_a_security_event() {
     drop(captured);
     assert!(matches!(refused, TicketError::Mismatch(Mismatch::Domain { .. })), "{refused}");
     assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE);
-    let events = log.security_events();
+    let events = security_events(&log);
     assert_eq!((events.len(), events[0]["event"].as_str()), (1, Some("account_mismatch")));
     assert_eq!(events[0]["domain_sid"], "S-1-5-21-7-8-9");
     assert_eq!(events[0]["pac_domain_sid"], "S-1-5-21-1111-2222-3333");
@@ -278,7 +251,7 @@ async fn groups_that_the_pac_does_not_confirm_are_a_security_event_and_not_asked
     let refused = bench.issuer.issue(&person(1103), &grant, HOUR, soon()).await.expect_err("no such group");
     drop(captured);
     assert_eq!(bench.requests.load(Ordering::Relaxed), UP_TO_EVIDENCE);
-    assert_eq!(log.security_events()[0]["event"], "membership_mismatch");
+    assert_eq!(security_events(&log)[0]["event"], "membership_mismatch");
     assert_eq!(Refusal::from_ticket(refused, Step::Issue).code(), "membership_mismatch");
 }
 

@@ -93,7 +93,6 @@ where
         let begun = timeout(self.limits.deadline, asked).await;
         let begun = begun.map_err(|_| Refusal::new(Code::DeadlineExceeded, STEP))?;
         let (mut context, answer) = begun.map_err(|error| Refusal::from(error).at(STEP))?;
-        tracing::Span::current().record("login_id", &context.session().login_id);
 
         let (mechanism, bound) = (words::mechanism(request.mechanism), request.binding.is_some());
         tracing::info!(spn = context.spn(), mechanism, flags = %request.flags, bound, "security context begun");

@@ -161,8 +161,7 @@ where
         let call = Call { session_id: &request.session_id, gateway, spn: &request.spn, answer_by };
         let asked = self.desk.issue_ticket(&call, form, clock::now, &mut rng);
         let issued = tokio::time::timeout(self.limits.deadline, asked).await;
-        let (credential, session) = issued.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))??;
-        tracing::Span::current().record("login_id", session.login_id);
+        let credential = issued.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))??;
         tracing::info!(spn = credential.spn(), form = credential.form(), "credential issued");
         Ok(v1::Ticket {
             form: request.form,

@@ -17,6 +17,7 @@ use super::*;
 use crate::error::{Code, Step};
 use crate::frontend::gateways::{CertificateNames, GatewayCertificate, GatewayIdentity, Gateways, Standing};
 use crate::handoff::testing::{HTTP, SETTINGS, Source, TERMSRV, Told, UNSAFE_KEY, open};
+use crate::logging::testing::Log;
 use tokio::sync::watch;
 
 impl From<IssueTicketError<Told>> for Refusal {
@@ -227,6 +228,27 @@ async fn services_that_are_not_granted_or_not_delegated_are_told_apart() {
         (refused.code(), reason(&refused)),
         (GrpcCode::FailedPrecondition, "DELEGATION_REFUSED".to_owned())
     );
+}
+
+/// The login that the one refusal in the log belongs to.
+pub(super) fn login_of_refusal(log: &Log) -> String {
+    let lines = log.lines();
+    let [refusal] = &lines.iter().filter(|line| line["message"] == "refused").collect::<Vec<_>>()[..] else {
+        panic!("not one refusal: {lines:?}");
+    };
+    refusal["span"]["login_id"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_refused_ticket_is_logged_with_the_login_it_belongs_to() {
+    let bench = Bench::new(Source { refuses: true, ..Source::default() }).await;
+    let session = bench.redeem("gw1").await.expect("the code is good");
+    for spn in [HTTP, "cifs/desk1.corp.example"] {
+        let log = Log::default();
+        let _capturing = log.capture();
+        bench.issue(asked(&session, spn, Form::Ccache)).await.expect_err("there is no ticket");
+        assert_eq!(login_of_refusal(&log), session.login_id, "{spn}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use kdc_proxy::gss::testing::Acceptor;
 use kdc_proxy::key::{Etype, Key};
 
-use super::super::testing::{TERMSRV, UNSAFE_KEY, at, opening, ticket};
+use super::super::testing::{TERMSRV, UNSAFE_KEY, at, ticket};
 use super::*;
 use crate::entropy;
 
@@ -13,7 +13,6 @@ fn begun(mechanism: Mechanism) -> (SecurityContext, Answer) {
     let basis = Basis {
         ticket: &ticket,
         spn: TERMSRV.to_owned(),
-        session: opening(at(3600)).facts,
         expires_at: at(3600),
         session_end: CancellationToken::new(),
     };

@@ -9,9 +9,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code as GrpcCode;
 use v1::gateway_client::GatewayClient;
 
-use super::super::tests::{Bench, reason};
+use super::super::tests::{Bench, login_of_refusal, reason};
 use super::*;
 use crate::handoff::testing::{HTTP, Source, TERMSRV, UNSAFE_KEY};
+use crate::logging::testing::Log;
 
 /// A stream, and the acceptor once there is one.
 struct Stream {
@@ -292,4 +293,15 @@ async fn a_first_service_is_served_from_the_login_and_another_mechanism_too() {
         }
         other => panic!("not established: {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_context_that_cannot_be_begun_is_logged_with_the_login_it_belongs_to() {
+    let bench = Bench::new(Source { refuses: true, ..Source::default() }).await;
+    let session = bench.redeem("gw1").await.expect("the code is good");
+    let log = Log::default();
+    let _capturing = log.capture();
+    let mut stream = Stream::open(&bench).await.expect("the stream is taken");
+    stream.refusal(Asked::Start(start(&session))).await;
+    assert_eq!(login_of_refusal(&log), session.login_id);
 }
