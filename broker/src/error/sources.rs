@@ -203,7 +203,9 @@ const fn directory_code(error: &DirectoryError) -> Code {
         | DirectoryError::WrongDomain { .. }
         | DirectoryError::WrongDomainSid { .. }
         | DirectoryError::DomainObject(_) => Code::DirectoryRefused,
-        // Busy, Unavailable, and whatever else keeps the directory from answering.
+        // The servers may be well: it is our connections that are too few for so many logins, or for servers so slow.
+        DirectoryError::Busy => Code::Overloaded,
+        // Unavailable, and whatever else keeps the directory from answering.
         _ => Code::DirectoryUnavailable,
     }
 }

@@ -63,7 +63,10 @@ pub enum DirectoryError {
     #[error("the domain's own object cannot be read: {0}")]
     DomainObject(AttributeError),
     /// All connections were in use for as long as a login may wait.
-    #[error("all connections to the directory are in use")]
+    #[error(
+        "all connections to the directory are in use, and none became free in time: pool_size allows too few for so many \
+         logins, or for servers so slow"
+    )]
     Busy,
     /// No server could be used.
     #[error("no directory server can be used: {}", Attempts(attempts))]

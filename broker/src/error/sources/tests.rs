@@ -10,6 +10,7 @@ use ldap_map::logon_hours::HourOfWeek;
 use ldap_map::schema::UserAccountControl;
 
 use super::*;
+use crate::error::Blame;
 use crate::identity::{CertificateId, Malformed, Role, Untrusted, UsageError};
 use crate::tickets::testing::diagnosis;
 use crate::tickets::{Mismatch, NotVouched};
@@ -321,8 +322,14 @@ fn a_directory_that_does_not_answer_is_told_apart_from_one_that_holds_no_account
     let code = |error| Refusal::from(ResolveError::Directory(error)).code();
     assert_eq!(code(DirectoryError::NotFound), "account_unknown");
     assert_eq!(code(DirectoryError::Ambiguous), "account_ambiguous");
-    assert_eq!(code(DirectoryError::Busy), "directory_unavailable");
     assert_eq!(code(DirectoryError::Unavailable { attempts: Vec::new() }), "directory_unavailable");
+}
+
+#[test]
+fn more_logins_than_connections_to_the_directory_are_an_overload_and_no_fault_of_the_directory() {
+    let refusal = Refusal::from(ResolveError::Directory(DirectoryError::Busy));
+    assert_eq!((refusal.code(), refusal.blame()), ("overloaded", Blame::Service));
+    assert!(refusal.detail().contains("pool_size"), "{}", refusal.detail());
 }
 
 #[test]
