@@ -32,7 +32,7 @@ use crate::{
     handoff::{Desk, ProxyTokens},
     health::{Failure, Monitor, Probe},
     identity::PeerCertificates,
-    metrics::Metrics,
+    metrics::{Metrics, identity::IdentityMetrics},
     pipeline::{self, Line},
     tickets::{Issuer, TicketError},
 };
@@ -40,6 +40,7 @@ use crate::{
 /// A running service.
 pub struct App {
     line: watch::Sender<Arc<Line>>,
+    authorities: IdentityMetrics,
     card_tls: watch::Sender<TlsGeneration>,
     gateway_tls: watch::Sender<TlsGeneration>,
     /// Used only where there is a KDC proxy.
@@ -138,6 +139,8 @@ impl App {
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
         find_controllers(&config.controllers, &drain, &tasks).await;
         let metrics = Arc::new(Metrics::watching(config.controllers.clone()));
+        let authorities = metrics.identity();
+        authorities.replace(&config.validator.authorities());
         if let Some((listener, relay, allowed, admission)) = kdc_proxy {
             let router = kkdcp::router(relay, allowed, admission, metrics.kdc_proxy());
             listener.serve(&router, &drain, &tasks);
@@ -157,6 +160,7 @@ impl App {
         let Config { kerberos, service_secret, drain_timeout, .. } = config;
         Ok(Self {
             line,
+            authorities,
             card_tls,
             gateway_tls,
             kdc_proxy_tls,
@@ -191,6 +195,7 @@ impl App {
             issuer: Arc::clone(&old.issuer),
             desk: Arc::clone(&old.desk),
         }));
+        self.authorities.replace(&config.validator.authorities());
         self.gateways.send_replace(Arc::clone(&config.gateway_api.gateways));
         let proxy = config.kdc_proxy.as_ref().map(|proxy| (&self.kdc_proxy_tls, &proxy.tls));
         let listeners = [(&self.card_tls, &config.cards.tls), (&self.gateway_tls, &config.gateway_api.tls)];

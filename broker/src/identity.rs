@@ -33,7 +33,7 @@ pub use self::settings::{
 };
 pub use self::signature::KeyKind;
 pub use self::validated_identity::{Check, CheckName, ValidatedIdentity};
-pub use self::validator::Validator;
+pub use self::validator::{AuthoritySummary, Validator};
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -4,13 +4,14 @@
 //! bounded. No step counts by itself; the front ends and the wiring do. The names begin with `kerbridge_`.
 
 mod controllers;
+pub mod identity;
 pub mod kdc_proxy;
 
 use std::sync::Arc;
 
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
-use self::{controllers::ControllersCollector, kdc_proxy::KdcProxyMetrics};
+use self::{controllers::ControllersCollector, identity::IdentityMetrics, kdc_proxy::KdcProxyMetrics};
 use crate::controllers::RealmControllers;
 
 /// The media type of [`Metrics::text`].
@@ -20,6 +21,7 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    identity: IdentityMetrics,
     kdc_proxy: KdcProxyMetrics,
 }
 
@@ -29,7 +31,14 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("kerbridge");
         let kdc_proxy = KdcProxyMetrics::registered(registry.sub_registry_with_prefix("kdc_proxy"));
-        Self { registry, kdc_proxy }
+        let identity = IdentityMetrics::registered(registry.sub_registry_with_prefix("identity"));
+        Self { registry, identity, kdc_proxy }
+    }
+
+    /// What is known of the authorities of cards; clones share it.
+    #[must_use]
+    pub fn identity(&self) -> IdentityMetrics {
+        self.identity.clone()
     }
 
     /// The same, with what is known of these domain controllers whenever it is asked for.
@@ -64,6 +73,21 @@ impl Default for Metrics {
 #[cfg(test)]
 mod tests {
     use super::{kdc_proxy::Limit, *};
+
+    #[test]
+    fn the_end_of_every_authority_of_the_newest_configuration_is_told() {
+        let metrics = Metrics::new();
+        let authority = |subject: &str| crate::identity::AuthoritySummary {
+            subject: subject.to_owned(),
+            serial: "01".to_owned(),
+            not_after: "2030-01-01T00:00:00Z".parse().unwrap(),
+        };
+        metrics.identity().replace(&[authority("CN=Old")]);
+        metrics.identity().replace(&[authority("CN=New")]);
+        let text = metrics.text();
+        let line = "kerbridge_identity_authority_end_timestamp_seconds{subject=\"CN=New\",serial=\"01\"} 1893456000\n";
+        assert!(text.contains(line) && !text.contains("CN=Old"), "{text}");
+    }
 
     #[test]
     fn what_was_counted_is_in_the_text_and_the_text_is_complete() {

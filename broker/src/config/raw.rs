@@ -18,7 +18,7 @@ pub(super) use self::{
     kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},
-    words::{ClientCertificates, RevocationMode},
+    words::{ClientCertificates, PolicyMatch, RevocationMode},
 };
 use super::{
     document::{Document, Located, Problems, Section},

@@ -41,7 +41,7 @@ pub enum Warning {
         /// The group.
         sid: Sid,
     },
-    /// A certificate has ended, or ends within 30 days.
+    /// A certificate has ended, or ends within 30 days; of an authority of cards, within 90.
     CertificateEnds {
         /// The key that names its file.
         key: &'static str,
@@ -122,7 +122,8 @@ pub(super) fn about_ends(
     certificates: &[CertificateDer<'_>],
     now: SystemTime,
 ) -> Vec<Warning> {
-    let soon = now.checked_add(NEAR).unwrap_or(now);
+    let near = if key.starts_with("identity.") { NEAR_FOR_AUTHORITIES } else { NEAR };
+    let soon = now.checked_add(near).unwrap_or(now);
     let (Ok(now), Ok(soon)) = (Timestamp::try_from(now), Timestamp::try_from(soon)) else {
         return Vec::new();
     };
@@ -150,6 +151,9 @@ pub(super) fn about_gateway_lists(lists: &[Vec<u8>], now: SystemTime) -> Vec<War
         .collect()
 }
 
+/// How long before its end a certificate of an authority of cards is spoken of: a new one has to be distributed first.
+const NEAR_FOR_AUTHORITIES: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// How long before its end a certificate is spoken of.
 pub(super) const NEAR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -168,6 +172,14 @@ mod tests {
 
     fn at(text: &str) -> SystemTime {
         text.parse::<Timestamp>().unwrap().into()
+    }
+
+    #[test]
+    fn an_authority_of_cards_is_spoken_of_90_days_before_its_end() {
+        let certificates = [certificate(2030)];
+        assert_eq!(about_ends("identity.roots", &certificates, at("2030-04-01T00:00:00Z")), []);
+        assert_eq!(about_ends("identity.roots", &certificates, at("2030-04-03T00:00:00Z")).len(), 1);
+        assert_eq!(about_ends("directory.ca", &certificates, at("2030-04-03T00:00:00Z")), []);
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl ParsedCertificate {
         self.inner.decoded().signature_algorithm().oid.to_string()
     }
 
+    /// The size of the hash that was signed, in bits.
+    pub(super) fn hash_bits(&self) -> Option<usize> {
+        signature::hash_bits(self.inner.decoded().signature_algorithm())
+    }
+
     /// Whether `issuer`'s key made the signature of this certificate. Says nothing about the issuer.
     pub(super) fn verify_signature(&self, issuer: &Self) -> Result<(), SignatureError> {
         let certificate = self.inner.decoded();

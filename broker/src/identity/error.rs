@@ -80,7 +80,7 @@ impl IdentityError {
             Self::Untrusted(Untrusted::SignatureAlgorithm { .. } | Untrusted::WeakKey { .. }) => 3,
             Self::NotYetValid { .. } => 4,
             Self::Expired { .. } => 5,
-            Self::Untrusted(Untrusted::Rule { .. }) => 6,
+            Self::Untrusted(Untrusted::Rule { .. } | Untrusted::WeakCurve { .. }) => 6,
             Self::Usage(_) => 7,
             Self::RevocationNotConfigured => 8,
             Self::RevocationUnknown { .. } => 9,
@@ -182,6 +182,16 @@ pub enum Untrusted {
         /// The least RSA size accepted.
         minimum_rsa_bits: usize,
     },
+    /// A key is on a smaller elliptic curve than the configuration accepts.
+    #[error("{certificate} has {key}; the least is a curve of {minimum_bits} bits")]
+    WeakCurve {
+        /// The certificate of the key.
+        certificate: CertificateId,
+        /// The key.
+        key: KeyKind,
+        /// The least size accepted.
+        minimum_bits: usize,
+    },
     /// A certificate breaks a rule of path validation (RFC 5280 section 6.1).
     #[error("{certificate} breaks the path: {rule}")]
     Rule {
@@ -252,6 +262,20 @@ pub enum UsageError {
     ExtendedKeyUsage {
         /// The first purpose that is missing.
         oid: String,
+    },
+    /// It is valid for longer than the configuration accepts.
+    #[error("the certificate is valid for {days} days, more than {most}")]
+    Lifetime {
+        /// From its notBefore to its notAfter, in days.
+        days: u64,
+        /// The most accepted, in days.
+        most: u64,
+    },
+    /// Its issuer is none of those that may issue cards.
+    #[error("{issuer:?} is not among the authorities that may issue cards (identity.issuers)")]
+    Issuer {
+        /// The issuer, RFC 4514.
+        issuer: String,
     },
     /// The card's key is too weak.
     #[error("the card has {key}; the least is RSA-{minimum_rsa_bits} or P-256")]

@@ -1,7 +1,10 @@
 //! What the first step is told to believe, and everything that can be wrong with it.
 
+use std::time::Duration;
+
 use der::asn1::ObjectIdentifier;
 use rustls_pki_types::CertificateDer;
+use x509_cert::name::Name;
 
 use super::certificate::ParsedCertificate;
 use super::now::Now;
@@ -37,8 +40,18 @@ pub struct Settings {
     pub usage: Usage,
     /// The purposes a card must have, all of them, as dotted object identifiers.
     pub extended_key_usage: Vec<String>,
+    /// anyExtendedKeyUsage stands for every purpose.
+    pub accept_any_extended_key_usage: bool,
     /// The least RSA key size of every key of a path, in bits; at least [`MINIMUM_RSA_BITS`].
     pub minimum_rsa_bits: usize,
+    /// The least size of every elliptic curve of a path, in bits: 256, 384 or 521.
+    pub minimum_curve_bits: usize,
+    /// The shortest hash of every signature of a path, in bits: 256, 384 or 512.
+    pub minimum_hash_bits: usize,
+    /// The longest time a card's certificate may be valid for, from its notBefore to its notAfter.
+    pub maximum_validity: Option<Duration>,
+    /// The names of the authorities that may issue cards, RFC 4514; none means all below the roots.
+    pub issuers: Vec<String>,
 }
 
 impl Settings {
@@ -54,7 +67,12 @@ impl Settings {
             policies: Policies::default(),
             usage: Usage::Card,
             extended_key_usage: DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
+            accept_any_extended_key_usage: false,
             minimum_rsa_bits: MINIMUM_RSA_BITS,
+            minimum_curve_bits: 256,
+            minimum_hash_bits: 256,
+            maximum_validity: None,
+            issuers: Vec::new(),
         }
     }
 }
@@ -171,6 +189,20 @@ pub enum SettingsProblem {
     /// No purpose is required, so that any certificate of the roots would do.
     #[error("no extended key usage is required")]
     NoExtendedKeyUsage,
+    /// A name of an issuer is not RFC 4514.
+    #[error("{text:?} is not a distinguished name, such as \"CN=Issuing CA,O=Corp\"")]
+    Issuer {
+        /// The text.
+        text: String,
+    },
+    /// A least size of curves or hashes is none that exists.
+    #[error("{bits} bits is no size of a {what}")]
+    Bits {
+        /// A curve or a hash.
+        what: &'static str,
+        /// The size.
+        bits: usize,
+    },
     /// The least RSA size is out of bounds.
     #[error("the least RSA key size must lie between {MINIMUM_RSA_BITS} and {MAXIMUM_RSA_BITS} bits")]
     RsaBits,
@@ -197,13 +229,31 @@ pub(super) fn compile(settings: Settings, now: std::time::SystemTime) -> Result<
     if !(MINIMUM_RSA_BITS..=MAXIMUM_RSA_BITS).contains(&minimum_rsa_bits) {
         problems.push(SettingsProblem::RsaBits);
     }
+    for (what, bits, known) in [
+        ("curve", settings.minimum_curve_bits, [256, 384, 521]),
+        ("hash", settings.minimum_hash_bits, [256, 384, 512]),
+    ] {
+        if !known.contains(&bits) {
+            problems.push(SettingsProblem::Bits { what, bits });
+        }
+    }
+    let issuers = issuers(&settings.issuers, &mut problems);
     let policies = policies(&settings.policies, &mut problems);
     let trust = Trust::new(roots, intermediates, policies, minimum_rsa_bits);
     let revocation = checker(settings.revocation, &trust, &mut problems);
     if !problems.is_empty() {
         return Err(SettingsError { problems });
     }
-    let rules = CardRules { usage: settings.usage, extended_key_usage, minimum_rsa_bits };
+    let rules = CardRules {
+        usage: settings.usage,
+        extended_key_usage,
+        accept_any_extended_key_usage: settings.accept_any_extended_key_usage,
+        minimum_rsa_bits,
+        minimum_curve_bits: settings.minimum_curve_bits,
+        minimum_hash_bits: settings.minimum_hash_bits,
+        maximum_validity: settings.maximum_validity,
+        issuers,
+    };
     Ok(Compiled { trust, rules, revocation })
 }
 
@@ -269,6 +319,17 @@ fn purposes(configured: &[String], problems: &mut Vec<SettingsProblem>) -> Vec<O
         }
     }
     purposes
+}
+
+fn issuers(configured: &[String], problems: &mut Vec<SettingsProblem>) -> Vec<Name> {
+    let mut issuers = Vec::with_capacity(configured.len());
+    for text in configured {
+        match text.parse::<Name>() {
+            Ok(name) if !name.is_empty() => issuers.push(name),
+            _ => problems.push(SettingsProblem::Issuer { text: text.clone() }),
+        }
+    }
+    issuers
 }
 
 fn policies(configured: &Policies, problems: &mut Vec<SettingsProblem>) -> PolicyInputs {

@@ -3,8 +3,8 @@
 //! The arithmetic is aws-lc-rs, reached through the algorithm table of rustls-webpki, which knows no hash
 //! weaker than SHA-256 and no RSA key shorter than 2048 bits.
 
-use der::asn1::{ObjectIdentifier, UintRef};
-use der::{Decode as _, Encode as _, Reader as _, SliceReader};
+use der::asn1::{ContextSpecific, ObjectIdentifier, UintRef};
+use der::{Decode as _, Encode as _, Reader as _, SliceReader, TagNumber};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
@@ -14,6 +14,20 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+
+const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+/// Hashes, and the signature algorithms that name one, with the bits of the hash.
+const HASHES: [(ObjectIdentifier, usize); 9] = [
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"), 256),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12"), 384),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13"), 512),
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"), 256),
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"), 384),
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4"), 512),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1"), 256),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2"), 384),
+    (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3"), 512),
+];
 
 /// Why a signature does not count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,6 +74,30 @@ pub(super) fn verify_with(
     algorithm.verify_signature(key, message, signature).map_err(|_| SignatureError::Mismatch)
 }
 
+/// The size of the hash a signature is made over, in bits; `None` where the algorithm is not known.
+pub(super) fn hash_bits(algorithm: &AlgorithmIdentifierOwned) -> Option<usize> {
+    let hash = match algorithm.oid {
+        // SHA-512 is part of Ed25519 (RFC 8032).
+        ED25519 => return Some(512),
+        // RSASSA-PSS-params: hashAlgorithm [0] EXPLICIT, whose absence means SHA-1 (RFC 4055 section 3.1).
+        RSASSA_PSS => {
+            let parameters = algorithm.parameters.as_ref()?.to_der().ok()?;
+            let mut reader = SliceReader::new(&parameters).ok()?;
+            let hash = reader.sequence(|fields| {
+                let hash =
+                    ContextSpecific::<AlgorithmIdentifierOwned>::decode_explicit(fields, TagNumber(0))?;
+                while !fields.is_finished() {
+                    fields.tlv_bytes()?;
+                }
+                Ok::<_, der::Error>(hash.map(|field| field.value.oid))
+            });
+            hash.ok().flatten()?
+        }
+        other => other,
+    };
+    HASHES.iter().find(|(oid, _)| *oid == hash).map(|(_, bits)| *bits)
+}
+
 /// The contents of an AlgorithmIdentifier's SEQUENCE, the form the table is written in.
 fn contents(algorithm: &AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
     let encoded = algorithm.to_der().ok()?;
@@ -93,6 +131,16 @@ impl KeyKind {
             }
             ED25519 => Self::Curve("Ed25519"),
             _ => Self::Other,
+        }
+    }
+
+    /// The size of its elliptic curve, where it has one.
+    pub(super) fn curve_bits(self) -> Option<usize> {
+        match self {
+            Self::Curve("P-384") => Some(384),
+            Self::Curve("P-521") => Some(521),
+            Self::Curve(_) => Some(256),
+            Self::Rsa(_) | Self::Other => None,
         }
     }
 

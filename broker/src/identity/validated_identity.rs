@@ -95,6 +95,8 @@ pub enum CheckName {
     KeyUsage,
     /// extendedKeyUsage names all required purposes.
     ExtendedKeyUsage,
+    /// The issuer is one that may issue cards; only where some are named.
+    Issuer,
     /// No certificate of the path is revoked.
     Revocation,
 }
@@ -110,6 +112,7 @@ impl CheckName {
             Self::KeyStrength => "key_strength",
             Self::KeyUsage => "key_usage",
             Self::ExtendedKeyUsage => "extended_key_usage",
+            Self::Issuer => "issuer",
             Self::Revocation => "revocation",
         }
     }

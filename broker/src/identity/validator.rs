@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use aws_lc_rs::digest;
 use der::Encode as _;
+use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
 
 use super::certificate::{ParsedCertificate, name_text, timestamp};
@@ -15,6 +16,17 @@ use super::peer_certificates::PeerCertificates;
 use super::revocation::{Checker, CrlSummary};
 use super::settings::{Compiled, Settings, SettingsError, compile};
 use super::validated_identity::{Check, CheckName, ValidatedIdentity};
+
+/// A configured CA, for metrics and warnings before it ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthoritySummary {
+    /// Its name, RFC 4514.
+    pub subject: String,
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// Its end.
+    pub not_after: Timestamp,
+}
 
 /// Judges chains against one configuration. Shared by all logins; does no I/O and reads no clock.
 pub struct Validator {
@@ -83,6 +95,17 @@ impl Validator {
         let names =
             self.compiled.trust.authorities().filter_map(|authority| authority.subject().to_der().ok());
         names.filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// The configured CAs, roots first.
+    #[must_use]
+    pub fn authorities(&self) -> Vec<AuthoritySummary> {
+        let summary = |authority: &ParsedCertificate| AuthoritySummary {
+            subject: name_text(authority.subject()),
+            serial: authority.serial().to_string(),
+            not_after: timestamp(authority.validity().1),
+        };
+        self.compiled.trust.authorities().map(summary).collect()
     }
 
     /// The CRLs that are loaded.

@@ -1,11 +1,13 @@
 //! The first step: what cards are believed.
 
+use std::time::Duration;
+
 use super::Loader;
 use crate::{
     config::{
         document::Located,
         problem::{Fault, Place},
-        raw::{self, RevocationMode},
+        raw::{self, PolicyMatch, RevocationMode},
     },
     identity::{
         DEFAULT_EXTENDED_KEY_USAGE, Policies, Revocation, Settings, SettingsProblem, Usage, Validator,
@@ -23,18 +25,33 @@ impl Loader<'_> {
         let purposes = raw.extended_key_usage.as_ref();
         let extended_key_usage = purposes.map_or_else(
             || DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
-            |purposes| purposes.iter().map(|purpose| purpose.value.clone()).collect(),
+            |purposes| texts(Some(purposes)),
         );
         let (revocation, lists) = revocation?;
+        let policies = texts(raw.policies.as_ref());
+        let policies = Policies {
+            all: raw.policy_match.as_ref()?.value == PolicyMatch::All,
+            explicit: !policies.is_empty(),
+            accepted: policies,
+            ..Policies::default()
+        };
         let settings = Settings {
             roots: roots?,
             intermediates: intermediates?,
             hints: Vec::new(),
             revocation,
-            policies: Policies::default(),
+            policies,
             usage: Usage::Card,
             extended_key_usage,
+            accept_any_extended_key_usage: raw.accept_any_extended_key_usage.as_ref()?.value,
             minimum_rsa_bits: raw.minimum_rsa_bits.as_ref()?.value,
+            minimum_curve_bits: raw.minimum_curve_bits.as_ref()?.value,
+            minimum_hash_bits: raw.minimum_hash_bits.as_ref()?.value,
+            maximum_validity: raw.maximum_validity_days.as_ref().map(|days| {
+                let days = u64::try_from(days.value).unwrap_or(u64::MAX);
+                Duration::from_secs(days.saturating_mul(86_400))
+            }),
+            issuers: texts(raw.issuers.as_ref()),
         };
         match Validator::new(settings, self.now) {
             Ok(validator) => Some(validator),
@@ -64,6 +81,10 @@ impl Loader<'_> {
     }
 }
 
+fn texts(listed: Option<&Vec<Located<String>>>) -> Vec<String> {
+    listed.into_iter().flatten().map(|one| one.value.clone()).collect()
+}
+
 /// The key a problem of the step's settings belongs to.
 fn place_of<'r>(problem: &SettingsProblem, raw: &'r raw::Identity, lists: &'r [Place]) -> &'r Place {
     let of = |place: Option<&'r Place>| place.unwrap_or(&raw.place);
@@ -81,9 +102,19 @@ fn place_of<'r>(problem: &SettingsProblem, raw: &'r raw::Identity, lists: &'r [P
             let named = raw.extended_key_usage.iter().flatten().find(|Located { value, .. }| value == text);
             of(named.map(|named| &named.place))
         }
+        SettingsProblem::Policy { text } => of(place_in(raw.policies.as_ref(), text)),
+        SettingsProblem::Issuer { text } => of(place_in(raw.issuers.as_ref(), text)),
+        SettingsProblem::Bits { what: "curve", .. } => {
+            of(raw.minimum_curve_bits.as_ref().map(|bits| &bits.place))
+        }
+        SettingsProblem::Bits { .. } => of(raw.minimum_hash_bits.as_ref().map(|bits| &bits.place)),
         SettingsProblem::RsaBits => of(raw.minimum_rsa_bits.as_ref().map(|bits| &bits.place)),
         _ => &raw.place,
     }
+}
+
+fn place_in<'r>(listed: Option<&'r Vec<Located<String>>>, text: &str) -> Option<&'r Place> {
+    listed?.iter().find(|one| one.value == text).map(|one| &one.place)
 }
 
 fn mend_of(problem: &SettingsProblem) -> &'static str {
@@ -96,6 +127,9 @@ fn mend_of(problem: &SettingsProblem) -> &'static str {
             "name the complete revocation list of each authority, as it publishes it"
         }
         SettingsProblem::RsaBits => "leave it at 2048, or raise it",
+        SettingsProblem::Bits { what: "curve", .. } => "set 256, 384 or 521",
+        SettingsProblem::Bits { .. } => "set 256, 384 or 512",
+        SettingsProblem::Issuer { .. } => "write the name as RFC 4514 does, the most specific part first",
         SettingsProblem::ClockUnusable => "set the clock of this host",
         _ => "name object identifiers, for example \"1.3.6.1.4.1.311.20.2.2\"",
     }

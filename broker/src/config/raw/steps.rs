@@ -6,7 +6,7 @@ use super::{
     HOUR, MILLISECOND, MINUTE, SECOND,
     discovery::{Discovery, listed_unless},
     seconds,
-    words::RevocationMode,
+    words::{PolicyMatch, RevocationMode},
 };
 use crate::config::{
     document::{Located, Section},
@@ -21,7 +21,14 @@ pub(in crate::config) struct Identity {
     pub(in crate::config) roots: Option<Located<PathBuf>>,
     pub(in crate::config) intermediates: Option<Located<PathBuf>>,
     pub(in crate::config) extended_key_usage: Option<Vec<Located<String>>>,
+    pub(in crate::config) accept_any_extended_key_usage: Option<Located<bool>>,
     pub(in crate::config) minimum_rsa_bits: Option<Located<usize>>,
+    pub(in crate::config) minimum_curve_bits: Option<Located<usize>>,
+    pub(in crate::config) minimum_hash_bits: Option<Located<usize>>,
+    pub(in crate::config) maximum_validity_days: Option<Located<usize>>,
+    pub(in crate::config) issuers: Option<Vec<Located<String>>>,
+    pub(in crate::config) policies: Option<Vec<Located<String>>>,
+    pub(in crate::config) policy_match: Option<Located<PolicyMatch>>,
     pub(in crate::config) revocation: Option<Revocation>,
 }
 
@@ -40,7 +47,14 @@ impl Identity {
             roots: section.required("roots"),
             intermediates: section.optional("intermediates"),
             extended_key_usage: section.list("extended_key_usage"),
+            accept_any_extended_key_usage: section.or("accept_any_extended_key_usage", false),
             minimum_rsa_bits: section.within("minimum_rsa_bits", 2048, 2048..=8192),
+            minimum_curve_bits: section.within("minimum_curve_bits", 256, 256..=521),
+            minimum_hash_bits: section.within("minimum_hash_bits", 256, 256..=512),
+            maximum_validity_days: section.optional("maximum_validity_days"),
+            issuers: section.list("issuers"),
+            policies: section.list("policies"),
+            policy_match: section.or("policy_match", PolicyMatch::Any),
             revocation: section.has("revocation").then(|| Revocation::read(revocation)),
         };
         section.close();

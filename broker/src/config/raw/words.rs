@@ -48,6 +48,21 @@ impl Value for ClientCertificates {
     }
 }
 
+/// How many of the configured policies a card's path must be valid for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::config) enum PolicyMatch {
+    Any,
+    All,
+}
+
+impl Value for PolicyMatch {
+    const EXAMPLE: &'static str = "\"any\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        choice(value, &["any", "all"], &[Self::Any, Self::All])
+    }
+}
+
 impl Value for Format {
     const EXAMPLE: &'static str = "\"json\"";
 

@@ -5,11 +5,12 @@ use std::time::UNIX_EPOCH;
 use rcgen::{ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, date_time_ymd};
 
 use crate::identity::testing::{
-    Authority, SMARTCARD_LOGON, card_params, days, now, peer, rsa_key, trusting, unknown_critical_extension,
-    validator,
+    Authority, SMARTCARD_LOGON, card_params, days, now, peer, rsa_key, tlv, trusting,
+    unknown_critical_extension, validator,
 };
 use crate::identity::{
-    CheckName, IdentityError, KeyKind, PathRule, Revocation, Role, Untrusted, UsageError, ValidatedIdentity,
+    CheckName, IdentityError, KeyKind, PathRule, Policies, Revocation, Role, Settings, Untrusted, UsageError,
+    ValidatedIdentity,
 };
 
 /// Validates a card that is alice's but for one change.
@@ -241,4 +242,100 @@ fn a_clock_before_1970_is_refused() {
     let root = Authority::root("Root");
     let refused = validator(trusting(&[&root])).validate(&peer(&[&root.card()]), UNIX_EPOCH - days(1));
     assert_eq!(refused.err(), Some(IdentityError::ClockUnusable));
+}
+
+/// Validates alice's card with a change of the settings.
+fn judge_by(change: impl FnOnce(&mut Settings)) -> Result<ValidatedIdentity, IdentityError> {
+    let root = Authority::root("Root");
+    let mut settings = trusting(&[&root]);
+    change(&mut settings);
+    validator(settings).validate(&peer(&[&root.card()]), now())
+}
+
+#[test]
+fn any_extended_key_usage_is_enough_where_the_configuration_says_so() {
+    let root = Authority::root("Root");
+    let card = root.card_with(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]);
+    let mut settings = trusting(&[&root]);
+    settings.accept_any_extended_key_usage = true;
+    assert!(validator(settings).validate(&peer(&[&card]), now()).is_ok());
+}
+
+#[test]
+fn a_card_of_an_authority_that_is_not_listed_is_refused() {
+    let listed = |name: &str| judge_by(|settings| settings.issuers = vec![name.to_owned()]);
+    let identity = listed("CN=root,O=CORP").expect("names are compared as RFC 5280 does");
+    assert!(identity.checks().iter().any(|check| check.name() == CheckName::Issuer));
+    let refused = listed("CN=Another,O=Corp").expect_err("not listed");
+    assert_eq!(usage(refused), UsageError::Issuer { issuer: "CN=Root,O=Corp".to_owned() });
+}
+
+#[test]
+fn a_card_that_is_valid_for_too_long_is_refused() {
+    assert!(judge_by(|settings| settings.maximum_validity = Some(days(730))).is_ok());
+    let refused = judge_by(|settings| settings.maximum_validity = Some(days(700))).expect_err("too long");
+    assert_eq!(usage(refused), UsageError::Lifetime { days: 730, most: 700 });
+}
+
+#[test]
+fn a_small_curve_or_a_short_hash_is_refused_where_more_is_required() {
+    let refused = judge_by(|settings| settings.minimum_curve_bits = 384).expect_err("P-256");
+    assert!(matches!(refused, IdentityError::Untrusted(Untrusted::WeakCurve { minimum_bits: 384, .. })));
+    let refused = judge_by(|settings| settings.minimum_hash_bits = 384).expect_err("SHA-256");
+    assert!(matches!(refused, IdentityError::Untrusted(Untrusted::SignatureAlgorithm { .. })));
+}
+
+#[test]
+fn p384_with_sha384_is_strong_enough_for_384_bits() {
+    let root = Authority::root_with("Root", &rcgen::PKCS_ECDSA_P384_SHA384, |_| ());
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
+    let card = root.sign(&card_params(), &key);
+    let mut settings = trusting(&[&root]);
+    (settings.minimum_curve_bits, settings.minimum_hash_bits) = (384, 384);
+    assert!(validator(settings).validate(&peer(&[&card]), now()).is_ok());
+}
+
+/// certificatePolicies with these policies below 1.3.6.1.4.1.99999.
+fn stating(policies: &[u8]) -> rcgen::CustomExtension {
+    let one = |last: &u8| tlv(0x30, &tlv(6, &[0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f, *last]));
+    let list: Vec<u8> = policies.iter().flat_map(one).collect();
+    rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 32], tlv(0x30, &list))
+}
+
+#[test]
+fn a_path_must_be_valid_for_one_or_for_each_of_the_configured_policies() {
+    let root = Authority::root("Root");
+    let issuing = root.below_with("Issuing", |params| params.custom_extensions.push(stating(&[1, 2])));
+    let judge = |of_the_card: &[u8], accepted: &[u8], all: bool| {
+        let card = issuing.card_with(|params| params.custom_extensions.push(stating(of_the_card)));
+        let mut settings = trusting(&[&root]);
+        settings.intermediates = vec![issuing.certificate.clone()];
+        let accepted = accepted.iter().map(|last| format!("1.3.6.1.4.1.99999.{last}")).collect();
+        settings.policies = Policies { accepted, all, explicit: true, ..Policies::default() };
+        validator(settings).validate(&peer(&[&card]), now())
+    };
+    assert!(judge(&[1], &[1, 3], false).is_ok());
+    assert!(judge(&[1, 2], &[1, 2], true).is_ok());
+    for (of_the_card, accepted, all) in
+        [(&[1][..], &[1, 2][..], true), (&[3], &[3], false), (&[2], &[1], false)]
+    {
+        let refused = judge(of_the_card, accepted, all).expect_err("another policy");
+        assert!(
+            matches!(&refused, IdentityError::Untrusted(Untrusted::Rule { rule: PathRule::Policy, .. })),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_card_signed_with_rsa_pss_is_accepted() {
+    // Made with OpenSSL: rcgen signs with PKCS #1 v1.5 only. The root's key is RSA-2048, both with SHA-256 and PSS.
+    let read = |octets: &[u8]| rustls_pki_types::CertificateDer::from(octets.to_vec());
+    let mut settings = Settings::new(vec![read(include_bytes!("card/pss_root.der"))]);
+    settings.revocation = Revocation::Off;
+    let card = read(include_bytes!("card/pss_card.der"));
+    let identity = validator(settings.clone()).validate(&peer(&[&card]), now()).expect("a good card");
+    assert_eq!(identity.checks()[2].evidence(), "RSA-2048");
+    settings.minimum_hash_bits = 384;
+    assert!(validator(settings).validate(&peer(&[&card]), now()).is_err(), "SHA-256 is too short now");
 }
