@@ -44,7 +44,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// The right to rotate the secret at a path, for as long as it lives. The system takes it back when the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -58,10 +58,17 @@ impl Lock {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed())?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(failed()(error.into())),
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started may still have the descriptor. That it fails changes nothing.
+        let _: Result<(), rustix::io::Errno> = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
