@@ -391,6 +391,24 @@ fn a_broker_that_is_disabled_while_it_runs_is_named_and_mended() {
     turn.mended(login, ("broker_credential_refused", "issue"), &["own.disabled"], With::TheFirst);
 }
 
+#[test]
+fn a_directory_that_refuses_the_brokers_account_is_named_with_its_reason() {
+    let turn = turn();
+    turn.replace("svc-broker", "userAccountControl", "16843266");
+    let broker = start(&Configuration::new(turn.lab()));
+    let answer = turn.log_in(&broker, &turn.domain.alice, "desk1");
+    turn.shell("samba-tool user enable svc-broker", "");
+    assert_refused(&answer, "directory_refused", "resolve");
+    let login_id = answer.field("login_id").unwrap();
+    let is_reason = |event: &Value| {
+        let detail = event["detail"].as_str().unwrap_or_default();
+        event.to_string().contains(login_id)
+            && detail.contains("dc1.corp.example refused the service account: the account is disabled")
+    };
+    let told = wait::until("the reason in the log", SOON, || broker.events().into_iter().find(is_reason));
+    assert!(told.is_ok(), "{:#?}", broker.log());
+}
+
 // Keys and clocks.
 
 #[test]
@@ -422,6 +440,22 @@ fn a_password_that_was_changed_while_the_broker_ran_is_named() {
     let causes = turn.refused(turn.broker(), (&turn.domain.alice, "desk1"), refusal, &["own.key_version"]);
     assert!(causes[0].samba.contains("exportkeytab"), "{causes:?}");
     password("svc-broker-Passw0rd");
+}
+
+#[test]
+fn a_brokers_password_that_was_changed_elsewhere_is_named_and_serves_again_without_a_restart() {
+    let turn = turn();
+    let broker = start(&Configuration::new(turn.lab()).by_password());
+    code_of(&turn.log_in(&broker, &turn.domain.alice, "desk1"));
+    let password = |password: &str| {
+        drop(turn.shell(&format!("samba-tool user setpassword svc-broker --newpassword={password}"), ""));
+    };
+    password("another-Passw0rd");
+    let (login, refusal) = ((&turn.domain.alice, "desk1"), ("broker_credential_refused", "issue"));
+    let causes = turn.refused(&broker, login, refusal, &["own.password_wrong"]);
+    assert_eq!(causes[0].samba, "samba-tool user setpassword svc-broker");
+    password("svc-broker-Passw0rd");
+    code_of(&turn.log_in(&broker, &turn.domain.alice, "desk1"));
 }
 
 #[test]

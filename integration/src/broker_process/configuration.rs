@@ -30,6 +30,7 @@ pub struct Configuration<'a> {
     realms: Vec<TrustedRealm<'a>>,
     gateways: Vec<String>,
     keytab: Option<Vec<u8>>,
+    by_password: bool,
     fake_time: Option<String>,
     tables: String,
     logins_of_one_address: Option<u32>,
@@ -86,6 +87,7 @@ impl<'a> Configuration<'a> {
             realms: Vec::new(),
             gateways: vec!["gw1".to_owned(), "gw2".to_owned()],
             keytab: None,
+            by_password: false,
             fake_time: None,
             tables: String::new(),
             logins_of_one_address: None,
@@ -186,6 +188,12 @@ impl<'a> Configuration<'a> {
     /// Has another keytab than the one that fits its account.
     pub fn keytab(mut self, octets: Vec<u8>) -> Self {
         self.keytab = Some(octets);
+        self
+    }
+
+    /// Authenticates by its account's password in the place of a keytab.
+    pub fn by_password(mut self) -> Self {
+        self.by_password = true;
         self
     }
 
@@ -300,6 +308,11 @@ impl<'a> Configuration<'a> {
         let limits = self.logins_of_one_address.map_or_else(String::new, |limit| {
             format!("max_connections_per_address = {limit}\nmax_logins = {limit}\n")
         });
+        let credential = if self.by_password {
+            format!("password = \"{secrets}ldap-password\"")
+        } else {
+            format!("keytab = \"{secrets}keytab\"")
+        };
         let mut text = format!(
             r#"[frontend]
 listen = ["{card}"]
@@ -328,7 +341,7 @@ accept_weak_mapping = {weak}
 realm = "{realm}"
 service = "{service}"
 spn = "{spn}"
-keytab = "{secrets}keytab"
+{credential}
 {kdcs}
 {proxy_ca}
 
