@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::CertificateDer;
 
-use super::revocation::Crl;
-use super::{PeerCertificates, Revocation, Settings, Validator};
+use super::revocation::{Crl, OcspResponse};
+use super::{Description, PeerCertificates, Revocation, Settings, Validator};
 
 /// 2026-01-01, inside the validity of the seeds.
 const NOW: Duration = Duration::from_secs(1_767_225_600);
@@ -35,6 +35,25 @@ pub fn peer_certificates(input: &[u8]) -> bool {
 /// Reads a CRL. True where it is one.
 pub fn crl(input: &[u8]) -> bool {
     Crl::parse(input).is_ok()
+}
+
+/// Reads an OCSP response. True where it is one that answers.
+pub fn ocsp(input: &[u8]) -> bool {
+    OcspResponse::parse(input).is_ok()
+}
+
+/// Reads what a certificate says. True where it is one. What is said of it must be fit for a line of a log.
+pub fn certificate_facts(input: &[u8]) -> bool {
+    match Description::read(input) {
+        Ok(description) => {
+            assert!(description.validity().0.as_second() >= 0);
+            true
+        }
+        Err(error) => {
+            assert!(!error.to_string().contains('\n'));
+            false
+        }
+    }
 }
 
 fn now() -> SystemTime {

@@ -196,6 +196,7 @@ impl Trust {
             steps: MAX_STEPS,
             judged: MAX_JUDGED,
             verified: BTreeMap::new(),
+            named: BTreeMap::new(),
             furthest: Untrusted::NoPath {
                 certificate: card.id(Role::Card),
                 issuer: name_text(card.issuer()),
@@ -223,6 +224,9 @@ struct Search<'a, F> {
     steps: usize,
     judged: usize,
     verified: BTreeMap<(usize, Issuer), bool>,
+    /// For a certificate, those that bear its issuer's name, the likeliest first: computed once, since there may be
+    /// thousands of intermediates.
+    named: BTreeMap<usize, Vec<usize>>,
     furthest: IdentityError,
 }
 
@@ -250,6 +254,10 @@ where
             return None;
         }
         for next in self.candidates(chain) {
+            if self.signatures == 0 {
+                self.note(Untrusted::WorkLimit.into());
+                return None;
+            }
             if self.signed_by(child, Issuer::Pool(next)) {
                 chain.push(next);
                 let found = self.walk(chain);
@@ -264,21 +272,32 @@ where
 
     /// Certificates that may have issued the last one of `chain`, the likeliest first. One whose subject and key
     /// are in the chain already would only go round in a circle.
-    fn candidates(&self, chain: &[usize]) -> Vec<usize> {
-        let known: Vec<&ParsedCertificate> =
-            chain.iter().filter_map(|index| self.pool.get(*index).copied()).collect();
-        let Some(child) = known.last() else { return Vec::new() };
-        let fits = |candidate: &ParsedCertificate| {
-            compare_names(candidate.subject(), child.issuer())
-                && !known.iter().any(|seen| {
-                    seen.spki() == candidate.spki() && compare_names(seen.subject(), candidate.subject())
-                })
+    fn candidates(&mut self, chain: &[usize]) -> Vec<usize> {
+        let Some(child) = chain.last() else { return Vec::new() };
+        if !self.named.contains_key(child) {
+            let named = self.named_as_issuer_of(*child);
+            self.named.insert(*child, named);
+        }
+        let at = |index: &usize| self.pool.get(*index).copied();
+        let known: Vec<&ParsedCertificate> = chain.iter().filter_map(at).collect();
+        let goes_on = |candidate: &ParsedCertificate| {
+            !known.iter().any(|seen| {
+                seen.spki() == candidate.spki() && compare_names(seen.subject(), candidate.subject())
+            })
         };
+        let named = self.named.get(child).into_iter().flatten().copied();
+        named.filter(|index| at(index).is_some_and(goes_on)).collect()
+    }
+
+    fn named_as_issuer_of(&self, child: usize) -> Vec<usize> {
+        let Some(child) = self.pool.get(child) else { return Vec::new() };
+        let fits = |candidate: &ParsedCertificate| compare_names(candidate.subject(), child.issuer());
         let fitting = self.pool.iter().enumerate().skip(1).filter(|(_, candidate)| fits(candidate));
         let (mut likely, rest): (Vec<_>, Vec<_>) =
             fitting.partition(|(_, candidate)| child.names_key_of(candidate));
         likely.extend(rest);
-        likely.into_iter().map(|(index, _)| index).collect()
+        // More cannot be tried: each costs a signature.
+        likely.into_iter().map(|(index, _)| index).take(MAX_SIGNATURES + MAX_PATH).collect()
     }
 
     /// Whether the issuer's name and key fit the certificate at `child`. Each pair is computed once.

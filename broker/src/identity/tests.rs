@@ -1,6 +1,7 @@
 //! The whole first step, seen from outside.
 
 mod card;
+mod hostile;
 mod mutation;
 mod path;
 mod pkits;

@@ -134,3 +134,21 @@ fn a_damaged_crl_never_panics() {
         let _ = fuzzing::crl(&damage(&crl, &mut rng));
     }
 }
+
+#[test]
+fn damaged_lists_and_answers_of_others_never_panic() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut try_all = |name: &str, target: &dyn Fn(&[u8]) -> bool| {
+        #[expect(clippy::disallowed_methods, reason = "a test that reads files of the repository")]
+        let seed = std::fs::read(folder.join(name)).expect(name);
+        assert!(target(&seed), "{name}");
+        for _ in 0..rounds() {
+            let _ = target(&damage(&seed, &mut rng));
+        }
+    };
+    try_all("ocsp/good", &fuzzing::ocsp);
+    try_all("ocsp/revoked", &fuzzing::ocsp);
+    try_all("crl/pkits-indirect", &fuzzing::crl);
+    try_all("certificate_facts/card", &fuzzing::certificate_facts);
+}

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use rcgen::{CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, RevocationReason, date_time_ymd};
+use rcgen::{
+    CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, OtherNameValue, RevocationReason, SanType,
+    date_time_ymd,
+};
 use rustls_pki_types::CertificateDer;
 
 use crate::identity::fuzzing;
@@ -32,7 +35,19 @@ fn of_the_chain_seeds_only_the_good_ones_are_accepted() {
 #[test]
 fn of_the_crl_seeds_only_the_well_formed_ones_are_read() {
     let good = replay("crl", fuzzing::crl);
-    assert_eq!(good, ["empty", "entries", "partitioned"]);
+    assert_eq!(good, ["empty", "entries", "partitioned", "pkits-delta", "pkits-indirect"]);
+}
+
+#[test]
+fn of_the_ocsp_seeds_only_the_answers_are_read() {
+    let good = replay("ocsp", fuzzing::ocsp);
+    assert_eq!(good, ["direct-good", "good", "revoked", "unknown"]);
+}
+
+#[test]
+fn of_the_certificate_seeds_only_the_well_formed_ones_are_read() {
+    let good = replay("certificate_facts", fuzzing::certificate_facts);
+    assert_eq!(good, ["card", "issuing", "rsa"]);
 }
 
 /// Every seed, by its path below `fuzz/seeds`.
@@ -43,6 +58,8 @@ fn fresh_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let rsa = root.sign(&card_params(), &rsa_key());
     let expired = root.card_with(|params| params.not_after = date_time_ymd(2025, 6, 1));
     let unusable = root.card_with(|params| params.extended_key_usages.clear());
+    let upn = vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
+    let broken = SanType::OtherName((upn, OtherNameValue::Utf8String("no at sign".to_owned())));
     let odd = root.card_with(|params| params.custom_extensions.push(unknown_critical_extension()));
     let entries = root.crl_with(|crl| crl.revoked_certs = vec![revoked(5, RevocationReason::Superseded)]);
     let partitioned = root.crl_with(|crl| {
@@ -66,6 +83,14 @@ fn fresh_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("crl/entries", entries.clone()),
         ("crl/partitioned", partitioned),
         ("crl/cut-off", entries[..entries.len() - 1].to_vec()),
+        ("certificate_facts/card", root.card().to_vec()),
+        ("certificate_facts/rsa", rsa.to_vec()),
+        ("certificate_facts/issuing", issuing.certificate.to_vec()),
+        (
+            "certificate_facts/no-upn",
+            root.card_with(|params| params.subject_alt_names = vec![broken]).to_vec(),
+        ),
+        ("certificate_facts/cut-off", issuing.certificate[..100].to_vec()),
         ("crl/not-a-list", vec![0x30, 0x00]),
     ]
 }
