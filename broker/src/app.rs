@@ -139,8 +139,7 @@ impl App {
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
         find_controllers(&config.controllers, &drain, &tasks).await;
         let metrics = Arc::new(Metrics::watching(config.controllers.clone()));
-        let authorities = metrics.identity();
-        authorities.replace(&config.validator.authorities());
+        let authorities = metrics.identity().showing(&config.validator.authorities());
         if let Some((listener, relay, allowed, admission)) = kdc_proxy {
             let router = kkdcp::router(relay, allowed, admission, metrics.kdc_proxy());
             listener.serve(&router, &drain, &tasks);

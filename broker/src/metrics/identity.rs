@@ -28,6 +28,12 @@ impl IdentityMetrics {
         metrics
     }
 
+    /// The same, with the authorities of a first configuration.
+    pub(crate) fn showing(self, authorities: &[AuthoritySummary]) -> Self {
+        self.replace(authorities);
+        self
+    }
+
     /// Takes the authorities of a configuration in place of those before.
     pub fn replace(&self, authorities: &[AuthoritySummary]) {
         self.authority_ends.clear();
