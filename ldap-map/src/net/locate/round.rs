@@ -1,6 +1,8 @@
 //! One search: DNS is asked for names, the hosts for what they are, and the answers are put into an order. Does I/O.
 
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
 use std::time::Duration;
 
 use rand_core::RngCore;
@@ -145,9 +147,10 @@ async fn ask_all(
         let controllers = before.map_or(&[][..], |before| before.controllers.as_slice());
         controllers.iter().find(|known| known.host == host).map(|known| known.addresses.clone())
     };
+    // All at once: names whose addresses nobody tells must not take the time of the others.
+    let found = together(candidates.iter().map(|candidate| dns.addresses(&candidate.host))).await;
     let mut reachable = Vec::new();
-    for candidate in candidates {
-        let addresses = dns.addresses(&candidate.host).await;
+    for (candidate, addresses) in candidates.into_iter().zip(found) {
         match addresses.or_else(|error| known(&candidate.host).ok_or(error)) {
             Ok(addresses) => reachable.push(Candidate { addresses, ..candidate }),
             Err(error) => {
@@ -164,6 +167,21 @@ async fn ask_all(
         asked.extend(batch.join_all().await);
     }
     asked
+}
+
+/// Waits for all of a few futures at once; what they give is in their order.
+async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|context| {
+        for (future, output) in waiting.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(ready) = future.as_mut().poll(context) {
+                *output = Some(ready);
+            }
+        }
+        if waiting.iter().all(|(_, output)| output.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 async fn ask(mut candidate: Candidate, domain: String, limit: Duration) -> Asked {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
+use super::super::LONGEST_ROUND;
 use super::super::dns::DnsError;
 use super::*;
 use crate::guid::Guid;
@@ -67,6 +69,10 @@ impl Dns for Table {
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
         if host.starts_with("lost.") {
             Err(DnsError::NoRecord)
+        } else if host.starts_with("slow") {
+            // As a server of names does that is asked twice and is silent, by the default settings.
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            Err(DnsError::Timeout)
         } else {
             Ok(vec![IpAddr::from([127, 0, 0, 1])])
         }
@@ -120,6 +126,18 @@ async fn those_of_the_site_come_first_and_nobody_twice() {
     assert_eq!(expected.as_slice(), hosts(&dns, Some("Berlin")).await);
     assert_eq!(expected.as_slice(), hosts(&dns, Some("Nowhere")).await);
     assert_eq!(expected.as_slice(), hosts(&dns, None).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_whose_addresses_nobody_tells_do_not_take_the_time_of_the_others() {
+    let slow: Vec<String> = (1..16).map(|place| format!("slow{place}.corp.example")).collect();
+    let named = slow.iter().map(|host| (host.as_str(), 0)).chain([("dc1.corp.example", 1)]);
+    let dns = Table::default().with(ZONE, &named.collect::<Vec<_>>());
+    let (settings, mut rng) = (settings(None), Zeros);
+    let round = look(&settings, &dns, None, &mut rng);
+    let (found, _) = timeout(LONGEST_ROUND, round).await.expect("the round ends in its time").unwrap();
+    let hosts: Vec<_> = found.iter().map(|found| found.host.as_str()).collect();
+    assert_eq!(vec!["dc1.corp.example"], hosts);
 }
 
 #[tokio::test]
