@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 /// What a pending secret's file is called: the secret's own name and this.
 pub const PENDING_SUFFIX: &str = ".pending";
@@ -48,15 +48,28 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the right; `None` when another process has it.
+    /// Takes the right; `None` when another process has it, by whichever name it calls the secret. The lock's file belongs to
+    /// the owner of the secret, whoever makes it: root, once, must not lock the service out.
     ///
     /// # Errors
     /// The lock's file cannot be made.
     pub fn take(secret: &Path) -> Result<Option<Self>, DiskError> {
-        let path = beside(secret, LOCK_SUFFIX);
+        // A secret that is not there is an error, but not of the lock.
+        let secret = fs::canonicalize(secret).unwrap_or_else(|_| secret.to_owned());
+        let path = beside(&secret, LOCK_SUFFIX);
         let failed = || DiskError::at("cannot make the lock", &path);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(failed())?;
+        // Root gives this file away, in a folder that may be another's: it must be no other file by a link.
+        let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(no_link);
+        let file = options.open(&path).map_err(failed())?;
+        let own = file.metadata().map_err(failed())?;
+        if let Ok(like) = fs::metadata(&secret)
+            && own.is_file()
+            && own.nlink() == 1
+        {
+            give_to_owner_of(&file, &like).map_err(failed())?;
+        }
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -116,16 +129,21 @@ fn write_new(new: &Path, octets: &[u8], like: Option<&Metadata>) -> Result<(), D
     let failed = || DiskError::at("cannot write", new);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(failed())?;
     if let Some(like) = like {
-        let own = file.metadata().map_err(failed())?;
-        if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            fchown(&file, Some(like.uid()), Some(like.gid())).map_err(failed())?;
-        }
+        give_to_owner_of(&file, like).map_err(failed())?;
         // The owner writes; the group reads where it did so far.
         let mode = (like.mode() & 0o640) | 0o600;
         file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed())?;
     }
     file.write_all(octets).map_err(failed())?;
     file.sync_all().map_err(failed())
+}
+
+fn give_to_owner_of(file: &File, like: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(like.uid()), Some(like.gid()))
 }
 
 fn remove_if_there(path: &Path) -> Result<(), DiskError> {
@@ -214,6 +232,50 @@ mod tests {
         assert!(Lock::take(&path).unwrap().is_none());
         drop(lock);
         assert!(Lock::take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn two_names_of_one_secret_have_one_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, b"old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let lock = Lock::take(&file).unwrap().unwrap();
+        assert!(Lock::take(&link).unwrap().is_none());
+        drop(lock);
+        assert!(Lock::take(&link).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_lock_is_the_secret_owner_s_whoever_took_it_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, b"old").unwrap();
+        // Only root can give a file away, and only root could take a lock that the owner cannot open.
+        if std::os::unix::fs::chown(&path, Some(12_345), Some(12_345)).is_err() {
+            return;
+        }
+        drop(Lock::take(&path).unwrap());
+        let lock = facts(&beside(&path, LOCK_SUFFIX)).unwrap();
+        assert_eq!((lock.uid(), lock.gid(), lock.mode() & 0o777), (12_345, 12_345, 0o600));
+    }
+
+    #[test]
+    fn a_lock_that_is_another_file_is_not_given_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("secret"), folder.path().join("other"));
+        fs::write(&path, b"old").unwrap();
+        fs::write(&other, b"other").unwrap();
+        let owner = facts(&other).unwrap().uid();
+        // Without root's rights nothing is given away at all.
+        drop(std::os::unix::fs::chown(&path, Some(12_345), Some(12_345)));
+        let lock = beside(&path, LOCK_SUFFIX);
+        std::os::unix::fs::symlink(&other, &lock).unwrap();
+        Lock::take(&path).unwrap_err();
+        fs::remove_file(&lock).unwrap();
+        fs::hard_link(&other, &lock).unwrap();
+        drop(Lock::take(&path).unwrap());
+        assert_eq!(facts(&other).unwrap().uid(), owner);
     }
 
     #[test]
