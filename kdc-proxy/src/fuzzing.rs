@@ -118,7 +118,7 @@ pub fn kdc_proxy_reply(bytes: &[u8]) -> bool {
     let name = crate::principal::PrincipalName::principal("a").expect("a name");
     let requests = [
         Content::AsReq { realm: realm(), client: name, server: None, armored: false, proving: false },
-        Content::TgsReq { realm: realm(), server: None, ticket: Vec::new() },
+        Content::TgsReq { realm: realm(), server: None, ticket: Vec::new(), for_another: false },
         ticket(),
     ];
     requests.iter().any(|request| KdcAnswer::read(&message, request).is_ok())

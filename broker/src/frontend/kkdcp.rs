@@ -294,6 +294,7 @@ async fn serve(
         }
         _ => None,
     };
+    let for_another = matches!(request.content(), Content::TgsReq { for_another: true, .. });
     let barred = &proxy.settings.barred;
     let (proxy, kind) = (Arc::clone(proxy), facts.kind);
     // In a task of its own: a client that leaves does not undo that the KDC counts its wrong password, nor that we do.
@@ -308,7 +309,7 @@ async fn serve(
         outcome
     });
     let forwarded = forwarding.await.unwrap_or(Err(NoAnswer { attempts: Vec::new() }))?;
-    if barred.is_meant_in(&forwarded.answer) {
+    if barred.is_meant_in(&forwarded.answer, for_another) {
         return Err(Refused::Barred);
     }
     admitted.check_answer(&forwarded.answer, crate::clock::now())?;

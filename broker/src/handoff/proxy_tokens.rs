@@ -190,7 +190,8 @@ impl ProxyPass {
         self.names.iter().any(|own| !own.is_empty() && text_eq_ignoring_case(own, name))
     }
 
-    /// Remembers a ticket that the person got by this token; the oldest is forgotten where there are too many.
+    /// Remembers a ticket that the person got by this token; the one that was not used for longest is forgotten where there are
+    /// too many.
     pub fn remember(&self, ticket: &[u8]) {
         let mut tickets = self.tickets();
         if tickets.len() >= MAX_TICKETS {
@@ -199,10 +200,13 @@ impl ProxyPass {
         tickets.push_back(of_ticket(ticket));
     }
 
-    /// Whether the person got a ticket by this token.
+    /// Whether the person got a ticket by this token. It counts as used.
     #[must_use]
     pub fn remembers(&self, ticket: &[u8]) -> bool {
-        self.tickets().contains(&of_ticket(ticket))
+        let (ticket, mut tickets) = (of_ticket(ticket), self.tickets());
+        let known = tickets.iter().position(|known| *known == ticket).and_then(|place| tickets.remove(place));
+        tickets.extend(known);
+        known.is_some()
     }
 
     fn tickets(&self) -> MutexGuard<'_, VecDeque<[u8; SHA256_OUTPUT_LEN]>> {
@@ -322,6 +326,19 @@ mod tests {
             pass.remember(&[ticket]);
         }
         assert!(!pass.remembers(&[0]) && pass.remembers(&[1]) && pass.remembers(&[64]));
+        assert_eq!(pass.tickets().len(), MAX_TICKETS);
+    }
+
+    #[test]
+    fn a_ticket_that_is_used_is_not_the_first_to_be_forgotten() {
+        let mut scene = Scene::new();
+        let token = scene.grant(100, &CancellationToken::new()).unwrap();
+        let pass = scene.tokens.find(&token, at(0)).unwrap();
+        pass.remember(b"krbtgt");
+        for ticket in 0..=200_u8 {
+            assert!(pass.remembers(b"krbtgt"), "{ticket}");
+            pass.remember(&[ticket]);
+        }
         assert_eq!(pass.tickets().len(), MAX_TICKETS);
     }
 

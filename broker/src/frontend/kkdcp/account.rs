@@ -58,11 +58,14 @@ impl Barred {
     }
 
     /// Whether an answer is about one of them, whatever name was used in the request: by its client, or by the salt of the
-    /// password, which holds the account's own name.
-    pub(super) fn is_meant_in(&self, answer: &KdcAnswer) -> bool {
+    /// password, which holds the account's own name. A request that may be `for_another` names its person as the client; then
+    /// it is the ticket's service that asked, which gets such tickets for itself (S4U2Self).
+    pub(super) fn is_meant_in(&self, answer: &KdcAnswer, for_another: bool) -> bool {
         let salted = |salts: &[String]| salts.iter().any(|salt| self.salts.contains(&salt.to_lowercase()));
         match answer {
-            KdcAnswer::Ticket { client, salts, .. } => self.names(client.name()) || salted(salts),
+            KdcAnswer::Ticket { client, server, salts, .. } => {
+                self.names(client.name()) || (for_another && self.names(server)) || salted(salts)
+            }
             KdcAnswer::Error { salts, .. } => salted(salts),
             KdcAnswer::Kpasswd => false,
         }
@@ -71,7 +74,7 @@ impl Barred {
 
 #[cfg(test)]
 mod tests {
-    use kdc_proxy::principal::NameType;
+    use kdc_proxy::principal::{NameType, Principal};
 
     use super::*;
 
@@ -108,13 +111,29 @@ mod tests {
     }
 
     #[test]
+    fn a_barred_service_that_asks_in_somebody_s_name_is_known_by_what_the_ticket_is_for() {
+        let client = Principal::new(name(&["alice"]), Realm::new("CORP.EXAMPLE").unwrap());
+        let ticket = |server: &[&str]| KdcAnswer::Ticket {
+            client: client.clone(),
+            server: name(server),
+            ticket: Vec::new(),
+            salts: Vec::new(),
+        };
+        for own in [&["svc-broker"][..], &["HTTP", "broker.corp.example"], &["host", "broker01"]] {
+            assert!(barred().is_meant_in(&ticket(own), true), "{own:?}");
+            assert!(!barred().is_meant_in(&ticket(own), false), "a person's own ticket for it");
+        }
+        assert!(!barred().is_meant_in(&ticket(&["HTTP", "desk1.corp.example"]), true));
+    }
+
+    #[test]
     fn a_barred_account_is_known_by_the_salt_that_the_kdc_names() {
         let error = |salt: &str| KdcAnswer::Error {
             code: kdc_proxy::error::ErrorCode::KDC_ERR_PREAUTH_REQUIRED,
             salts: vec![salt.to_owned()],
         };
-        assert!(barred().is_meant_in(&error("CORP.EXAMPLEsvc-broker")));
-        assert!(barred().is_meant_in(&error("CORP.EXAMPLEhostbroker01.corp.example")));
-        assert!(!barred().is_meant_in(&error("CORP.EXAMPLEalice")));
+        assert!(barred().is_meant_in(&error("CORP.EXAMPLEsvc-broker"), false));
+        assert!(barred().is_meant_in(&error("CORP.EXAMPLEhostbroker01.corp.example"), false));
+        assert!(!barred().is_meant_in(&error("CORP.EXAMPLEalice"), false));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A token limits its bearer to one person and one realm, as far as that can be seen: a login names its client in clear, and so
 //! does every answer with a ticket in it. A TGS-REQ does not, and neither does a change of a password: the one is judged by its
-//! answer, and the other by its ticket, which must be one that the person got by the same token.
+//! answer, and the other by its ticket, which must be one that the person got by the same token. So must that of a TGS-REQ by
+//! which a service may be asking in the person's name: its answer names the person, whoever asked.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -136,6 +137,9 @@ impl Admitted {
             Content::AsReq { client, .. } if !pass.is_of(client) => Err(Refused::OtherClient),
             Content::AsReq { server: Some(server), .. } if !*kpasswd && is_kpasswd(server) => {
                 Err(Refused::Kpasswd)
+            }
+            Content::TgsReq { for_another: true, ticket, .. } if !pass.remembers(ticket) => {
+                Err(Refused::OtherTicket)
             }
             Content::Kpasswd { .. } if !*kpasswd => Err(Refused::Kpasswd),
             Content::Kpasswd { ticket, .. } if !pass.remembers(ticket) => Err(Refused::OtherTicket),

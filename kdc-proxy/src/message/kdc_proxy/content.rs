@@ -4,7 +4,7 @@ use rasn::prelude::*;
 
 use super::{ProxyRequestError, kpasswd_parts};
 use crate::message::ap_req::ApReq;
-use crate::message::kdc_req::{AsReq, KdcReq, TgsReq};
+use crate::message::kdc_req::{AsReq, KdcReq, TgsReq, options};
 use crate::message::krb_priv::KrbPriv;
 use crate::message::padata::kind;
 use crate::message::types::{Flags, KerberosString, Ticket, WireName, decode};
@@ -18,6 +18,9 @@ const KRB_PRIV: u8 = 0x75;
 
 /// Pre-authentication data that asks for something and proves nothing.
 const NO_PROOFS: [i32; 4] = [kind::PAC_REQUEST, kind::REQ_ENC_PA_REP, kind::AS_FRESHNESS, kind::PAC_OPTIONS];
+
+/// Pre-authentication data by which a service asks for a ticket in somebody's name, or that may hide it.
+const FOR_ANOTHER: [i32; 3] = [kind::FOR_USER, kind::S4U_X509_USER, kind::FX_FAST];
 
 /// A message that may be forwarded. Nothing in it is proven.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub enum Content {
         server: Option<PrincipalName>,
         /// The cipher of the ticket that it rests on: tells tickets apart, however they are encoded.
         ticket: Vec<u8>,
+        /// A service may be asking in somebody else's name (MS-SFU), so that the answer does not tell whose ticket the request
+        /// rests on: it says so, or the true request is encrypted inside (PA-FX-FAST of RFC 6113).
+        for_another: bool,
     },
     /// AP-REQ and KRB-PRIV for the password service (RFC 3244). Whose password it is is encrypted.
     Kpasswd {
@@ -143,10 +149,13 @@ fn tgs_req(message: &[u8]) -> Result<Content, ProxyRequestError> {
         return Err(ProxyRequestError::Content);
     };
     let ticket = ticket(&proof.padata_value)?;
+    let mut kinds = request.padata.iter().flatten().map(|element| element.padata_type);
+    let is_delegation = body.kdc_options.0 & options::CNAME_IN_ADDL_TKT != 0;
     Ok(Content::TgsReq {
         realm: Realm::try_from(&body.realm)?,
         server: server(&body)?,
         ticket: ticket.enc_part.cipher.to_vec(),
+        for_another: is_delegation || kinds.any(|kind| FOR_ANOTHER.contains(&kind)),
     })
 }
 

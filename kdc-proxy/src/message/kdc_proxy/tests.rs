@@ -61,12 +61,36 @@ fn a_request_says_who_wants_what() {
     assert_eq!((name.to_string().as_str(), armored, proving), ("admin", false, false));
     assert!(matches!(client(vectors::KKDCP_AS[1]), Content::AsReq { proving: true, .. }));
     assert_eq!(server.unwrap().to_string(), "krbtgt/FREEIPA.LOCAL");
-    let Content::TgsReq { realm, server, ticket } = client(vectors::KKDCP_TGS) else { panic!("a tgs-req") };
+    let Content::TgsReq { realm, server, ticket, .. } = client(vectors::KKDCP_TGS) else {
+        panic!("a tgs-req")
+    };
     assert_eq!(realm.as_str(), "FREEIPA.LOCAL");
     assert!(server.unwrap().to_string().contains('/'));
     assert!(ticket.len() > 100);
     let Content::Kpasswd { realm, ticket } = client(vectors::KKDCP_KPASSWD) else { panic!("a password") };
     assert_eq!((realm.as_str(), ticket.len()), ("FREEIPA.LOCAL", 237));
+}
+
+#[test]
+fn a_service_that_asks_in_somebody_else_s_name_is_known_and_armor_may_hide_one() {
+    let rounds = samba();
+    let octets = |place: usize| rounds[place].0.clone();
+    let for_another = |message: &[u8]| match ProxyRequest::parse(&wrapped(message)).unwrap().content {
+        Content::TgsReq { for_another, .. } => for_another,
+        other => panic!("{other:?}"),
+    };
+    assert!(for_another(&octets(2)), "S4U2Self");
+    assert!(for_another(&octets(3)), "S4U2Proxy");
+    let mut kinds = octets(2);
+    for octet in [129, 130] {
+        while let Some(at) = kinds.windows(4).position(|octets| octets == [0x02, 0x02, 0x00, octet]) {
+            kinds[at + 3] = 149;
+        }
+    }
+    assert!(!for_another(&kinds), "nothing is asked in another's name");
+    let at = kinds.windows(4).position(|octets| octets == [0x02, 0x02, 0x00, 149]).unwrap();
+    kinds[at + 3] = 136;
+    assert!(for_another(&kinds), "armor");
 }
 
 #[test]

@@ -69,18 +69,44 @@ async fn the_bearer_of_a_token_logs_in_as_the_sessions_person_and_as_nobody_else
     let own = Session::of("SVC-broker");
     let scene = own.scene(25).await;
     assert_eq!(own.post(&scene, wrapped("CORP.EXAMPLE")).await, StatusCode::OK);
-    assert_eq!(own.post(&scene, recorded(2)).await, StatusCode::OK, "a tgs-req does not say whose it is");
+    assert_eq!(own.post(&scene, plain()).await, StatusCode::OK, "a tgs-req does not say whose it is");
     let other = Session::of("alice");
     let scene = other.scene(25).await;
     assert_eq!(other.post(&scene, wrapped("CORP.EXAMPLE")).await, StatusCode::FORBIDDEN);
     let abroad = Session::in_realm("svc-broker", "BETA.EXAMPLE");
     let scene_abroad = abroad.scene(25).await;
-    for request in [recorded(1), recorded(2)] {
+    for request in [recorded(1), plain()] {
         assert_eq!(abroad.post(&scene_abroad, request).await, StatusCode::FORBIDDEN);
     }
     for scene in [scene, scene_abroad] {
         assert_eq!(scene.asked.load(Ordering::Relaxed), 0);
     }
+}
+
+/// The recorded S4U2Self, as a request for nobody else: without PA-FOR-USER (129) and PA-S4U-X509-USER (130).
+fn plain() -> Vec<u8> {
+    let mut body = recorded(2);
+    for kind in [129, 130] {
+        while let Some(at) = body.windows(4).position(|octets| octets == [0x02, 0x02, 0x00, kind]) {
+            body[at + 3] = 149;
+        }
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_service_that_asks_in_the_persons_name_needs_a_ticket_that_came_by_the_token() {
+    // The answers to these requests name the person, and not the service that made them.
+    let session = Session::of("alice");
+    let scene = session.scene(25).await;
+    for request in [recorded(2), recorded(3)] {
+        assert_eq!(session.post(&scene, request).await, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(scene.asked.load(Ordering::Relaxed), 0);
+    let pass = session.tokens.find(&session.token, clock::now()).unwrap();
+    let request = ProxyRequest::parse(&recorded(2)).unwrap();
+    pass.remember(request.content().ticket().unwrap());
+    assert_eq!(session.post(&scene, recorded(2)).await, StatusCode::OK);
 }
 
 #[tokio::test]
