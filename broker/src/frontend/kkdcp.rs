@@ -31,10 +31,7 @@ use kdc_proxy::{
 use tokio::{sync::Semaphore, time::timeout};
 use zeroize::Zeroizing;
 
-use self::{
-    account::AccountKey,
-    limits::{Ended, Limits},
-};
+use self::limits::{Ended, Limits, Login};
 pub use self::{
     account::Barred,
     admission::{Admission, Certificates, Disbelieved, JudgeCards},
@@ -288,9 +285,9 @@ async fn serve(
     let permit = Arc::clone(&proxy.room).try_acquire_owned().map_err(|_| Refused::NoRoom)?;
     let attempt = match request.content() {
         Content::AsReq { client, proving: true, .. } => {
-            let client = (realm.clone(), AccountKey::of(client));
-            proxy.limits.try_login(&client, crate::clock::instant()).map_err(Refused::Limited)?;
-            Some(client)
+            let login = Login::of(realm.clone(), client);
+            proxy.limits.try_login(&login, crate::clock::instant()).map_err(Refused::Limited)?;
+            Some(login)
         }
         _ => None,
     };
@@ -335,7 +332,7 @@ impl Proxy {
         &self,
         peer: SocketAddr,
         realm: &Realm,
-        attempt: Option<&(Realm, AccountKey)>,
+        attempt: Option<&Login>,
         outcome: &Result<Forwarded, NoAnswer>,
         now: std::time::Instant,
     ) {
@@ -359,8 +356,8 @@ impl Proxy {
         };
         let unknown_account =
             matches!(answer, Some(KdcAnswer::Error { code: ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN, .. }));
-        if let Some(client) = attempt {
-            self.limits.login_ended(client, ended, now);
+        if let Some(login) = attempt {
+            self.limits.login_ended(login, ended, now);
         }
         let is_failure = matches!(
             answer,

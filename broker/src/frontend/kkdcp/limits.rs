@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kdc_proxy::principal::Realm;
+use kdc_proxy::principal::{PrincipalName, Realm};
 
 use super::account::AccountKey;
 use crate::metrics::kdc_proxy::Limit;
@@ -31,7 +31,18 @@ pub struct Rates {
 /// Addresses and accounts that are remembered at once.
 const MAX_REMEMBERED: usize = 65_536;
 
-type Client = (Realm, AccountKey);
+/// A login that is tried: the accounts that its name may mean, and the name itself.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    account: (Realm, AccountKey),
+    name: String,
+}
+
+impl Login {
+    pub(super) fn of(realm: Realm, client: &PrincipalName) -> Self {
+        Self { account: (realm, AccountKey::of(client)), name: client.joined().to_lowercase() }
+    }
+}
 
 /// What is remembered.
 #[derive(Debug)]
@@ -43,7 +54,7 @@ pub(super) struct Limits {
 #[derive(Debug, Default)]
 struct Tables {
     addresses: BTreeMap<IpAddr, Address>,
-    clients: BTreeMap<Client, Tries>,
+    clients: BTreeMap<(Realm, AccountKey), Tries>,
 }
 
 #[derive(Debug)]
@@ -55,7 +66,8 @@ struct Address {
 
 #[derive(Debug, Default)]
 struct Tries {
-    failures: Vec<Instant>,
+    /// When, and by which name.
+    failures: Vec<(Instant, String)>,
     unanswered: usize,
 }
 
@@ -95,17 +107,17 @@ impl Limits {
     }
 
     /// Lets one login of an account be tried; what came of it must be told.
-    pub(super) fn try_login(&self, client: &Client, now: Instant) -> Result<(), Limit> {
+    pub(super) fn try_login(&self, login: &Login, now: Instant) -> Result<(), Limit> {
         let window = self.rates.failure_window;
         let mut tables = self.lock();
         if tables.clients.len() >= MAX_REMEMBERED {
             tables.clients.retain(|_, tries| tries.is_remembered(window, now));
         }
-        if tables.clients.len() >= MAX_REMEMBERED && !tables.clients.contains_key(client) {
+        if tables.clients.len() >= MAX_REMEMBERED && !tables.clients.contains_key(&login.account) {
             return Err(Limit::ClientFailures);
         }
-        let tries = tables.clients.entry(client.clone()).or_default();
-        tries.failures.retain(|at| now.saturating_duration_since(*at) < window);
+        let tries = tables.clients.entry(login.account.clone()).or_default();
+        tries.failures.retain(|(at, _)| now.saturating_duration_since(*at) < window);
         if tries.failures.len().saturating_add(tries.unanswered) >= self.rates.failures_per_client {
             return Err(Limit::ClientFailures);
         }
@@ -113,18 +125,19 @@ impl Limits {
         Ok(())
     }
 
-    /// What became of a login.
-    pub(super) fn login_ended(&self, client: &Client, ended: Ended, now: Instant) {
+    /// What became of a login. A successful one forgives the failures by its own name only: another name may be another
+    /// account's, as that of a computer which anybody has joined.
+    pub(super) fn login_ended(&self, login: &Login, ended: Ended, now: Instant) {
         let mut tables = self.lock();
-        let Some(tries) = tables.clients.get_mut(client) else { return };
+        let Some(tries) = tables.clients.get_mut(&login.account) else { return };
         tries.unanswered = tries.unanswered.saturating_sub(1);
         match ended {
-            Ended::Succeeded => tries.failures.clear(),
-            Ended::Failed => tries.failures.push(now),
+            Ended::Succeeded => tries.failures.retain(|(_, name)| *name != login.name),
+            Ended::Failed => tries.failures.push((now, login.name.clone())),
             Ended::Otherwise => {}
         }
         if tries.unanswered == 0 && tries.failures.is_empty() {
-            tables.clients.remove(client);
+            tables.clients.remove(&login.account);
         }
     }
 
@@ -158,7 +171,7 @@ pub(super) enum Ended {
 
 impl Tries {
     fn is_remembered(&self, window: Duration, now: Instant) -> bool {
-        self.unanswered > 0 || within(&self.failures, window, now).next().is_some()
+        self.unanswered > 0 || self.failures.iter().any(|(at, _)| now.saturating_duration_since(*at) < window)
     }
 }
 
@@ -176,7 +189,7 @@ fn net(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use kdc_proxy::principal::{NameType, PrincipalName};
+    use kdc_proxy::principal::NameType;
 
     use super::*;
 
@@ -187,9 +200,9 @@ mod tests {
         failure_window: Duration::from_secs(600),
     };
 
-    fn client(name: &str) -> Client {
+    fn client(name: &str) -> Login {
         let name = PrincipalName::new(NameType::Principal, vec![name.to_owned()]).unwrap();
-        (Realm::new("CORP.EXAMPLE").unwrap(), AccountKey::of(&name))
+        Login::of(Realm::new("CORP.EXAMPLE").unwrap(), &name)
     }
 
     fn address(text: &str) -> IpAddr {
@@ -218,6 +231,20 @@ mod tests {
         assert_eq!(limits.try_login(&client("alice"), now), Err(Limit::ClientFailures));
         limits.try_login(&client("bob"), now).unwrap();
         limits.try_login(&client("alice"), now + RATES.failure_window).unwrap();
+    }
+
+    #[test]
+    fn a_login_by_another_name_does_not_forgive_the_failures_of_this_one() {
+        let (limits, now) = (Limits::new(RATES), crate::clock::instant());
+        for _ in 0..2 {
+            // A computer that anybody may have joined, and whose name differs by its sign only.
+            limits.try_login(&client("alice"), now).unwrap();
+            limits.login_ended(&client("alice"), Ended::Failed, now);
+            if limits.try_login(&client("alice$"), now).is_ok() {
+                limits.login_ended(&client("alice$"), Ended::Succeeded, now);
+            }
+        }
+        assert_eq!(limits.try_login(&client("Alice"), now), Err(Limit::ClientFailures));
     }
 
     #[test]
