@@ -320,3 +320,44 @@ fn unfinished_request(address: SocketAddr, root: &Path) -> impl Sized + use<> {
     thread::sleep(Duration::from_millis(300));
     stream
 }
+
+/// A setting whose table identity has these keys too.
+fn setting_with_identity(keys: &str) -> Setting {
+    let setting = Setting::new();
+    let text = fs::read_to_string(setting.path("kerbridge.toml")).unwrap();
+    let text = text.replacen("identity = { ", &format!("identity = {{ {keys}, "), 1);
+    setting.write("kerbridge.toml", &text, 0o644);
+    setting
+}
+
+#[test]
+fn certificate_verify_takes_the_rules_of_a_configuration() {
+    let setting = setting_with_identity("policies = [\"1.2.3\"], minimum_hash_bits = 256");
+    let verify = |with_configuration: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kerbridge"));
+        command.env("CREDENTIALS_DIRECTORY", setting.directory.path());
+        command.args(["certificate", "verify", "--trust"]).arg(setting.path("root.pem"));
+        if with_configuration {
+            command.arg("--config").arg(setting.path("kerbridge.toml"));
+        }
+        let output = command.arg(setting.path("certificate.pem")).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let by_default = verify(false);
+    assert!(by_default.contains("usage: failed: keyUsage does not include digitalSignature"), "{by_default}");
+    let configured = verify(true);
+    assert!(configured.contains("no certificate policy is valid for the path"), "{configured}");
+}
+
+#[test]
+fn every_wrong_rule_for_cards_is_named_with_its_key() {
+    let keys =
+        "policies = [\"mine\"], issuers = [\"nonsense\"], minimum_curve_bits = 300, policy_match = \"all\"";
+    let output = setting_with_identity(keys).run("validate");
+    assert_eq!(output.status.code(), Some(78));
+    let words = String::from_utf8(output.stderr).unwrap();
+    for key in ["identity.policies", "identity.issuers", "identity.minimum_curve_bits"] {
+        assert!(words.contains(key), "{key}: {words}");
+    }
+}

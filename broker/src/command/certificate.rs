@@ -55,6 +55,8 @@ enum CertificateFault {
     Leaf(usize, crate::identity::PeerError),
     #[error("{0} is not a time such as 2026-01-01T00:00:00Z")]
     Time(String),
+    #[error("the rules of {} cannot be taken", .0.display())]
+    Configuration(PathBuf),
     #[error("--eku any asks for no purpose and cannot stand beside another")]
     Purposes,
     #[error("{}", .0.join("\n"))]

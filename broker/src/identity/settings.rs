@@ -77,6 +77,27 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same rules without certificates or a source of revocation.
+    pub(super) fn rules(&self) -> Self {
+        Self {
+            roots: Vec::new(),
+            intermediates: Vec::new(),
+            hints: Vec::new(),
+            revocation: Revocation::NotConfigured,
+            policies: self.policies.clone(),
+            usage: self.usage,
+            extended_key_usage: self.extended_key_usage.clone(),
+            accept_any_extended_key_usage: self.accept_any_extended_key_usage,
+            minimum_rsa_bits: self.minimum_rsa_bits,
+            minimum_curve_bits: self.minimum_curve_bits,
+            minimum_hash_bits: self.minimum_hash_bits,
+            maximum_validity: self.maximum_validity,
+            issuers: self.issuers.clone(),
+        }
+    }
+}
+
 /// What a certificate is looked at for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Usage {

@@ -31,6 +31,7 @@ pub struct AuthoritySummary {
 /// Judges chains against one configuration. Shared by all logins; does no I/O and reads no clock.
 pub struct Validator {
     compiled: Compiled,
+    rules: Settings,
 }
 
 impl Validator {
@@ -39,7 +40,8 @@ impl Validator {
     /// # Errors
     /// All problems of the settings, each with its place.
     pub fn new(settings: Settings, now: SystemTime) -> Result<Self, SettingsError> {
-        Ok(Self { compiled: compile(settings, now)? })
+        let rules = settings.rules();
+        Ok(Self { compiled: compile(settings, now)?, rules })
     }
 
     /// Decides whether a chain proves who is there.
@@ -95,6 +97,12 @@ impl Validator {
         let names =
             self.compiled.trust.authorities().filter_map(|authority| authority.subject().to_der().ok());
         names.filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// The rules alone: settings without any certificate or source of revocation.
+    #[must_use]
+    pub fn rules(&self) -> &Settings {
+        &self.rules
     }
 
     /// The configured CAs, roots first.

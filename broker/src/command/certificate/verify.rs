@@ -1,6 +1,11 @@
 //! `kerbridge certificate verify`.
 
-use std::{fmt::Write as _, path::PathBuf, process::ExitCode, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -9,6 +14,7 @@ use serde::Serialize;
 use super::{CertificateFault, REFUSED, all_certificates, certificates, octets};
 use crate::{
     clock,
+    command::Arguments,
     identity::{
         Check, CheckName, IdentityError, PeerCertificates, Policies, Revocation, Settings, SettingsError,
         SettingsProblem, Usage, Validator,
@@ -46,6 +52,9 @@ pub struct VerifyArguments {
     /// A purpose it must have, in place of those of a card; `any` asks for none, nor for any other rule of a card.
     #[arg(long, value_name = "OID|any")]
     eku: Vec<String>,
+    /// Takes the rules for cards from this configuration, in place of the defaults; none of its certificates or lists.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The time of the check; now where it is not given.
     #[arg(long, value_name = "RFC3339")]
     at: Option<String>,
@@ -78,16 +87,20 @@ impl VerifyArguments {
     }
 
     fn settings(&self) -> Result<Settings, CertificateFault> {
-        let mut settings = Settings::new(all_certificates(&self.trust)?);
+        let roots = all_certificates(&self.trust)?;
+        let mut settings = match &self.config {
+            Some(path) => Settings { roots, ..configured(path)? },
+            None => Settings::new(roots),
+        };
         settings.hints = all_certificates(&self.intermediate)?;
         settings.revocation = self.revocation()?;
-        settings.policies = Policies {
-            accepted: self.policy.clone(),
-            all: false,
-            explicit: self.explicit_policy,
-            inhibit_any: self.inhibit_any_policy,
-            inhibit_mapping: self.inhibit_policy_mapping,
-        };
+        if !self.policy.is_empty() {
+            settings.policies = Policies { accepted: self.policy.clone(), ..Policies::default() };
+        }
+        let policies = &mut settings.policies;
+        policies.explicit |= self.explicit_policy;
+        policies.inhibit_any |= self.inhibit_any_policy;
+        policies.inhibit_mapping |= self.inhibit_policy_mapping;
         match self.eku.as_slice() {
             [] => {}
             [any] if any == "any" => settings.usage = Usage::Anything,
@@ -109,6 +122,14 @@ impl VerifyArguments {
             other => other.to_string(),
         }
     }
+}
+
+/// The rules for cards of a configuration.
+fn configured(path: &Path) -> Result<Settings, CertificateFault> {
+    let source = Arguments { config: path.to_owned() }.source();
+    let config =
+        crate::command::read(&source).map_err(|_| CertificateFault::Configuration(path.to_owned()))?;
+    Ok(config.validator.rules().clone())
 }
 
 /// Validates as a login would.
