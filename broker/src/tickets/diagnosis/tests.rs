@@ -96,7 +96,7 @@ fn a_directory_that_was_not_heard_is_said_and_every_candidate_listed() {
     let unreadable = diagnosed(&Testimony::Unreadable(DirectoryError::Busy));
     let text = unreadable.to_string();
     assert!(
-        text.contains("the directory cannot be read (all connections to the directory are in use)"),
+        text.contains("the directory cannot be read (all connections to the directory are in use, "),
         "{text}"
     );
     assert!(unreadable.findings().len() > 5 && text.contains("own.no_protocol_transition"), "{text}");
