@@ -2,15 +2,16 @@
 //! [`ldap_map::net`] and [`kdc_proxy::net`].
 //!
 //! A realm's controllers stand in the configuration, or are searched in the DNS of its domain. What a search finds is handed to the
-//! directory and to the Kerberos client alike, in the same order and under the same host names, so that one login keeps to
+//! directory and to the Kerberos client alike, and to the KDC proxy, in the same order and under the same host names, so that one login keeps to
 //! one controller. Nothing more than that order rests on it: a directory proves its name by its certificate, a KDC by our key.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use kdc_proxy::{
     net::{
-        client::{Client, KdcStatus},
+        client::{Client, KPASSWD_PORT, KdcStatus},
         locate::KdcAddress,
+        relay::Relay,
         transport::Endpoint,
     },
     principal::Realm,
@@ -31,8 +32,18 @@ pub struct RealmControllers {
     directory: Arc<Directory>,
     kerberos: Arc<Client>,
     locator: Option<Locator>,
+    forwards: Option<(Arc<Relay>, Passwords)>,
     /// Whether a search has ended, in whatever way.
     has_looked: watch::Sender<bool>,
+}
+
+/// Whom the KDC proxy asks to change a password in a realm whose KDCs are searched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Passwords {
+    /// The servers that are listed.
+    Listed,
+    /// The hosts of the KDCs.
+    AtKdcs,
 }
 
 /// What is known of a realm's controllers.
@@ -57,7 +68,13 @@ impl RealmControllers {
         kerberos: Arc<Client>,
         locator: Option<Locator>,
     ) -> Self {
-        Self { realm, directory, kerberos, locator, has_looked: watch::Sender::new(false) }
+        Self { realm, directory, kerberos, locator, forwards: None, has_looked: watch::Sender::new(false) }
+    }
+
+    /// Has the KDC proxy forward to what a search finds.
+    #[must_use]
+    pub fn forwarding(self, forwards: Option<(Arc<Relay>, Passwords)>) -> Self {
+        Self { forwards, ..self }
     }
 
     /// Whether they are searched by DNS.
@@ -134,6 +151,16 @@ impl RealmControllers {
         if let Err(error) = self.directory.set_servers(servers) {
             tracing::error!(realm = %self.realm, %error, "the domain controllers that were found are not used");
         }
+        if let Some((relay, passwords)) = &self.forwards {
+            let at = |port: Option<u16>| {
+                let found = located.controllers.iter();
+                found.filter_map(|found| kdc_address(found, port.unwrap_or(found.kdc_port))).collect()
+            };
+            relay.set_kdcs(&self.realm, at(None));
+            if *passwords == Passwords::AtKdcs {
+                relay.set_kpasswd(&self.realm, at(Some(KPASSWD_PORT)));
+            }
+        }
         if let Err(error) = self.kerberos.set_kdcs(&self.realm, kdcs) {
             tracing::error!(realm = %self.realm, %error, "the domain controllers that were found are not used");
         }
@@ -165,8 +192,12 @@ fn server(found: &DomainController) -> Option<LdapServer> {
 }
 
 fn kdc(found: &DomainController) -> Option<Endpoint> {
-    let address = KdcAddress::new(&found.host, found.kdc_port).ok()?;
-    Some(Endpoint::Tcp(address.at(found.addresses.clone())))
+    kdc_address(found, found.kdc_port).map(Endpoint::Tcp)
+}
+
+fn kdc_address(found: &DomainController, port: u16) -> Option<KdcAddress> {
+    let address = KdcAddress::new(&found.host, port).ok()?;
+    Some(address.at(found.addresses.clone()))
 }
 
 /// The host of a KDC; of a KDC proxy its URL.

@@ -275,3 +275,22 @@ fn a_proxy_of_two_realms_asks_the_kdcs_of_each_and_of_no_other() {
     assert!(logged(&broker, &[("outcome", "refused"), ("error", "realm is not configured")]));
     succeeds(&mit.kinit(&url, ("alice@CORP.EXAMPLE", ALICE.1)));
 }
+
+#[test]
+fn a_proxy_without_kdcs_of_its_own_asks_those_that_dns_names_in_each_realm() {
+    let forests = cross_realm::shared();
+    let lab = forests.lab();
+    let (listed, url) = table(lab, "open = true\nrealms = [\"BETA.EXAMPLE\"]\n");
+    let searched: String = listed.split_inclusive('\n').filter(|line| !line.starts_with("kdcs")).collect();
+    let dns = [SocketAddr::from((lab.controller().address(), 53))];
+    let broker = Configuration::new(lab).trusting(forests.other(), "svc-reader", &["people.example"]);
+    let broker = start(&broker.discovering(&dns, "").table(&searched));
+    let client = forests.client("searched").unwrap();
+    let mit = Mit(&client);
+    for (who, password) in [("alice@CORP.EXAMPLE", ALICE.1), ("carol@BETA.EXAMPLE", CAROL.1)] {
+        succeeds(&mit.kinit(&url, (who, password)));
+    }
+    for realm in ["CORP.EXAMPLE", "BETA.EXAMPLE"] {
+        assert!(logged(&broker, &[("realm", realm), ("kind", "as"), ("outcome", "answered")]), "{realm}");
+    }
+}

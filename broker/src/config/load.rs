@@ -81,7 +81,8 @@ impl Loader<'_> {
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
-        let beside = Beside { own: known, realms: &raw.realms, validator: validator.as_ref() };
+        let discovery = raw.directory.discovery.is_some();
+        let beside = Beside { own: known, discovery, realms: &raw.realms, validator: validator.as_ref() };
         let kdc_proxy = raw.kdc_proxy.map(|raw| self.kdc_proxy(raw, &beside, &mut warnings));
         let status = raw.health.as_ref().map(|health| self.status(health));
         let validator = validator?;
@@ -92,7 +93,14 @@ impl Loader<'_> {
         let (kerberos, tickets) = kerberos?;
         let (domains, kerberos) = (Arc::new(domains?), Arc::new(kerberos));
         Some(Config {
-            controllers: discovery::controllers(&domains, &kerberos, &tickets.realm, &raw.realms, locators?)?,
+            controllers: discovery::controllers(
+                &domains,
+                &kerberos,
+                &tickets.realm,
+                &raw.realms,
+                locators?,
+                kdc_proxy.as_ref().and_then(Option::as_ref),
+            )?,
             cards,
             gateway_api: gateway_api?,
             validator: Arc::new(validator),

@@ -20,13 +20,17 @@ mod value;
 mod warning;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use kdc_proxy::net::{client::Client, relay::Relay};
+use kdc_proxy::{
+    net::{client::Client, relay::Relay},
+    principal::Realm,
+};
 use rustls::ServerConfig;
 
 pub use self::{
@@ -35,7 +39,7 @@ pub use self::{
     warning::Warning,
 };
 use crate::{
-    controllers::RealmControllers,
+    controllers::{Passwords, RealmControllers},
     directory::Domains,
     frontend::{gateways::Gateways, grpc, kkdcp, listener, web},
     handoff,
@@ -133,7 +137,9 @@ pub struct KdcProxy {
     /// Bounds on connections.
     pub connections: listener::Limits,
     /// Where requests go.
-    pub relay: Relay,
+    pub relay: Arc<Relay>,
+    /// The realms whose servers there are those that DNS names.
+    pub followed: BTreeMap<Realm, Passwords>,
     /// What may go there.
     pub settings: kkdcp::Settings,
     /// Whether everybody is admitted.

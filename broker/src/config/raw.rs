@@ -64,7 +64,7 @@ impl Raw {
             handoff: Handoff::read(root.section("handoff")),
             log: Log::read(root.section("log")),
             health: Health::read(&root),
-            kdc_proxy: KdcProxy::read(&root),
+            kdc_proxy: KdcProxy::read(&root, discovered),
         };
         if raw.gateways.is_empty() && !root.has("gateway") {
             let example = "[[gateway]] with name and dns_name".to_owned();

@@ -93,7 +93,7 @@ fn a_realm_beside_our_own_has_a_directory_and_kdcs_of_its_own() {
     assert_eq!(beta.settings().upn_suffixes.as_deref(), Some(&["brand.example".to_owned()][..]));
     assert_eq!(beta.settings().domain_sid, Some("S-1-5-21-1-2-3".parse().unwrap()));
     assert_eq!(config.domains.own().settings().upn_suffixes, None);
-    assert_eq!(config.tickets.trusted, [kdc_proxy::principal::Realm::new("BETA.EXAMPLE").unwrap()]);
+    assert_eq!(config.tickets.trusted, [Realm::new("BETA.EXAMPLE").unwrap()]);
     assert_eq!(config.summary.realms, ["BETA.EXAMPLE"]);
     assert_ne!(alone.fixed(), config.fixed(), "it takes a restart");
 }
@@ -580,17 +580,31 @@ fn certificates_of_a_kdc_proxys_clients_have_one_authority_and_a_purpose() {
 }
 
 #[test]
-fn a_kdc_proxy_forwards_to_no_realm_whose_controllers_are_searched() {
+fn a_kdc_proxy_follows_the_search_for_controllers_where_its_own_are_not_listed() {
     let written = Written::new();
-    written.configuration(&format!("{}{PROXY}open = true\nrealms = [\"BETA.EXAMPLE\"]\n", discovering()));
-    let problems = written.problems();
-    assert!(problems[0].contains("kdc_proxy.realms[1]: is a realm whose domain controllers"), "{problems:?}");
+    let listed = "kdcs = [\"127.0.0.2\"]\n";
+    let followed = |proxy: &str| {
+        let realms = "open = true\nrealms = [\"BETA.EXAMPLE\"]\n";
+        written.configuration(&format!("{}{proxy}{realms}", discovering()));
+        let followed = written.loaded().unwrap().kdc_proxy.unwrap().followed;
+        followed.into_iter().map(|(realm, passwords)| (realm.to_string(), passwords)).collect::<Vec<_>>()
+    };
+    let searched = PROXY.replace(listed, "");
+    let (beta, own) = ("BETA.EXAMPLE".to_owned(), "CORP.EXAMPLE".to_owned());
+    let (listed_there, at_kdcs) = (Passwords::Listed, Passwords::AtKdcs);
+    assert_eq!(followed(PROXY), [(beta.clone(), at_kdcs)]);
+    assert_eq!(followed(&searched), [(beta.clone(), at_kdcs), (own.clone(), at_kdcs)]);
+    let elsewhere = format!("{searched}kpasswd = [\"127.0.0.3\"]\n");
+    assert_eq!(followed(&elsewhere), [(beta, at_kdcs), (own, listed_there)]);
+    // Where nothing is searched, there is no other place to take them from.
+    written.configuration(&format!("{COMPLETE}{searched}open = true\n"));
+    assert!(written.problems()[0].contains("kdc_proxy.kdcs: missing"), "{:?}", written.problems());
 }
 
 #[test]
 fn a_kdc_proxy_forwards_to_its_own_realm_and_to_those_that_are_named() {
     let written = Written::new();
-    let realm = |name: &str| kdc_proxy::principal::Realm::new(name).unwrap();
+    let realm = |name: &str| Realm::new(name).unwrap();
     let loaded = |realms: &str| {
         written.configuration(&format!("{COMPLETE}{BETA}{PROXY}open = true\n{realms}"));
         written.loaded().map(|config| config.kdc_proxy.unwrap().relay)

@@ -65,7 +65,7 @@ pub enum Armored {
 }
 
 struct Proxy {
-    relay: Relay,
+    relay: Arc<Relay>,
     settings: Settings,
     admission: Admission,
     limits: Limits,
@@ -74,7 +74,12 @@ struct Proxy {
 }
 
 /// The routes of the proxy's listener.
-pub fn router(relay: Relay, settings: Settings, admission: Admission, metrics: KdcProxyMetrics) -> Router {
+pub fn router(
+    relay: Arc<Relay>,
+    settings: Settings,
+    admission: Admission,
+    metrics: KdcProxyMetrics,
+) -> Router {
     let room = Arc::new(Semaphore::new(settings.max_upstream.min(Semaphore::MAX_PERMITS)));
     let limits = Limits::new(settings.rates);
     let proxy = Arc::new(Proxy { relay, settings, admission, limits, room, metrics });

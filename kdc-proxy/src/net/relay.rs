@@ -119,6 +119,17 @@ impl Relay {
         Self { realms: realms.into_iter().map(|(realm, servers)| (realm, lists(servers))).collect(), limits }
     }
 
+    /// Takes other KDCs for one of its realms, nearest first. What is known of those that stay is kept; none, or those of another
+    /// realm, change nothing.
+    pub fn set_kdcs(&self, realm: &Realm, kdcs: Vec<KdcAddress>) {
+        replace(self.realms.get(realm).map(|lists| &lists.kdcs), kdcs);
+    }
+
+    /// Takes other servers that change the passwords of one of its realms, as [`Self::set_kdcs`].
+    pub fn set_kpasswd(&self, realm: &Realm, servers: Vec<KdcAddress>) {
+        replace(self.realms.get(realm).map(|lists| &lists.kpasswd), servers);
+    }
+
     /// The configured realm of this name in any spelling.
     #[must_use]
     pub fn realm(&self, name: &Realm) -> Option<&Realm> {
@@ -208,6 +219,13 @@ impl Drop for Asked<'_> {
     }
 }
 
+fn replace(list: Option<&Mutex<KdcList>>, servers: Vec<KdcAddress>) {
+    let servers: Vec<Endpoint> = servers.into_iter().map(Endpoint::Tcp).collect();
+    if let Some(list) = list.filter(|_| !servers.is_empty()) {
+        lock(list).replace(servers, system::now());
+    }
+}
+
 fn is_unavailable(answer: &KdcAnswer) -> bool {
     matches!(answer, KdcAnswer::Error { code: ErrorCode::KDC_ERR_SVC_UNAVAILABLE, .. })
 }
@@ -222,7 +240,7 @@ struct List<'a>(&'a [Attempt]);
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("none is configured");
+            return f.write_str("none is known");
         }
         for (index, attempt) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };

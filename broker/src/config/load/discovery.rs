@@ -11,6 +11,7 @@ use ldap_map::{
 use super::Loader;
 use crate::{
     config::{
+        KdcProxy,
         document::Located,
         problem::{Fault, Place},
         raw,
@@ -76,13 +77,16 @@ pub(super) fn controllers(
     own: &Realm,
     others: &[raw::TrustedRealm],
     locators: Vec<Option<Locator>>,
+    proxy: Option<&KdcProxy>,
 ) -> Option<Vec<Arc<RealmControllers>>> {
     let others = others.iter().map(|realm| Realm::new(&realm.name.as_ref()?.value).ok());
     let realms = std::iter::once(Some(own.clone())).chain(others);
     let parts = domains.all().zip(realms).zip(locators);
     let controllers = parts.map(|((domain, realm), locator)| {
         let (directory, kerberos) = (Arc::clone(domain.directory()), Arc::clone(kerberos));
-        Some(Arc::new(RealmControllers::new(realm?, directory, kerberos, locator)))
+        let realm = realm?;
+        let forwards = proxy.and_then(|proxy| Some((Arc::clone(&proxy.relay), *proxy.followed.get(&realm)?)));
+        Some(Arc::new(RealmControllers::new(realm, directory, kerberos, locator).forwarding(forwards)))
     });
     controllers.collect()
 }

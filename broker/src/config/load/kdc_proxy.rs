@@ -22,6 +22,7 @@ use crate::{
         raw::{self, ClientCertificates},
         warning,
     },
+    controllers::Passwords,
     frontend::{
         kkdcp::{Armored, Barred, Certificates, Rates, Settings},
         listener,
@@ -34,6 +35,8 @@ use crate::{
 /// What of the rest of the configuration the proxy rests on.
 pub(super) struct Beside<'a> {
     pub(super) own: Option<&'a tickets::Settings>,
+    /// Whether the domain controllers of our own realm are searched.
+    pub(super) discovery: bool,
     pub(super) realms: &'a [raw::TrustedRealm],
     pub(super) validator: Option<&'a Validator>,
 }
@@ -49,7 +52,9 @@ impl Loader<'_> {
     ) -> Option<KdcProxy> {
         let listen = self.addresses(raw.listen);
         let server = self.server(raw.certificate.as_ref(), raw.key.as_ref());
-        let kdcs = self.kdc_addresses(raw.kdcs);
+        let are_searched = beside.discovery && raw.kdcs.is_none();
+        let kdcs = if are_searched { Some(Vec::new()) } else { self.kdc_addresses(raw.kdcs) };
+        let passwords = if raw.kpasswd.is_some() { Passwords::Listed } else { Passwords::AtKdcs };
         let kpasswd = raw.kpasswd.map(|servers| self.kdc_addresses(Some(servers)));
         let others = self.proxied_realms(&raw.realms, beside.realms);
         let verifier = self.proxy_clients(&raw.clients, beside.validator);
@@ -70,7 +75,15 @@ impl Loader<'_> {
             attempt: Deadlines { connect: raw.connect_timeout?.value, exchange: raw.attempt_timeout?.value },
             overall: upstream_timeout,
         };
-        let realms = others?.into_iter().chain([(own.realm.clone(), Servers { kdcs, kpasswd })]);
+        let mut realms = others?;
+        // Those of a [[realm]] change their passwords at its KDCs.
+        let searched = realms.iter().filter(|(_, servers)| servers.kdcs.is_empty());
+        let mut followed: BTreeMap<Realm, Passwords> =
+            searched.map(|(realm, _)| (realm.clone(), Passwords::AtKdcs)).collect();
+        if are_searched {
+            followed.insert(own.realm.clone(), passwords);
+        }
+        realms.insert(own.realm.clone(), Servers { kdcs, kpasswd });
         let barred: Vec<&str> = raw.barred.iter().map(|name| name.value.as_str()).collect();
         let settings = Settings {
             body_timeout: raw.body_timeout?.value,
@@ -96,7 +109,8 @@ impl Loader<'_> {
                 max_connections: raw.max_connections?.value,
                 max_connections_per_address: raw.max_connections_per_address?.value,
             },
-            relay: Relay::new(realms.collect(), limits),
+            relay: Arc::new(Relay::new(realms, limits)),
+            followed,
             settings,
             open: open.value,
             certificates,
@@ -122,10 +136,7 @@ impl Loader<'_> {
                 self.problems.note(&name.place, Fault::mended(NoSuchRealm, "add a [[realm]] of this name"));
                 return None;
             };
-            if table.directory.discovery.is_some() {
-                self.problems.note(&name.place, Fault::mended(SearchedRealm, LIST));
-                return None;
-            }
+            // Empty where they are searched.
             let kdcs = self.kdc_addresses(table.kdcs.clone())?;
             let kpasswd = passwords_at(&kdcs);
             Some((self.realm(Some(name.clone()))?, Servers { kdcs, kpasswd }))
@@ -202,14 +213,6 @@ struct SessionUrlError;
 #[derive(Debug, thiserror::Error)]
 #[error("is the name of no [[realm]]")]
 struct NoSuchRealm;
-
-#[derive(Debug, thiserror::Error)]
-#[error("is a realm whose domain controllers are searched; the proxy asks those only that are listed")]
-struct SearchedRealm;
-
-/// What is done about it.
-const LIST: &str =
-    "list servers and kdcs of that [[realm]] in place of its directory.discovery, or leave it out here";
 
 /// A proxy that would refuse everybody.
 #[derive(Debug, thiserror::Error)]

@@ -41,7 +41,8 @@ pub(in crate::config) struct KdcProxy {
 
 impl KdcProxy {
     /// Reads the table; without it nothing listens.
-    pub(super) fn read(root: &Section<'_>) -> Option<Self> {
+    /// Its KDCs are those that DNS names for our realm where the directory's servers are, unless they are listed.
+    pub(super) fn read(root: &Section<'_>, discovered: bool) -> Option<Self> {
         let section = root.section("kdc_proxy");
         if !root.has("kdc_proxy") {
             return None;
@@ -56,7 +57,7 @@ impl KdcProxy {
             realms: section.list("realms").unwrap_or_default(),
             certificate: section.required("certificate"),
             key: section.required("key"),
-            kdcs: section.required_list("kdcs"),
+            kdcs: if discovered { section.list("kdcs") } else { section.required_list("kdcs") },
             kpasswd: section.list("kpasswd"),
             barred: section.list("barred").unwrap_or_default(),
             allow_armored: section.or("allow_armored", false),

@@ -100,7 +100,7 @@ impl Scene {
             barred: Barred::new(&realm, &[barred]),
             rates,
         };
-        Self { router: router(relay, settings, admission, Metrics::new().kdc_proxy()), asked }
+        Self { router: router(Arc::new(relay), settings, admission, Metrics::new().kdc_proxy()), asked }
     }
 
     async fn send(&self, request: Request) -> (StatusCode, Vec<u8>) {

@@ -99,6 +99,24 @@ async fn the_next_server_is_asked_and_the_silent_one_is_passed_over_from_then_on
 }
 
 #[tokio::test]
+async fn servers_that_are_found_later_take_the_place_of_those_before() {
+    let (request, reply) = recorded(1);
+    let (before, after) = (Server::answering(reply.clone()).await, Server::answering(reply).await);
+    let relay = relay(&[], &[], LIMITS);
+    assert_eq!(relay.forward(&realm(), &request).await.unwrap_err(), NoAnswer { attempts: Vec::new() });
+    for found in [&before, &after] {
+        relay.set_kdcs(&realm(), vec![found.address.clone()]);
+        assert_eq!(relay.forward(&realm(), &request).await.unwrap().server, found.address);
+    }
+    // None are none that serve, and another realm is not forwarded to.
+    relay.set_kdcs(&realm(), Vec::new());
+    relay.set_kdcs(&Realm::new("BETA.EXAMPLE").unwrap(), vec![before.address.clone()]);
+    relay.set_kpasswd(&realm(), vec![before.address.clone()]);
+    assert_eq!(relay.forward(&realm(), &request).await.unwrap().server, after.address);
+    assert!(relay.realm(&Realm::new("BETA.EXAMPLE").unwrap()).is_none());
+}
+
+#[tokio::test]
 async fn what_is_no_answer_to_the_request_is_not_passed_on() {
     let (request, _) = recorded(1);
     let (_, ticket_for_a_ticket) = recorded(2);
