@@ -88,7 +88,7 @@ impl RealmControllers {
         let Some(locator) = &self.locator else { return };
         let told = |search: &Search| {
             if let (Some(located), None) = (&search.located, &search.failing) {
-                self.take_over(located);
+                self.take_over(locator, located);
             }
             self.has_looked.send_replace(true);
         };
@@ -110,7 +110,7 @@ impl RealmControllers {
     pub async fn search_once(&self) -> Result<(), LocateError> {
         if let Some(locator) = &self.locator {
             let located = locator.look().await?;
-            self.take_over(&located);
+            self.take_over(locator, &located);
         }
         Ok(())
     }
@@ -144,7 +144,8 @@ impl RealmControllers {
     }
 
     /// Hands the controllers that were found to the directory and to the Kerberos client.
-    fn take_over(&self, located: &Located) {
+    fn take_over(&self, locator: &Locator, located: &Located) {
+        let server = |found| locator.ldap_server(found, LDAPS_PORT).ok();
         let usable = located.controllers.iter().filter_map(|found| Some((server(found)?, kdc(found)?)));
         let (servers, kdcs): (Vec<LdapServer>, Vec<Endpoint>) = usable.unzip();
         // Both refuse an empty list, which no search gives; what they have stays then.
@@ -185,10 +186,6 @@ pub const fn code_of(error: &LocateError) -> &'static str {
         }
         _ => "dns_unavailable",
     }
-}
-
-fn server(found: &DomainController) -> Option<LdapServer> {
-    found.ldap_server(LDAPS_PORT).ok()
 }
 
 fn kdc(found: &DomainController) -> Option<Endpoint> {

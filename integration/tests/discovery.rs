@@ -30,6 +30,7 @@ fn settings(dns_servers: Vec<SocketAddr>) -> Settings {
         site: None,
         timeout: Duration::from_secs(2),
         refresh_interval: Duration::from_secs(300),
+        certificates_name_domain: true,
     }
 }
 

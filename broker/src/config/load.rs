@@ -176,6 +176,12 @@ impl Loader<'_> {
         {
             warnings.push(Warning::WeakMappingAccepted);
         }
+        if directories()
+            .filter_map(|directory| directory.discovery.as_ref()?.certificates_name_domain.as_ref())
+            .any(|needed| !needed.value)
+        {
+            warnings.push(Warning::AnyMachineIsController);
+        }
         if let Some(raw::Health { listen: Some(listen), .. }) = &raw.health
             && !listen.value.ip().is_loopback()
         {

@@ -580,6 +580,17 @@ fn certificates_of_a_kdc_proxys_clients_have_one_authority_and_a_purpose() {
 }
 
 #[test]
+fn certificates_of_controllers_that_are_searched_must_name_the_domain_unless_it_is_waived() {
+    let written = Written::new();
+    let warned = |table: &str| {
+        written.configuration(&discovering().replace("site = \"Paris\"\n", table));
+        written.loaded().unwrap().warnings.contains(&Warning::AnyMachineIsController)
+    };
+    assert!(!warned("") && !warned("certificates_name_domain = true\n"));
+    assert!(warned("certificates_name_domain = false\n"));
+}
+
+#[test]
 fn a_kdc_proxy_follows_the_search_for_controllers_where_its_own_are_not_listed() {
     let written = Written::new();
     let listed = "kdcs = [\"127.0.0.2\"]\n";

@@ -22,6 +22,8 @@ pub enum Warning {
     Rc4Allowed,
     /// A certificate may name its account by UPN alone.
     WeakMappingAccepted,
+    /// A host that DNS names is believed to be a domain controller by a certificate for its own name.
+    AnyMachineIsController,
     /// The service's own ticket is renewed so late that persons' tickets end before their time.
     LateRenewal {
         /// What `kerberos.renew_before` must at least be.
@@ -76,6 +78,10 @@ impl fmt::Display for Warning {
             Self::Rc4Allowed => f.write_str("rc4 is allowed: a broken cipher is accepted (kerberos.allow_rc4)"),
             Self::WeakMappingAccepted => f.write_str(
                 "weak mappings are accepted: whoever can set a upn in a certificate can be anybody (directory.accept_weak_mapping)",
+            ),
+            Self::AnyMachineIsController => f.write_str(
+                "certificates need not name the domain: whoever forges dns and holds the certificate of any machine is believed to be \
+                 a domain controller (directory.discovery.certificates_name_domain)",
             ),
             Self::LateRenewal { needed } => write!(
                 f,

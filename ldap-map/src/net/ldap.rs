@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::verify_server_name;
+use rustls::server::ParsedCertificate;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -61,6 +63,9 @@ impl Connection {
             tls.connect(name, tcp).await.map_err(|error| handshake_fault(&error))
         };
         let stream = servers.wait(server, limit, connecting).await?;
+        if let Some(domain) = server.domain() {
+            is_of_domain(&stream, domain).map_err(Fault::Tls)?;
+        }
         let (server, servers) = (server.clone(), Arc::clone(servers));
         Ok(Self { stream, received: Vec::new(), message_id: 0, server, servers, opened: clock::now() })
     }
@@ -198,6 +203,16 @@ async fn dial(server: &LdapServer, within: Duration) -> Result<TcpStream, Fault>
         }
     }
     Err(fault)
+}
+
+/// Whether the certificate of the other side, which has been verified for its host, has the name of the domain too.
+fn is_of_domain(stream: &TlsStream<TcpStream>, domain: &str) -> Result<(), rustls::Error> {
+    let (_, session) = stream.get_ref();
+    let own =
+        session.peer_certificates().and_then(<[_]>::first).ok_or(rustls::Error::NoCertificatesPresented)?;
+    let domain = ServerName::try_from(domain)
+        .map_err(|_| rustls::Error::General("the domain is not a DNS name".to_owned()))?;
+    verify_server_name(&ParsedCertificate::try_from(own)?, &domain)
 }
 
 fn handshake_fault(error: &std::io::Error) -> Fault {

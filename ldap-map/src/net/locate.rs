@@ -46,6 +46,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often it is looked again, give or take a tenth.
     pub refresh_interval: Duration,
+    /// Whether the certificate of a domain controller must have the name of the domain beside that of the host. Without it, whoever
+    /// forges DNS and has the certificate of any machine of the domain is believed to be one.
+    pub certificates_name_domain: bool,
 }
 
 /// A domain controller, nearest first where there are several.
@@ -159,6 +162,17 @@ impl Locator {
         &self.settings.domain
     }
 
+    /// A domain controller that was found, as a server of the directory at this port: LDAP over TLS is not what DNS tells the port
+    /// of. The settings say which names its certificate must have.
+    ///
+    /// # Errors
+    /// [`LdapServerError`] for a host that is no DNS name, which none has that was found.
+    pub fn ldap_server(&self, found: &DomainController, port: u16) -> Result<LdapServer, LdapServerError> {
+        let addresses = found.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+        let server = LdapServer::new(&found.host, port)?.at_any_of(addresses);
+        Ok(if self.settings.certificates_name_domain { server.of_domain(self.domain()) } else { server })
+    }
+
     /// What the search has come to so far.
     #[must_use]
     pub fn search(&self) -> Search {
@@ -223,17 +237,6 @@ impl Locator {
 
 fn system_random() -> impl rand_core::CryptoRng + Send {
     rand_core::UnwrapErr(rand_core::OsRng)
-}
-
-impl DomainController {
-    /// Its directory, over TLS at this port.
-    ///
-    /// # Errors
-    /// [`LdapServerError`] for a host that is no DNS name, which none has that a [`Locator`] found.
-    pub fn ldap_server(&self, port: u16) -> Result<LdapServer, LdapServerError> {
-        let addresses = self.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
-        Ok(LdapServer::new(&self.host, port)?.at_any_of(addresses))
-    }
 }
 
 impl Located {

@@ -18,6 +18,8 @@ pub struct LdapServer {
     port: u16,
     /// Dialled in place of what the name resolves to, where there are any.
     addresses: Vec<SocketAddr>,
+    /// The domain that its certificate must have too.
+    domain: Option<String>,
 }
 
 impl LdapServer {
@@ -27,7 +29,9 @@ impl LdapServer {
     /// [`LdapServerError::Name`] when it is not a DNS name.
     pub fn new(name: &str, port: u16) -> Result<Self, LdapServerError> {
         match ServerName::try_from(name) {
-            Ok(ServerName::DnsName(_)) => Ok(Self { name: name.to_owned(), port, addresses: Vec::new() }),
+            Ok(ServerName::DnsName(_)) => {
+                Ok(Self { name: name.to_owned(), port, addresses: Vec::new(), domain: None })
+            }
             _ => Err(LdapServerError::Name),
         }
     }
@@ -42,6 +46,19 @@ impl LdapServer {
     #[must_use]
     pub fn at_any_of(self, addresses: Vec<SocketAddr>) -> Self {
         Self { addresses, ..self }
+    }
+
+    /// The same server, whose certificate must have the name of the domain too: every machine has a certificate for its own
+    /// name, and only domain controllers have one for their domain.
+    #[must_use]
+    pub fn of_domain(self, domain: &str) -> Self {
+        Self { domain: Some(domain.to_owned()), ..self }
+    }
+
+    /// The name of the domain that the server's certificate must have beside the server's own, if it must.
+    #[must_use]
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
     }
 
     /// The name that the server's certificate must have.

@@ -63,6 +63,7 @@ impl Loader<'_> {
             site: raw.site.as_ref().map(|site| site.value.clone()),
             timeout: raw.timeout.as_ref()?.value,
             refresh_interval: raw.refresh_interval.as_ref()?.value,
+            certificates_name_domain: raw.certificates_name_domain.as_ref()?.value,
         };
         let locator = Locator::new(settings);
         let place = locator.as_ref().map_or_else(|error| place_of(error, raw), |_| &raw.place);

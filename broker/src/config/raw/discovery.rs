@@ -18,6 +18,7 @@ pub(in crate::config) struct Discovery {
     pub(in crate::config) dns_servers: Option<Vec<Located<SocketAddr>>>,
     pub(in crate::config) timeout: Option<Located<Duration>>,
     pub(in crate::config) refresh_interval: Option<Located<Duration>>,
+    pub(in crate::config) certificates_name_domain: Option<Located<bool>>,
 }
 
 impl Discovery {
@@ -35,6 +36,7 @@ impl Discovery {
             dns_servers: section.list("dns_servers"),
             timeout: section.within("timeout", seconds(2), 100 * MILLISECOND..=MINUTE),
             refresh_interval: section.within("refresh_interval", 5 * MINUTE, SECOND..=24 * super::HOUR),
+            certificates_name_domain: section.or("certificates_name_domain", true),
         };
         section.close();
         Some(read)

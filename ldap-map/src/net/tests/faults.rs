@@ -168,3 +168,20 @@ async fn a_server_of_another_name_is_not_trusted() {
     assert!(matches!(attempts[0].fault, Fault::Tls(rustls::Error::InvalidCertificate(_))), "{attempts:?}");
     assert_eq!(0, server.binds());
 }
+
+#[tokio::test]
+async fn a_machine_of_the_domain_that_is_no_domain_controller_gets_no_password() {
+    let ca = Ca::new();
+    let only_host = Server::start(&ca, NAME, ordinary()).await;
+    let names = [NAME, "CORP.example"];
+    let of_domain = Server::start_with_names(&ca, &names, ordinary()).await;
+    let asked = |server: &Server| {
+        let servers = vec![server.place().of_domain("corp.example")];
+        let directory = open(Settings { servers, ..settings(&ca, &[]) });
+        async move { directory.account_by_upn(&alice()).await }
+    };
+    let attempts = attempts(asked(&only_host).await.unwrap_err());
+    assert!(matches!(attempts[0].fault, Fault::Tls(rustls::Error::InvalidCertificate(_))), "{attempts:?}");
+    assert!(asked(&of_domain).await.is_ok());
+    assert_eq!((0, 1), (only_host.binds(), of_domain.binds()));
+}

@@ -83,8 +83,13 @@ impl Ca {
     }
 
     pub(super) fn issue(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        self.issue_for(&[name])
+    }
+
+    fn issue_for(&self, names: &[&str]) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         (certificate, PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
     }
@@ -103,9 +108,18 @@ impl Server {
         name: &str,
         script: impl Fn(&Asked) -> Vec<Answer> + Send + Sync + 'static,
     ) -> Self {
+        Self::start_with_names(ca, &[name], script).await
+    }
+
+    /// With all these names in its certificate; the first is the one that it is called by.
+    pub(super) async fn start_with_names(
+        ca: &Ca,
+        names: &[&str],
+        script: impl Fn(&Asked) -> Vec<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let acceptor = acceptor(ca, name);
+        let acceptor = acceptor(ca, names);
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (script, log): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&asked));
         tokio::spawn(async move {
@@ -118,7 +132,7 @@ impl Server {
                 });
             }
         });
-        Self { address, name: name.to_owned(), asked }
+        Self { address, name: names[0].to_owned(), asked }
     }
 
     pub(super) fn place(&self) -> LdapServer {
@@ -176,8 +190,8 @@ pub(super) fn directory(
     }
 }
 
-fn acceptor(ca: &Ca, name: &str) -> TlsAcceptor {
-    let (certificate, key) = ca.issue(name);
+fn acceptor(ca: &Ca, names: &[&str]) -> TlsAcceptor {
+    let (certificate, key) = ca.issue_for(names);
     let mut roots = RootCertStore::empty();
     roots.add(ca.root()).unwrap();
     let provider = Arc::new(default_provider());

@@ -87,6 +87,7 @@ fn settings(site: Option<&str>) -> Settings {
         site: site.map(str::to_owned),
         timeout: Duration::ZERO,
         refresh_interval: Duration::from_secs(300),
+        certificates_name_domain: true,
     }
 }
 
