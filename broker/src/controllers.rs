@@ -2,8 +2,9 @@
 //! [`ldap_map::net`] and [`kdc_proxy::net`].
 //!
 //! A realm's controllers stand in the configuration, or are searched in the DNS of its domain. What a search finds is handed to the
-//! directory and to the Kerberos client alike, and to the KDC proxy, in the same order and under the same host names, so that one login keeps to
-//! one controller. Nothing more than that order rests on it: a directory proves its name by its certificate, a KDC by our key.
+//! directory, to the Kerberos client and to the KDC proxy, in the same order and under the same host names, so that one login keeps
+//! to one controller. Nothing more than that order rests on it: a directory proves its name and the domain's by its certificate, a
+//! KDC itself by our key.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -143,7 +144,7 @@ impl RealmControllers {
         }
     }
 
-    /// Hands the controllers that were found to the directory and to the Kerberos client.
+    /// Hands the controllers that were found to the directory, to the Kerberos client, and to the KDC proxy if it follows them.
     fn take_over(&self, locator: &Locator, located: &Located) {
         let server = |found| locator.ldap_server(found, LDAPS_PORT).ok();
         let usable = located.controllers.iter().filter_map(|found| Some((server(found)?, kdc(found)?)));
