@@ -254,8 +254,11 @@ fn admission(
 ) -> Admission {
     let judge_cards: JudgeCards = Box::new(move |chain, now| {
         let validator = Arc::clone(&line.borrow().validator);
-        validator.validate(&PeerCertificates::new(chain.to_vec())?, now)?;
-        Ok(())
+        let chain = PeerCertificates::new(chain.to_vec());
+        Box::pin(async move {
+            validator.validate(&chain?, now, &mut crate::entropy::system()).await?;
+            Ok(())
+        })
     });
     Admission {
         open: proxy.open,

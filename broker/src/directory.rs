@@ -290,7 +290,7 @@ mod tests {
             let oid = [1, 3, 6, 1, 4, 1, 311, 25, 2];
             params.custom_extensions.push(CustomExtension::from_oid_content(&oid, value));
         });
-        let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
+        let identity = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect("a good card");
         identity.facts().clone()
     }
 
@@ -355,7 +355,7 @@ mod tests {
     async fn ask(change: impl FnOnce(&mut rcgen::CertificateParams)) -> ResolveError {
         let root = Authority::root("Root");
         let card = root.card_with(change);
-        let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
+        let identity = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect("a good card");
         super::resolve(&alone(nowhere()), &identity, now()).await.expect_err("nobody listens")
     }
 

@@ -85,7 +85,7 @@ impl Line {
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<Handoff, Refusal> {
         let peer = peer.ok_or(Refusal::new(Code::CertificateMissing, Step::Validate))?;
-        let identity = self.validator.validate(&peer, now)?;
+        let identity = self.validator.validate(&peer, now, rng).await?;
         report.establish(Step::Validate, narrate::identity(&identity));
 
         // After the card, so that strangers do not learn which gateways there are.

@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 use self::limits::{Ended, Limits, Login};
 pub use self::{
     account::Barred,
-    admission::{Admission, Certificates, Disbelieved, JudgeCards},
+    admission::{Admission, Certificates, Disbelieved, JudgeCards, Judged},
     limits::Rates,
 };
 use super::listener::Peer;
@@ -265,7 +265,7 @@ async fn serve(
     let address = peer.address;
     proxy.limits.request(address.ip(), crate::clock::instant()).map_err(Refused::Limited)?;
     let admitted =
-        proxy.admission.admit(peer, token.as_ref().map(|token| token.as_str()), crate::clock::now());
+        proxy.admission.admit(peer, token.as_ref().map(|token| token.as_str()), crate::clock::now()).await;
     drop(token);
     if let Err(Refused::Token) = admitted {
         proxy.limits.failure_from(address.ip(), crate::clock::instant());

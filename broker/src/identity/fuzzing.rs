@@ -29,7 +29,7 @@ pub fn peer_certificates(input: &[u8]) -> bool {
         chain.push(CertificateDer::from(certificate.to_vec()));
         rest = tail;
     }
-    PeerCertificates::new(chain).is_ok_and(|peer| VALIDATOR.validate(&peer, now()).is_ok())
+    PeerCertificates::new(chain).is_ok_and(|peer| VALIDATOR.judge(&peer, now()).is_ok())
 }
 
 /// Reads a CRL. True where it is one.

@@ -191,5 +191,5 @@ pub(crate) fn peer(chain: &[&CertificateDer<'static>]) -> PeerCertificates {
 /// A validated identity of alice, for the tests of later steps.
 pub(crate) fn identity() -> ValidatedIdentity {
     let root = Authority::root("Root");
-    validator(trusting(&[&root])).validate(&peer(&[&root.card()]), now()).expect("a good card")
+    validator(trusting(&[&root])).judge(&peer(&[&root.card()]), now()).expect("a good card")
 }

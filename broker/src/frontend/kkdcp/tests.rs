@@ -45,7 +45,7 @@ fn open() -> Admission {
     Admission {
         open: true,
         certificates: Certificates::DoNotAdmit,
-        judge_cards: Box::new(|_, _| Err(PeerError::Empty.into())),
+        judge_cards: Box::new(|_, _| Box::pin(async { Err(PeerError::Empty.into()) })),
         tokens: None,
         session_kpasswd: false,
     }

@@ -25,7 +25,7 @@ impl Line {
         let mut settings = trusting(&[&self.root]);
         settings.intermediates = vec![self.issuing.certificate.clone()];
         settings.revocation = Revocation::Crls(crls);
-        validator(settings).validate(&peer(&[&self.issuing.card()]), now())
+        validator(settings).judge(&peer(&[&self.issuing.card()]), now())
     }
 
     /// The verdict with a good CRL of the root and this one of the issuing CA.
@@ -223,8 +223,8 @@ fn a_list_may_be_signed_by_an_issuer_only_the_peer_knows() {
     settings.revocation = Revocation::Crls(vec![line.root.crl(), line.issuing.crl()]);
     let validator = validator(settings);
     let peer = peer(&[&line.issuing.card(), &line.issuing.certificate]);
-    assert!(validator.validate(&peer, now()).is_ok());
-    assert!(validator.validate(&peer, now()).is_ok(), "and again, from memory");
+    assert!(validator.judge(&peer, now()).is_ok());
+    assert!(validator.judge(&peer, now()).is_ok(), "and again, from memory");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_card_of_the_root_needs_the_list_of_the_root_only() {
     let root = Authority::root("Root");
     let mut settings = trusting(&[&root]);
     settings.revocation = Revocation::Crls(vec![root.crl()]);
-    assert!(validator(settings).validate(&peer(&[&root.card()]), now()).is_ok());
+    assert!(validator(settings).judge(&peer(&[&root.card()]), now()).is_ok());
 }
 
 #[test]
@@ -293,6 +293,6 @@ fn revocation_is_judged_at_the_time_given() {
     let mut settings = trusting(&[&root]);
     settings.revocation = Revocation::Crls(vec![root.crl()]);
     let validator = validator(settings);
-    let refused = validator.validate(&peer(&[&root.card()]), now() + days(8));
+    let refused = validator.judge(&peer(&[&root.card()]), now() + days(8));
     assert!(matches!(gap(refused), GapCause::Stale { .. }));
 }

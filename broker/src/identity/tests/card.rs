@@ -17,7 +17,7 @@ use crate::identity::{
 fn judge(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Result<ValidatedIdentity, IdentityError> {
     let root = Authority::root("Root");
     let card = root.card_with(change);
-    validator(trusting(&[&root])).validate(&peer(&[&card]), now())
+    validator(trusting(&[&root])).judge(&peer(&[&card]), now())
 }
 
 fn usage(error: IdentityError) -> UsageError {
@@ -54,7 +54,7 @@ fn an_accepted_card_gives_its_facts() {
 fn the_fingerprint_is_the_sha256_of_the_card() {
     let root = Authority::root("Root");
     let card = root.card();
-    let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
+    let identity = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect("a good card");
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &card);
     assert_eq!(identity.fingerprint_sha256(), digest.as_ref());
 }
@@ -78,7 +78,7 @@ fn an_identity_ends_with_the_first_certificate_of_its_path() {
 fn an_rsa_card_is_accepted() {
     let root = Authority::root("Root");
     let card = root.sign(&card_params(), &rsa_key());
-    let identity = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect("a good card");
+    let identity = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect("a good card");
     assert_eq!(identity.checks()[2].evidence(), "RSA-2048");
 }
 
@@ -86,7 +86,7 @@ fn an_rsa_card_is_accepted() {
 fn an_rsa_chain_is_accepted() {
     let root = Authority::root_with("Root", &rcgen::PKCS_RSA_SHA256, |_| ());
     let card = root.sign(&card_params(), &rsa_key());
-    assert!(validator(trusting(&[&root])).validate(&peer(&[&card]), now()).is_ok());
+    assert!(validator(trusting(&[&root])).judge(&peer(&[&card]), now()).is_ok());
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn the_last_second_of_a_card_counts() {
     let root = Authority::root("Root");
     let card = root.card_with(|params| params.not_after = date_time_ymd(2026, 1, 1));
     let validator = validator(trusting(&[&root]));
-    assert!(validator.validate(&peer(&[&card]), now()).is_ok());
+    assert!(validator.judge(&peer(&[&card]), now()).is_ok());
     let next = now() + std::time::Duration::from_secs(1);
-    assert!(matches!(validator.validate(&peer(&[&card]), next), Err(IdentityError::Expired { .. })));
+    assert!(matches!(validator.judge(&peer(&[&card]), next), Err(IdentityError::Expired { .. })));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn the_required_purposes_can_be_configured() {
         root.card_with(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
     let mut settings = trusting(&[&root]);
     settings.extended_key_usage = vec!["1.3.6.1.5.5.7.3.2".to_owned()];
-    assert!(validator(settings).validate(&peer(&[&card]), now()).is_ok());
+    assert!(validator(settings).judge(&peer(&[&card]), now()).is_ok());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_card_that_may_sign_certificates_does_not_log_in() {
 #[test]
 fn a_root_does_not_log_in() {
     let root = Authority::root("Root");
-    let refused = validator(trusting(&[&root])).validate(&peer(&[&root.certificate]), now());
+    let refused = validator(trusting(&[&root])).judge(&peer(&[&root.certificate]), now());
     assert!(matches!(refused, Err(IdentityError::Usage(UsageError::CertificateAuthority))));
 }
 
@@ -209,7 +209,7 @@ fn a_small_rsa_key_on_a_card_is_refused_when_more_is_required() {
     let card = root.sign(&card_params(), &rsa_key());
     let mut settings = trusting(&[&root]);
     settings.minimum_rsa_bits = 3072;
-    let refused = validator(settings).validate(&peer(&[&card]), now()).expect_err("small");
+    let refused = validator(settings).judge(&peer(&[&card]), now()).expect_err("small");
     let expected = UsageError::WeakKey { key: KeyKind::Rsa(2048), minimum_rsa_bits: 3072 };
     assert_eq!(usage(refused), expected);
 }
@@ -227,7 +227,7 @@ fn without_a_revocation_setting_every_login_is_refused() {
     let root = Authority::root("Root");
     let mut settings = trusting(&[&root]);
     settings.revocation = Revocation::NotConfigured;
-    let refused = validator(settings).validate(&peer(&[&root.card()]), now());
+    let refused = validator(settings).judge(&peer(&[&root.card()]), now());
     assert_eq!(refused.err(), Some(IdentityError::RevocationNotConfigured));
 }
 
@@ -240,7 +240,7 @@ fn revocation_that_is_off_says_so_in_the_evidence() {
 #[test]
 fn a_clock_before_1970_is_refused() {
     let root = Authority::root("Root");
-    let refused = validator(trusting(&[&root])).validate(&peer(&[&root.card()]), UNIX_EPOCH - days(1));
+    let refused = validator(trusting(&[&root])).judge(&peer(&[&root.card()]), UNIX_EPOCH - days(1));
     assert_eq!(refused.err(), Some(IdentityError::ClockUnusable));
 }
 
@@ -249,7 +249,7 @@ fn judge_by(change: impl FnOnce(&mut Settings)) -> Result<ValidatedIdentity, Ide
     let root = Authority::root("Root");
     let mut settings = trusting(&[&root]);
     change(&mut settings);
-    validator(settings).validate(&peer(&[&root.card()]), now())
+    validator(settings).judge(&peer(&[&root.card()]), now())
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn any_extended_key_usage_is_enough_where_the_configuration_says_so() {
     let card = root.card_with(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]);
     let mut settings = trusting(&[&root]);
     settings.accept_any_extended_key_usage = true;
-    assert!(validator(settings).validate(&peer(&[&card]), now()).is_ok());
+    assert!(validator(settings).judge(&peer(&[&card]), now()).is_ok());
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn p384_with_sha384_is_strong_enough_for_384_bits() {
     let card = root.sign(&card_params(), &key);
     let mut settings = trusting(&[&root]);
     (settings.minimum_curve_bits, settings.minimum_hash_bits) = (384, 384);
-    assert!(validator(settings).validate(&peer(&[&card]), now()).is_ok());
+    assert!(validator(settings).judge(&peer(&[&card]), now()).is_ok());
 }
 
 /// certificatePolicies with these policies below 1.3.6.1.4.1.99999.
@@ -312,7 +312,7 @@ fn a_path_must_be_valid_for_one_or_for_each_of_the_configured_policies() {
         settings.intermediates = vec![issuing.certificate.clone()];
         let accepted = accepted.iter().map(|last| format!("1.3.6.1.4.1.99999.{last}")).collect();
         settings.policies = Policies { accepted, all, explicit: true, ..Policies::default() };
-        validator(settings).validate(&peer(&[&card]), now())
+        validator(settings).judge(&peer(&[&card]), now())
     };
     assert!(judge(&[1], &[1, 3], false).is_ok());
     assert!(judge(&[1, 2], &[1, 2], true).is_ok());
@@ -334,8 +334,8 @@ fn a_card_signed_with_rsa_pss_is_accepted() {
     let mut settings = Settings::new(vec![read(include_bytes!("card/pss_root.der"))]);
     settings.revocation = Revocation::Off;
     let card = read(include_bytes!("card/pss_card.der"));
-    let identity = validator(settings.clone()).validate(&peer(&[&card]), now()).expect("a good card");
+    let identity = validator(settings.clone()).judge(&peer(&[&card]), now()).expect("a good card");
     assert_eq!(identity.checks()[2].evidence(), "RSA-2048");
     settings.minimum_hash_bits = 384;
-    assert!(validator(settings).validate(&peer(&[&card]), now()).is_err(), "SHA-256 is too short now");
+    assert!(validator(settings).judge(&peer(&[&card]), now()).is_err(), "SHA-256 is too short now");
 }

@@ -50,7 +50,7 @@ fn thousands_of_cross_certificates_end_at_the_bound_of_signatures() {
     let mut settings = trusting(&[&root]);
     settings.intermediates = cross_certificates(&authorities, 20);
     assert_eq!(settings.intermediates.len(), 2_000);
-    let refused = validator(settings).validate(&peer(&[card.der()]), now()).expect_err("no root");
+    let refused = validator(settings).judge(&peer(&[card.der()]), now()).expect_err("no root");
     assert_eq!(untrusted(refused), Untrusted::WorkLimit);
 }
 
@@ -62,7 +62,7 @@ fn thousands_of_other_authorities_do_not_hide_the_right_one() {
     let mut settings = trusting(&[&root]);
     settings.intermediates = cross_certificates(std::slice::from_ref(&one), 2_000);
     settings.intermediates.push(issuing.certificate.clone());
-    assert!(validator(settings).validate(&peer(&[&issuing.card()]), now()).is_ok());
+    assert!(validator(settings).judge(&peer(&[&issuing.card()]), now()).is_ok());
 }
 
 /// 1.3.6.1.4.1.99999 and one arc more.
@@ -101,7 +101,7 @@ fn a_policy_tree_that_multiplies_at_every_step_ends_at_the_bound_of_nodes() {
     settings.intermediates = line.iter().map(|authority| authority.certificate.clone()).collect();
     settings.policies =
         Policies { accepted: vec!["1.3.6.1.4.1.99999.1".to_owned()], explicit: true, ..Policies::default() };
-    let refused = validator(settings).validate(&peer(&[&card]), now());
+    let refused = validator(settings).judge(&peer(&[&card]), now());
     let refused = untrusted(refused.expect_err("too costly"));
     assert!(matches!(refused, Untrusted::Rule { rule: PathRule::Cost | PathRule::Policy, .. }), "{refused}");
 }
@@ -125,8 +125,8 @@ fn a_thousand_name_constraints_on_a_hundred_names_are_held() {
     let mut settings = trusting(&[&root]);
     settings.intermediates = vec![issuing.certificate.clone()];
     let validator = validator(settings);
-    assert!(validator.validate(&peer(&[&card("bob@corp.example")]), now()).is_ok());
-    let refused = validator.validate(&peer(&[&card("bob@499.evil.example")]), now()).expect_err("excluded");
+    assert!(validator.judge(&peer(&[&card("bob@corp.example")]), now()).is_ok());
+    let refused = validator.judge(&peer(&[&card("bob@499.evil.example")]), now()).expect_err("excluded");
     let refused = untrusted(refused);
     assert!(matches!(refused, Untrusted::Rule { rule: PathRule::NameConstraints, .. }), "{refused}");
 }
@@ -141,7 +141,7 @@ fn names_of_thousands_of_octets_are_compared_and_cut_in_what_is_said() {
     };
     let issuer = Authority { params: long('b'), key: key(), certificate: root.certificate.clone() };
     let card = issuer.sign(&long('c'), &key());
-    let refused = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect_err("unknown issuer");
+    let refused = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect_err("unknown issuer");
     assert!(refused.to_string().len() < 1_000, "{}", refused.to_string().len());
     assert!(matches!(untrusted(refused), Untrusted::NoPath { .. }));
 }
@@ -154,6 +154,6 @@ fn hundreds_of_alternative_names_are_too_many() {
             (0..400).map(|n| SanType::DnsName(format!("h{n}.corp.example").try_into().expect("ASCII")));
         params.subject_alt_names.extend(names);
     });
-    let refused = validator(trusting(&[&root])).validate(&peer(&[&card]), now()).expect_err("too many");
+    let refused = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect_err("too many");
     assert!(matches!(refused, IdentityError::Malformed { .. }), "{refused}");
 }

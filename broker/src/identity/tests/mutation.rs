@@ -66,7 +66,7 @@ fn line() -> (Validator, Vec<CertificateDer<'static>>) {
 fn a_damaged_chain_is_refused_and_never_panics() {
     let (validator, chain) = line();
     let good = PeerCertificates::new(chain.clone()).expect("a chain");
-    assert!(validator.validate(&good, now()).is_ok());
+    assert!(validator.judge(&good, now()).is_ok());
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for round in 0..rounds() {
         let which = below(chain.len(), &mut rng);
@@ -76,7 +76,7 @@ fn a_damaged_chain_is_refused_and_never_panics() {
             continue;
         }
         let Ok(peer) = PeerCertificates::new(damaged.clone()) else { continue };
-        assert!(validator.validate(&peer, now()).is_err(), "round {round} was accepted");
+        assert!(validator.judge(&peer, now()).is_err(), "round {round} was accepted");
     }
 }
 
@@ -90,7 +90,7 @@ fn a_damaged_card_that_is_signed_again_never_panics() {
     for _ in 0..rounds() {
         let resigned = resign(&card, &root, &mut rng);
         if let Ok(peer) = PeerCertificates::new(vec![CertificateDer::from(resigned)]) {
-            drop(validator.validate(&peer, now()));
+            drop(validator.judge(&peer, now()));
         }
     }
 }
@@ -105,7 +105,7 @@ fn a_damaged_intermediate_that_is_signed_again_never_panics() {
         let issuing = resign(&chain[1], &root, &mut rng);
         let chain = vec![chain[0].clone(), CertificateDer::from(issuing)];
         if let Ok(peer) = PeerCertificates::new(chain) {
-            drop(validator.validate(&peer, now()));
+            drop(validator.judge(&peer, now()));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::identity::testing::{
 use crate::identity::{IdentityError, PathRule, PeerCertificates, Role, Untrusted, ValidatedIdentity};
 
 fn judge(root: &Authority, chain: &[&CertificateDer<'static>]) -> Result<ValidatedIdentity, IdentityError> {
-    validator(trusting(&[root])).validate(&peer(chain), now())
+    validator(trusting(&[root])).judge(&peer(chain), now())
 }
 
 fn untrusted(outcome: Result<ValidatedIdentity, IdentityError>) -> Untrusted {
@@ -43,7 +43,7 @@ fn an_intermediate_of_the_configuration_completes_the_path() {
     let issuing = root.below("Issuing");
     let mut settings = trusting(&[&root]);
     settings.intermediates = vec![issuing.certificate.clone()];
-    assert!(validator(settings).validate(&peer(&[&issuing.card()]), now()).is_ok());
+    assert!(validator(settings).judge(&peer(&[&issuing.card()]), now()).is_ok());
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_configured_intermediate_is_not_a_trust_anchor() {
     let foreign = Authority::root("Foreign");
     let mut settings = trusting(&[&root]);
     settings.intermediates = vec![foreign.certificate.clone()];
-    let refused = validator(settings).validate(&peer(&[&foreign.card()]), now());
+    let refused = validator(settings).judge(&peer(&[&foreign.card()]), now());
     assert!(matches!(untrusted(refused), Untrusted::NoPath { .. }));
 }
 
@@ -119,7 +119,7 @@ fn an_expired_root_is_named() {
     });
     let other = Authority::root("Other");
     let refused =
-        validator(trusting(&[&root, &other])).validate(&peer(&[&root.card()]), now()).expect_err("expired");
+        validator(trusting(&[&root, &other])).judge(&peer(&[&root.card()]), now()).expect_err("expired");
     assert!(matches!(refused, IdentityError::Expired { certificate, .. } if certificate.role == Role::Root));
 }
 
@@ -226,7 +226,7 @@ fn a_weak_issuer_is_named() {
     let issuing = Authority { certificate: root.sign(&params, &key), params, key };
     let mut settings = trusting(&[&root]);
     settings.minimum_rsa_bits = 3072;
-    let refused = validator(settings).validate(&peer(&[&issuing.card(), &issuing.certificate]), now());
+    let refused = validator(settings).judge(&peer(&[&issuing.card(), &issuing.certificate]), now());
     assert!(matches!(untrusted(refused), Untrusted::WeakKey { minimum_rsa_bits: 3072, .. }));
 }
 
@@ -274,7 +274,7 @@ fn eleven_certificates_below_the_root_are_too_many() {
     let card = tower[10].card();
     let mut settings = trusting(&[&tower[0]]);
     settings.intermediates = tower[1..].iter().map(|authority| authority.certificate.clone()).collect();
-    let refused = validator(settings).validate(&peer(&[&card]), now());
+    let refused = validator(settings).judge(&peer(&[&card]), now());
     assert!(matches!(untrusted(refused), Untrusted::NoPath { .. }));
 }
 
@@ -324,7 +324,7 @@ fn the_work_on_a_thicket_of_cross_certificates_is_bounded() {
     let (issuing, certificates) = thicket(12);
     let mut settings = trusting(&[&root]);
     settings.intermediates = certificates;
-    let refused = validator(settings).validate(&peer(&[&issuing.card()]), now());
+    let refused = validator(settings).judge(&peer(&[&issuing.card()]), now());
     assert_eq!(untrusted(refused), Untrusted::WorkLimit);
 }
 
@@ -335,7 +335,7 @@ fn many_cas_of_one_name_cost_a_bounded_number_of_signatures() {
     let mut settings = trusting(&[&root]);
     settings.intermediates = same_name.iter().map(|authority| authority.certificate.clone()).collect();
     let other = Authority::root("Issuing");
-    let refused = validator(settings).validate(&peer(&[&other.card()]), now());
+    let refused = validator(settings).judge(&peer(&[&other.card()]), now());
     assert_eq!(untrusted(refused), Untrusted::WorkLimit);
 }
 
@@ -344,7 +344,7 @@ fn a_certificate_that_is_not_der_is_malformed() {
     let root = Authority::root("Root");
     let rubbish =
         PeerCertificates::new(vec![CertificateDer::from(vec![0x30, 0x80])]).expect("one certificate");
-    let refused = validator(trusting(&[&root])).validate(&rubbish, now());
+    let refused = validator(trusting(&[&root])).judge(&rubbish, now());
     assert!(matches!(refused, Err(IdentityError::Malformed { which: Role::Card, .. })));
 }
 

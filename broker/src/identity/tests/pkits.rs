@@ -83,7 +83,7 @@ fn validator(entry: &Entry) -> Validator {
 fn judge(entry: &Entry) -> Result<(), IdentityError> {
     let names = std::iter::once(&entry.leaf).chain(&entry.chain).chain(&entry.crl_signers);
     let peer = PeerCertificates::new(names.map(|name| certificate(name)).collect()).expect("a small chain");
-    validator(entry).validate(&peer, then()).map(drop)
+    validator(entry).judge(&peer, then()).map(drop)
 }
 
 #[test]

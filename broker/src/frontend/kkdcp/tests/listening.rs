@@ -218,8 +218,9 @@ async fn a_required_certificate_that_does_not_admit_leaves_its_bearer_to_the_oth
 #[tokio::test]
 async fn a_cards_certificate_admits_where_the_first_step_believes_it() {
     let cards = |believed: bool| {
-        let judge_cards: JudgeCards =
-            Box::new(move |_, _| if believed { Ok(()) } else { Err(PeerError::Empty.into()) });
+        let judge_cards: JudgeCards = Box::new(move |_, _| {
+            Box::pin(async move { if believed { Ok(()) } else { Err(PeerError::Empty.into()) } })
+        });
         Admission { open: false, certificates: Certificates::AdmitCards, judge_cards, ..open() }
     };
     let proof = || ProofOfPossession::new(tls::provider(), Vec::new());

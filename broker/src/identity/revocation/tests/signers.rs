@@ -21,7 +21,7 @@ impl Line {
         let card = self.issuing.card();
         let chain: Vec<&CertificateDer<'static>> =
             std::iter::once(&card).chain(hints.iter().copied()).collect();
-        validator(settings).validate(&peer(&chain), now())
+        validator(settings).judge(&peer(&chain), now())
     }
 }
 
@@ -74,7 +74,7 @@ fn a_subordinate_authority_that_takes_anothers_name_does_not_answer_for_it() {
     settings.intermediates =
         vec![line.issuing.certificate.clone(), subordinate.certificate.clone(), impostor.certificate.clone()];
     settings.revocation = Revocation::Crls(vec![line.root.crl(), subordinate.crl(), impostor.crl()]);
-    let refused = validator(settings).validate(&peer(&[&line.issuing.card()]), now());
+    let refused = validator(settings).judge(&peer(&[&line.issuing.card()]), now());
     assert_eq!(gap(refused), GapCause::Signature);
 }
 
