@@ -12,12 +12,14 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sha1::{Digest as _, Sha1};
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser;
 use x509_parser::time::ASN1Time;
 
 use crate::sid::{Sid, SidError};
 use crate::upn::{Upn, UpnError};
+use crate::x500_name::X500Name;
 
 pub use extensions::KeyUsage;
 
@@ -37,10 +39,28 @@ pub struct CertificateFacts {
     not_before: SystemTime,
     not_after: SystemTime,
     upns: Vec<Upn>,
+    emails: Vec<String>,
     sids: Vec<Sid>,
+    extension_sid: Option<Sid>,
     extended_key_usage: Vec<String>,
     key_usage: Option<KeyUsage>,
     policies: Vec<String>,
+    subject_key_identifier: Option<Vec<u8>>,
+    x500_subject: Option<X500Name>,
+    x500_issuer: Option<X500Name>,
+    sha1: Sha1Digests,
+}
+
+/// SHA-1 digests of a certificate and of parts of it: names of it in the directory, where nothing rests on their strength but
+/// that nobody makes a second certificate with the same one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sha1Digests {
+    /// Of the whole certificate: what Windows shows as its thumbprint.
+    pub certificate: [u8; 20],
+    /// Of the SubjectPublicKeyInfo.
+    pub public_key_info: [u8; 20],
+    /// Of the octets of the key in it.
+    pub public_key: [u8; 20],
 }
 
 impl CertificateFacts {
@@ -67,10 +87,20 @@ impl CertificateFacts {
             not_before: time(validity.not_before)?,
             not_after: time(validity.not_after)?,
             upns: Vec::new(),
+            emails: Vec::new(),
             sids: Vec::new(),
+            extension_sid: None,
             extended_key_usage: Vec::new(),
             key_usage: None,
             policies: Vec::new(),
+            subject_key_identifier: None,
+            x500_subject: name::x500(certificate.subject()),
+            x500_issuer: name::x500(certificate.issuer()),
+            sha1: Sha1Digests {
+                certificate: Sha1::digest(der).into(),
+                public_key_info: Sha1::digest(certificate.public_key().raw).into(),
+                public_key: Sha1::digest(&certificate.public_key().subject_public_key.data).into(),
+            },
         };
         facts.read_extensions(&certificate)?;
         Ok(facts)
@@ -112,6 +142,12 @@ impl CertificateFacts {
         &self.upns
     }
 
+    /// Every e-mail address among the subject alternative names (rfc822Name), in order.
+    #[must_use]
+    pub fn emails(&self) -> &[String] {
+        &self.emails
+    }
+
     /// The SID, when the certificate names exactly one. `None` for none, and also for two that differ: tell the
     /// cases apart by [`Self::sids`].
     #[must_use]
@@ -127,6 +163,12 @@ impl CertificateFacts {
     #[must_use]
     pub fn sids(&self) -> &[Sid] {
         &self.sids
+    }
+
+    /// The SID in the extension 1.3.6.1.4.1.311.25.2 alone, which the certification authority of a domain adds itself.
+    #[must_use]
+    pub const fn extension_sid(&self) -> Option<&Sid> {
+        self.extension_sid.as_ref()
     }
 
     /// The purposes of the key as dotted object identifiers; empty when the extension is absent.
@@ -147,6 +189,30 @@ impl CertificateFacts {
         &self.policies
     }
 
+    /// The subject key identifier, when the extension is there.
+    #[must_use]
+    pub fn subject_key_identifier(&self) -> Option<&[u8]> {
+        self.subject_key_identifier.as_deref()
+    }
+
+    /// The subject as Windows writes it into `altSecurityIdentities`; `None` where it is empty or cannot be written there.
+    #[must_use]
+    pub const fn x500_subject(&self) -> Option<&X500Name> {
+        self.x500_subject.as_ref()
+    }
+
+    /// The issuer in the same form.
+    #[must_use]
+    pub const fn x500_issuer(&self) -> Option<&X500Name> {
+        self.x500_issuer.as_ref()
+    }
+
+    /// The digests that `altSecurityIdentities` and Windows know the certificate by.
+    #[must_use]
+    pub const fn sha1(&self) -> &Sha1Digests {
+        &self.sha1
+    }
+
     fn read_extensions(&mut self, certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {
         if certificate.extensions().len() > MAXIMUM_COUNT {
             return Err(CertificateError::TooMany);
@@ -160,9 +226,17 @@ impl CertificateFacts {
                 extensions::SUBJECT_ALT_NAME => {
                     let names = extensions::alternative_names(extension.value)?;
                     self.upns = names.upns;
+                    self.emails = names.emails;
                     names.sids.into_iter().for_each(|sid| self.add_sid(sid));
                 }
-                extensions::SECURITY_EXTENSION => self.add_sid(extensions::security_sid(extension.value)?),
+                extensions::SECURITY_EXTENSION => {
+                    let sid = extensions::security_sid(extension.value)?;
+                    self.extension_sid = Some(sid.clone());
+                    self.add_sid(sid);
+                }
+                extensions::SUBJECT_KEY_IDENTIFIER => {
+                    self.subject_key_identifier = Some(extensions::key_identifier(extension.value)?);
+                }
                 extensions::EXTENDED_KEY_USAGE => {
                     self.extended_key_usage = extensions::key_purposes(extension.value)?;
                 }

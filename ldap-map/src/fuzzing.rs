@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::account::{Account, NotUsable};
+use crate::alt_security_identities::{AltSecurityIdentity, Fit, Sha1Reading};
 use crate::certificate::CertificateFacts;
 use crate::delegation::{AllowedToAct, ServiceAccount};
 use crate::dn::Dn;
@@ -19,6 +20,7 @@ use crate::sid::Sid;
 use crate::testing::Person;
 use crate::time::{from_filetime, from_generalized_time};
 use crate::upn::Upn;
+use crate::x500_name::X500Name;
 
 /// Any octets as a certificate.
 pub fn certificate(octets: &[u8]) -> bool {
@@ -28,7 +30,23 @@ pub fn certificate(octets: &[u8]) -> bool {
     let one = matches!(facts.upns(), [_]) && facts.sids().len() < 2;
     assert_eq!(one, candidates(&facts).is_ok());
     assert!(!facts.subject().contains(char::is_control) && !facts.issuer().contains(char::is_control));
+    for value in AltSecurityIdentity::all_of(&facts, &Sha1Reading::ALL) {
+        let read = AltSecurityIdentity::parse(&value.to_string());
+        assert_eq!(Ok(&value), read.as_ref(), "what is written can be read");
+        assert_eq!(Fit::Fits, value.fit(&facts, &Sha1Reading::ALL), "and names its certificate");
+    }
     true
+}
+
+/// Any octets as a value of `altSecurityIdentities`, and as a name in one.
+pub fn alt_security_identity(octets: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(octets) else { return false };
+    let name = X500Name::parse(text).map(|name| assert_eq!(text, name.as_str())).is_ok();
+    let value = AltSecurityIdentity::parse(text);
+    if let Ok(value) = &value {
+        assert_eq!(Ok(value), AltSecurityIdentity::parse(&value.to_string()).as_ref());
+    }
+    name || value.is_ok()
 }
 
 /// Any octets as a message of an LDAP server, and an object in it as an account.
@@ -151,6 +169,11 @@ mod tests {
     #[test]
     fn no_saved_certificate_breaks_the_reader() {
         assert!(replay("certificate", certificate) >= 4);
+    }
+
+    #[test]
+    fn no_saved_alternative_identity_breaks_the_reader() {
+        assert_eq!(11, replay("alt_security_identity", alt_security_identity));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! Every name that is unparsable or ambiguous is a typed refusal, never a guess.
 
 pub mod account;
+pub mod alt_security_identities;
 pub mod certificate;
 pub mod delegation;
 pub mod entry;
@@ -30,6 +31,7 @@ pub mod sid;
 pub mod time;
 pub mod trust;
 pub mod upn;
+pub mod x500_name;
 
 #[cfg(feature = "net")]
 pub mod net;

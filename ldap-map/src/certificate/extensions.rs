@@ -8,6 +8,8 @@ use crate::tlv::{
 };
 use crate::upn::Upn;
 
+/// 2.5.29.14
+pub(super) const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x0e];
 /// 2.5.29.15
 pub(super) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 /// 2.5.29.17
@@ -26,9 +28,13 @@ const PRINCIPAL_NAME: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 
 /// How a SID is written as a URI (KB5014754).
 const SID_TAG: &str = "tag:microsoft.com,2022-09-14:sid:";
 
-/// GeneralName `[0]` otherName and `[6]` uniformResourceIdentifier; `[0]` EXPLICIT inside the former.
+/// Longest accepted key identifier in octets; digests have 20 or 32.
+const MAXIMUM_KEY_IDENTIFIER: usize = 64;
+
+/// GeneralName `[0]` otherName, `[1]` rfc822Name and `[6]` uniformResourceIdentifier; `[0]` EXPLICIT inside the first.
 const OTHER_NAME: u8 = 0xa0;
 const OTHER_NAME_VALUE: u8 = 0xa0;
+const RFC822_NAME: u8 = 0x81;
 const URI: u8 = 0x86;
 
 /// The uses of a key (RFC 5280 4.2.1.3).
@@ -61,6 +67,7 @@ impl KeyUsage {
 #[derive(Debug, Default)]
 pub(super) struct AlternativeNames {
     pub(super) upns: Vec<Upn>,
+    pub(super) emails: Vec<String>,
     pub(super) sids: Vec<Sid>,
 }
 
@@ -82,6 +89,7 @@ pub(super) fn alternative_names(value: &[u8]) -> Result<AlternativeNames, Certif
                     found.upns.push(upn(inner)?);
                 }
             }
+            RFC822_NAME => found.emails.push(email(name.value)?),
             URI => found.sids.extend(tagged_sid(name.value)?),
             _ => {}
         }
@@ -151,6 +159,18 @@ pub(super) fn key_usage(value: &[u8]) -> Result<KeyUsage, CertificateError> {
     Ok(KeyUsage { bits })
 }
 
+/// The octets of the subject key identifier (RFC 5280 4.2.1.2).
+pub(super) fn key_identifier(value: &[u8]) -> Result<Vec<u8>, CertificateError> {
+    let malformed = malformed("subjectKeyIdentifier");
+    let mut reader = Reader::new(value, Rules::Distinguished);
+    let identifier = reader.expect(OCTET_STRING).map_err(malformed)?;
+    reader.end().map_err(malformed)?;
+    if identifier.is_empty() || identifier.len() > MAXIMUM_KEY_IDENTIFIER {
+        return Err(malformed(EncodingError));
+    }
+    Ok(identifier.to_vec())
+}
+
 fn malformed(extension: &'static str) -> impl Fn(EncodingError) -> CertificateError + Copy {
     move |_| CertificateError::Extension { extension }
 }
@@ -178,6 +198,13 @@ fn upn(encoded: &[u8]) -> Result<Upn, CertificateError> {
     reader.end().map_err(|_| CertificateError::Upn(None))?;
     let text = str::from_utf8(octets).map_err(|_| CertificateError::Upn(None))?;
     Upn::parse(text).map_err(|error| CertificateError::Upn(Some(error)))
+}
+
+/// An address as an IA5String (RFC 5280 4.2.1.6).
+fn email(octets: &[u8]) -> Result<String, CertificateError> {
+    let text = str::from_utf8(octets).ok().filter(|text| text.bytes().all(|octet| octet.is_ascii_graphic()));
+    let text = text.filter(|text| !text.is_empty()).ok_or(EncodingError);
+    text.map(str::to_owned).map_err(malformed("subjectAltName"))
 }
 
 /// The SID of a URI of Microsoft's form; `None` for every other URI.

@@ -7,6 +7,7 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use super::{CertificateError, MAXIMUM_COUNT};
 use crate::tlv::object_identifier;
+use crate::x500_name::X500Name;
 
 /// The text of a name: most specific part first, the short names of RFC 4514 section 3, everything else as
 /// `1.2.3=#` and the value's encoding in hexadecimal.
@@ -27,6 +28,19 @@ pub(super) fn rfc4514(name: &X509Name<'_>) -> Result<String, CertificateError> {
         }
     }
     Ok(text)
+}
+
+/// The name as Windows writes it; `None` where a value is no text, or the whole would read back as another name.
+pub(super) fn x500(name: &X509Name<'_>) -> Option<X500Name> {
+    let mut parts = Vec::new();
+    for part in name.iter_rdn() {
+        let pairs = part.iter().map(|pair| {
+            let oid = object_identifier(pair.attr_type().as_bytes()).ok()?;
+            Some((oid, readable(pair.attr_value())?))
+        });
+        parts.push(pairs.collect::<Option<Vec<_>>>()?);
+    }
+    X500Name::written(&parts)
 }
 
 fn write_pair(text: &mut String, pair: &AttributeTypeAndValue<'_>) -> Result<(), CertificateError> {
