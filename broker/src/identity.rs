@@ -1,4 +1,4 @@
-//! First step: who holds the card. No I/O.
+//! First step: who holds the card. No I/O but in [`Fetcher`].
 //!
 //! [`PeerCertificates`], as the handshake brought them, become a [`ValidatedIdentity`] or an
 //! [`IdentityError`]. Path validation (RFC 5280 section 6.1) is done by certval over signatures that aws-lc-rs
@@ -9,6 +9,7 @@
 mod certificate;
 mod description;
 mod error;
+mod fetch;
 mod now;
 mod path;
 mod peer_certificates;
@@ -22,6 +23,7 @@ pub mod verifier;
 
 pub use self::description::Description;
 pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
+pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, Limits, Url, UrlError};
 pub use self::peer_certificates::{
     MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
 };

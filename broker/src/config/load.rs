@@ -4,6 +4,7 @@
 
 mod directory;
 mod discovery;
+mod fetch;
 mod identity;
 mod kdc_proxy;
 mod kerberos;
@@ -104,6 +105,7 @@ impl Loader<'_> {
             cards,
             gateway_api: gateway_api?,
             validator: Arc::new(validator),
+            fetcher: Arc::new(fetch::fetcher(&raw.identity.fetch)),
             domains,
             policy: Arc::new(policy?),
             kerberos,

@@ -43,7 +43,7 @@ use crate::{
     directory::Domains,
     frontend::{gateways::Gateways, grpc, kkdcp, listener, web},
     handoff,
-    identity::Validator,
+    identity::{Fetcher, Validator},
     logging::Format,
     policy::Policy,
     tickets,
@@ -58,6 +58,8 @@ pub struct Config {
     pub gateway_api: GatewayApi,
     /// The first step.
     pub validator: Arc<Validator>,
+    /// What fetches what certificates point at.
+    pub fetcher: Arc<Fetcher>,
     /// The directories of the second step, and what it accepts of each.
     pub domains: Arc<Domains>,
     /// The domain controllers of our own realm, and then of the others.

@@ -4,6 +4,7 @@
 //! and absent.
 
 mod discovery;
+mod fetch;
 mod kdc_proxy;
 mod realms;
 mod steps;
@@ -15,6 +16,7 @@ use tracing::Level;
 
 pub(super) use self::{
     discovery::Discovery,
+    fetch::Fetch,
     kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},

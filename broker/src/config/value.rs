@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::{
@@ -73,6 +74,27 @@ impl Value for SocketAddr {
         text(value)?
             .parse()
             .map_err(|_| Fault::Form { expected, example: "\"0.0.0.0:8443\" or \"[::]:8443\"" })
+    }
+}
+
+impl Value for u16 {
+    const EXAMPLE: &'static str = "8080";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        let wrong = |_| Fault::WrongType { expected: "a number of at most 65535", found: kind(value) };
+        usize::read(value)?.try_into().map_err(wrong)
+    }
+}
+
+/// A network by its first address, or a single address with the whole length.
+impl Value for IpNet {
+    const EXAMPLE: &'static str = "\"10.0.0.0/8\"";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        let expected = "a network by its first address and its length";
+        let network: Option<Self> = text(value)?.parse().ok();
+        let network = network.filter(|network| network.trunc() == *network);
+        network.ok_or(Fault::Form { expected, example: "\"10.0.0.0/8\" or \"fd00:1234::/32\"" })
     }
 }
 
@@ -188,6 +210,16 @@ mod tests {
     fn a_duration_is_shown_as_it_is_written() {
         for text in ["250ms", "90s", "5m", "8h"] {
             assert_eq!(duration(text).unwrap().shown().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_network_is_written_by_its_first_address() {
+        let read = |text: &str| IpNet::read(&DeValue::String(text.into()));
+        assert_eq!(read("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(read("fd00::/8").unwrap().to_string(), "fd00::/8");
+        for wrong in ["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "pki.example/8"] {
+            assert!(matches!(read(wrong), Err(Fault::Form { .. })), "{wrong}");
         }
     }
 

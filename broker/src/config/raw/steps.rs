@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     HOUR, MILLISECOND, MINUTE, SECOND,
     discovery::{Discovery, listed_unless},
+    fetch::Fetch,
     seconds,
     words::{PolicyMatch, RevocationMode},
 };
@@ -30,6 +31,7 @@ pub(in crate::config) struct Identity {
     pub(in crate::config) policies: Option<Vec<Located<String>>>,
     pub(in crate::config) policy_match: Option<Located<PolicyMatch>>,
     pub(in crate::config) revocation: Option<Revocation>,
+    pub(in crate::config) fetch: Fetch,
 }
 
 /// `[identity.revocation]`: where it is known which of them were revoked. Without it every login is refused.
@@ -56,6 +58,7 @@ impl Identity {
             policies: section.list("policies"),
             policy_match: section.or("policy_match", PolicyMatch::Any),
             revocation: section.has("revocation").then(|| Revocation::read(revocation)),
+            fetch: Fetch::read(section.section("fetch")),
         };
         section.close();
         read
