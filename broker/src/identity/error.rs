@@ -173,7 +173,7 @@ pub enum Untrusted {
         algorithm: String,
     },
     /// An issuer's key is too weak to believe what it signed.
-    #[error("{certificate} has {key}; the least is RSA-{minimum_rsa_bits} or P-256")]
+    #[error("{certificate} has {key}; the least is RSA-{minimum_rsa_bits} or P-256, the most RSA-8192")]
     WeakKey {
         /// The issuer.
         certificate: CertificateId,
@@ -278,7 +278,7 @@ pub enum UsageError {
         issuer: String,
     },
     /// The card's key is too weak.
-    #[error("the card has {key}; the least is RSA-{minimum_rsa_bits} or P-256")]
+    #[error("the card has {key}; the least is RSA-{minimum_rsa_bits} or P-256, the most RSA-8192")]
     WeakKey {
         /// The card's key.
         key: KeyKind,

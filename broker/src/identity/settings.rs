@@ -10,6 +10,7 @@ use super::certificate::ParsedCertificate;
 use super::now::Now;
 use super::path::{PolicyInputs, Root, Trust};
 use super::revocation::{Checker, Crl, CrlError, OcspError, OcspResponse, Revocation, split, split_ocsp};
+use super::signature::MAXIMUM_RSA_BITS;
 use super::usage::{ANY_EXTENDED_KEY_USAGE, CardRules};
 
 /// clientAuth (RFC 5280 section 4.2.1.12) and smartcardLogon (MS-WCCE), both required.
@@ -17,9 +18,6 @@ pub const DEFAULT_EXTENDED_KEY_USAGE: [&str; 2] = ["1.3.6.1.5.5.7.3.2", "1.3.6.1
 
 /// The least RSA key size in bits; it cannot be set lower.
 pub const MINIMUM_RSA_BITS: usize = 2048;
-
-/// The largest RSA key size that is verified, in bits.
-const MAXIMUM_RSA_BITS: usize = 8192;
 
 /// The configuration of the first step.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! One certificate revocation list (RFC 5280 section 5), read once into a compact form.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use der::asn1::{AnyRef, BitString, IntRef, ObjectIdentifier};
+use der::asn1::{AnyRef, BitString, IntRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::{Extension, Extensions};
@@ -12,8 +12,8 @@ use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
 
 use super::super::certificate::{ParsedCertificate, duplicate};
-use super::super::signature;
-use super::entries::{Entries, Entry, Reason, Serial};
+use super::super::signature::Message;
+use super::entries::{Entries, Entry, Reason, Serial, Unsorted};
 use super::scope::Scope;
 
 /// Largest CRL that is read: about six million entries.
@@ -115,23 +115,14 @@ pub(crate) struct Crl {
     proof: Proof,
 }
 
-/// The signature of a CRL, and what is known about who made it.
+/// The signature of a CRL, and what is known about who made it. The encoded list is not kept.
 struct Proof {
+    message: Message,
     signature: BitString,
     algorithm: AlgorithmIdentifierOwned,
-    signer: Mutex<Signer>,
+    /// The key that made it, once it is found: DER of its SubjectPublicKeyInfo.
+    signer: OnceLock<Vec<u8>>,
 }
-
-/// Who signed a CRL. Keys are DER of their SubjectPublicKeyInfo.
-enum Signer {
-    /// Nobody who has been asked about yet; these did not make it, the newest first.
-    Unknown { signed: Box<[u8]>, strangers: VecDeque<Vec<u8>> },
-    /// The holder of this key. The encoded list is no longer needed; the entries stay.
-    Known(Vec<u8>),
-}
-
-/// Most keys remembered that did not sign a list. Only issuers of true paths are asked about, so that they are few.
-const MAX_STRANGERS: usize = 16;
 
 impl Crl {
     /// Reads a DER CertificateList (RFC 5280 section 5.1). The signature is not checked here.
@@ -163,11 +154,12 @@ impl Crl {
             authority_key: read.authority_key,
             entry_issuers: std::iter::once(list.issuer.clone()).chain(list.entries.issuers).collect(),
             issuer: list.issuer,
-            entries: Entries::new(list.entries.entries),
+            entries: list.entries.entries.sorted(),
             proof: Proof {
+                message: Message::of(signed, &algorithm),
                 signature,
                 algorithm,
-                signer: Mutex::new(Signer::Unknown { signed: signed.into(), strangers: VecDeque::new() }),
+                signer: OnceLock::new(),
             },
         })
     }
@@ -230,37 +222,22 @@ impl Crl {
         if first.reason == Reason::RemoveFromCrl { found.next().or(Some(first)) } else { Some(first) }
     }
 
-    /// Whether `issuer`'s key signed this CRL.
-    ///
-    /// A list can be large, so that it is hashed once for a key, by one caller at a time: a signer who stands in no
-    /// configuration, or who has another key by now, does not cost every login a whole list.
+    /// Whether `issuer`'s key signed this CRL. The list was hashed when it was read, so that asking costs no more than a
+    /// signature, and nothing once its signer is known.
     pub(crate) fn is_signed_by(&self, issuer: &ParsedCertificate) -> bool {
+        let Proof { message, signature, algorithm, signer } = &self.proof;
         let Ok(key) = issuer.spki().to_der() else { return false };
-        let mut state = self.proof.signer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (signed, strangers) = match &mut *state {
-            Signer::Known(known) => return *known == key,
-            Signer::Unknown { strangers, .. } if strangers.contains(&key) => return false,
-            Signer::Unknown { signed, strangers } => (signed, strangers),
-        };
-        let holds = self.proof.signature.as_bytes().is_some_and(|signature| {
-            signature::verify(signed, signature, &self.proof.algorithm, issuer.spki()).is_ok()
-        });
+        if let Some(known) = signer.get() {
+            return *known == key;
+        }
+        let holds = signature
+            .as_bytes()
+            .is_some_and(|signature| message.verify(signature, algorithm, issuer.spki()).is_ok());
         if holds {
-            *state = Signer::Known(key);
-        } else {
-            strangers.truncate(MAX_STRANGERS - 1);
-            strangers.push_front(key);
+            // Where another login was faster, it found the same key.
+            drop(signer.set(key));
         }
         holds
-    }
-
-    /// How many keys are remembered not to have signed this CRL; `None` once its signer is known.
-    #[cfg(test)]
-    pub(crate) fn strangers(&self) -> Option<usize> {
-        match &*self.proof.signer.lock().unwrap_or_else(PoisonError::into_inner) {
-            Signer::Known(_) => None,
-            Signer::Unknown { strangers, .. } => Some(strangers.len()),
-        }
     }
 }
 
@@ -275,9 +252,8 @@ struct List {
 }
 
 /// The revoked certificates of a list, and what their extensions make of it.
-#[derive(Default)]
 struct Revoked {
-    entries: Vec<Entry>,
+    entries: Unsorted,
     /// The issuers that certificateIssuer extensions name, numbered from 1.
     issuers: Vec<Name>,
     /// An entry has a certificateIssuer extension.
@@ -309,7 +285,7 @@ impl List {
             };
             let entries = match next_tag(fields)? {
                 Some(Tag::Sequence) => Revoked::read(fields.decode()?)?,
-                _ => Revoked::default(),
+                _ => Revoked::with_room_for(0),
             };
             let extensions = extensions(fields)?;
             if !second_version && !extensions.is_empty() {
@@ -338,10 +314,14 @@ fn extensions(fields: &mut SliceReader<'_>) -> Result<Extensions, CrlError> {
 }
 
 impl Revoked {
-    /// revokedCertificates: a SEQUENCE OF entries, read one by one.
+    fn with_room_for(count: usize) -> Self {
+        Self { entries: Unsorted::with_room_for(count), issuers: Vec::new(), foreign: false, unknown: None }
+    }
+
+    /// revokedCertificates: a SEQUENCE OF entries, counted and then read one by one.
     fn read(list: AnyRef<'_>) -> Result<Self, CrlError> {
+        let mut read = Self::with_room_for(count(list.value())?);
         let mut reader = SliceReader::new(list.value())?;
-        let mut read = Self::default();
         let mut numbers = HashMap::new();
         // An entry without the extension is of the issuer of the one before (RFC 5280 section 5.3.3).
         let mut issuer = 0;
@@ -350,14 +330,11 @@ impl Revoked {
                 let serial: IntRef<'_> = fields.decode()?;
                 let serial = Serial::from_integer(serial.as_bytes()).ok_or(CrlError::SerialNumber)?;
                 let since = seconds(fields.decode()?);
-                let extensions: Option<Extensions> =
-                    if fields.is_finished() { None } else { Some(fields.decode()?) };
-                Ok::<_, CrlError>((serial, since, extensions))
+                Ok::<_, CrlError>((serial, since, EntryExtensions::read(fields)?))
             })?;
-            let extensions = EntryExtensions::read(&extensions.unwrap_or_default())?;
             if let Some((encoded, name)) = extensions.issuer {
                 read.foreign = true;
-                issuer = match numbers.get(&encoded) {
+                issuer = match numbers.get(encoded) {
                     Some(known) => *known,
                     None => {
                         read.issuers.push(name);
@@ -369,50 +346,87 @@ impl Revoked {
                 };
             }
             read.unknown = read.unknown.or(extensions.unknown);
-            read.entries.push(Entry { issuer, serial, reason: extensions.reason, since });
+            read.entries.push(&Entry { issuer, serial, reason: extensions.reason, since });
         }
         Ok(read)
     }
 }
 
-/// The extensions of one entry (RFC 5280 section 5.3).
-struct EntryExtensions {
+/// How many elements stand one behind the other.
+fn count(elements: &[u8]) -> Result<usize, CrlError> {
+    let mut reader = SliceReader::new(elements)?;
+    let mut count = 0_usize;
+    while !reader.is_finished() {
+        reader.tlv_bytes()?;
+        count = count.saturating_add(1);
+    }
+    Ok(count)
+}
+
+/// The extensions of one entry (RFC 5280 section 5.3). Read without a copy: there may be millions.
+struct EntryExtensions<'a> {
     reason: Reason,
     /// certificateIssuer, as it stands and read.
-    issuer: Option<(Vec<u8>, Name)>,
+    issuer: Option<(&'a [u8], Name)>,
     unknown: Option<ObjectIdentifier>,
 }
 
-impl EntryExtensions {
-    fn read(extensions: &[Extension]) -> Result<Self, CrlError> {
-        if let Some(oid) = duplicate(extensions) {
-            return Err(CrlError::DuplicateExtension { oid: oid.to_string() });
-        }
+impl<'a> EntryExtensions<'a> {
+    /// Reads the last field of an entry, if it is there.
+    fn read(fields: &mut SliceReader<'a>) -> Result<Self, CrlError> {
         let mut read = Self { reason: Reason::Unspecified, issuer: None, unknown: None };
-        for extension in extensions {
-            let value = extension.extn_value.as_bytes();
-            match extension.extn_id {
-                REASON_CODE => {
-                    let value = AnyRef::from_der(value)?;
-                    read.reason = match (value.header().tag(), value.value()) {
-                        (Tag::Enumerated, [code]) => Reason::from_code(*code),
-                        _ => return Err(CrlError::Encoding),
-                    };
-                }
-                CERTIFICATE_ISSUER => {
-                    let names = GeneralNames::from_der(value)?;
-                    let name = names.into_iter().find_map(|name| match name {
-                        GeneralName::DirectoryName(name) => Some(name),
-                        _ => None,
-                    });
-                    read.issuer = Some((value.to_vec(), name.ok_or(CrlError::Encoding)?));
-                }
-                INVALIDITY_DATE => {}
-                unknown if extension.critical => read.unknown = Some(unknown),
-                _ => {}
-            }
+        if fields.is_finished() {
+            return Ok(read);
         }
+        let mut seen = Vec::new();
+        fields.sequence(|extensions| {
+            // The usual one alone is looked at without making room for more.
+            let mut first = None;
+            while !extensions.is_finished() {
+                let oid = extensions.sequence(|extension| read.extension(extension))?;
+                if first == Some(oid) || seen.contains(&oid) {
+                    return Err(CrlError::DuplicateExtension { oid: oid.to_string() });
+                }
+                match first {
+                    None => first = Some(oid),
+                    Some(_) => seen.push(oid),
+                }
+            }
+            Ok(())
+        })?;
         Ok(read)
+    }
+
+    /// Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue OCTET STRING }
+    fn extension(&mut self, fields: &mut SliceReader<'a>) -> Result<ObjectIdentifier, CrlError> {
+        let oid: ObjectIdentifier = fields.decode()?;
+        let critical = match next_tag(fields)? {
+            Some(Tag::Boolean) => fields.decode()?,
+            _ => false,
+        };
+        let value: &'a OctetStringRef = fields.decode()?;
+        let value = value.as_bytes();
+        match oid {
+            REASON_CODE => {
+                let value = AnyRef::from_der(value)?;
+                self.reason = match (value.header().tag(), value.value()) {
+                    (Tag::Enumerated, [code]) => Reason::from_code(*code),
+                    _ => return Err(CrlError::Encoding),
+                };
+            }
+            CERTIFICATE_ISSUER => {
+                let names = GeneralNames::from_der(value)?;
+                let name = names.into_iter().find_map(|name| match name {
+                    GeneralName::DirectoryName(name) => Some(name),
+                    _ => None,
+                });
+                self.issuer = Some((value, name.ok_or(CrlError::Encoding)?));
+            }
+            INVALIDITY_DATE => {}
+            unknown if critical => self.unknown = Some(unknown),
+            _ => {}
+        }
+        Ok(oid)
     }
 }
 

@@ -157,24 +157,36 @@ impl Packed {
     }
 }
 
+/// The entries of a list that is being read. Room is made once, for as many as there are: a list of a million must not be
+/// in memory twice, nor with slack.
+pub(super) struct Unsorted(Vec<Packed>);
+
+impl Unsorted {
+    pub(super) fn with_room_for(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    pub(super) fn push(&mut self, entry: &Entry) {
+        let Entry { issuer, serial, reason, since } = *entry;
+        self.0.push(Packed { since, issuer, serial, reason: reason.code() });
+    }
+
+    /// Sorts in place.
+    pub(super) fn sorted(mut self) -> Entries {
+        // Where a list contradicts itself, the revocation comes first; what else differs only makes the order certain.
+        self.0.sort_unstable_by_key(|entry| {
+            let takes_back = entry.reason == Reason::RemoveFromCrl.code();
+            (entry.key(), takes_back, entry.since, entry.reason)
+        });
+        Entries(self.0.into_boxed_slice())
+    }
+}
+
 /// All entries of one CRL, sorted by issuer and serial number for binary search.
 #[derive(Debug, Default)]
 pub(crate) struct Entries(Box<[Packed]>);
 
 impl Entries {
-    pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        let packed = entries.into_iter().map(|entry| Packed {
-            since: entry.since,
-            issuer: entry.issuer,
-            serial: entry.serial,
-            reason: entry.reason.code(),
-        });
-        let mut packed: Vec<Packed> = packed.collect();
-        // Where a list contradicts itself, the revocation comes first.
-        packed.sort_by_key(|entry| (entry.key(), entry.reason == Reason::RemoveFromCrl.code()));
-        Self(packed.into_boxed_slice())
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -196,9 +208,24 @@ mod tests {
         Serial::from_integer(contents).expect("a serial number")
     }
 
+    fn sorted(entries: impl IntoIterator<Item = Entry>) -> Entries {
+        let mut unsorted = Unsorted::with_room_for(0);
+        entries.into_iter().for_each(|entry| unsorted.push(&entry));
+        unsorted.sorted()
+    }
+
     #[test]
     fn an_entry_costs_at_most_32_octets() {
         assert!(size_of::<Packed>() <= 32, "{}", size_of::<Packed>());
+    }
+
+    #[test]
+    fn of_an_entry_and_its_removal_in_one_list_the_entry_comes_first() {
+        let entry = |reason| Entry { issuer: 0, serial: serial(&[5]), reason, since: 7 };
+        for reasons in [[8, 1], [1, 8], [8, 9], [9, 8]] {
+            let found = sorted(reasons.map(|code| entry(Reason::from_code(code)))).find(0, &serial(&[5]));
+            assert_ne!(found.expect("two of them").reason, Reason::RemoveFromCrl, "{reasons:?}");
+        }
     }
 
     #[test]
@@ -228,7 +255,7 @@ mod tests {
             reason: Reason::Unspecified,
             since: 1,
         };
-        let entries = Entries::new((0..1000).rev().step_by(2).map(entry));
+        let entries = sorted((0..1000).rev().step_by(2).map(entry));
         assert!((0..1000).filter(|n| n % 2 == 1).all(|n| entries.find(0, &entry(n).serial).is_some()));
         assert!((0..1000).filter(|n| n % 2 == 0).all(|n| entries.find(0, &entry(n).serial).is_none()));
     }
@@ -236,7 +263,7 @@ mod tests {
     #[test]
     fn an_entry_of_another_issuer_is_not_found_under_this_one() {
         let entry = Entry { issuer: 1, serial: serial(&[5]), reason: Reason::KeyCompromise, since: 7 };
-        let entries = Entries::new([entry]);
+        let entries = sorted([entry]);
         assert_eq!(entries.find(1, &serial(&[5])), Some(entry));
         assert_eq!(entries.find(0, &serial(&[5])), None);
     }

@@ -268,7 +268,7 @@ impl<'a> Examination<'a> {
 
     /// Whether a certificate that bears the name of a list's issuer signed the list; an error where it did, but may not.
     ///
-    /// Where it stands comes first: a list can be large, and must not be hashed with whatever keys a peer brings.
+    /// Where it stands comes first: whatever keys a peer brings must not cost a signature each.
     fn believe(&mut self, crl: &Crl, candidate: &'a ParsedCertificate) -> Result<bool, GapCause> {
         let above = if crl.scope().is_indirect() { MAX_SIGNER_PATH } else { 1 };
         let Some((line, own)) = self.line(candidate, above)? else { return Ok(false) };

@@ -228,18 +228,14 @@ fn a_list_may_be_signed_by_an_issuer_only_the_peer_knows() {
 }
 
 #[test]
-fn a_list_is_hashed_once_for_a_key_that_did_not_sign_it() {
+fn a_list_knows_its_signer_and_nobody_else() {
     let read = |authority: &Authority| ParsedCertificate::parse(&authority.certificate).expect("a CA");
-    let (signer, strangers) = (Authority::root("Root"), [(); 20].map(|()| Authority::root("Root")));
+    let (signer, stranger) = (Authority::root("Root"), Authority::root("Root"));
     let crl = Crl::parse(&signer.crl()).expect("a CRL");
-    let stranger = read(&strangers[0]);
-    assert!(!crl.is_signed_by(&stranger) && !crl.is_signed_by(&stranger));
-    assert_eq!(crl.strangers(), Some(1));
-    assert!(strangers.iter().all(|stranger| !crl.is_signed_by(&read(stranger))));
-    assert_eq!(crl.strangers(), Some(16), "bounded");
-    assert!(crl.is_signed_by(&read(&signer)));
-    assert_eq!(crl.strangers(), None, "the list itself is dropped");
-    assert!(!crl.is_signed_by(&stranger) && crl.is_signed_by(&read(&signer)));
+    for _ in 0..2 {
+        assert!(!crl.is_signed_by(&read(&stranger)));
+        assert!(crl.is_signed_by(&read(&signer)));
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn a_signer_without_crl_sign_is_not_believed() {
 }
 
 #[test]
-fn a_peer_that_sends_keys_of_strangers_does_not_make_a_list_be_hashed() {
+fn keys_of_strangers_that_a_peer_sends_are_not_asked_about() {
     let line = Line::new();
     let crl = Authority::root("Issuing").crl();
     let strangers: Vec<Authority> = (0..8).map(|_| Authority::root("Issuing")).collect();
