@@ -19,15 +19,16 @@ use crate::{
     config::{Config, KdcProxy, ServiceSecret, Stamp},
     controllers::{self, RealmControllers},
     directory::{ResolveError, Witness},
-    error::{Code, Refusal, Step},
+    error::{Refusal, Step},
     frontend::{
         admission::admit,
         gateways::Gateways,
         grpc,
         kkdcp::{self, Admission, JudgeCards},
-        listener::{self, BindError, Listener, Peer, TlsGeneration, Transport},
+        listener::{self, BindError, Listener, TlsGeneration, Transport},
         status,
-        web::{self, LoginRequest, Welcome},
+        terminators::{Presented, Terminators},
+        web::{self, Door, LoginRequest, Welcome},
     },
     handoff::{Desk, ProxyTokens},
     health::{Failure, Monitor, Probe},
@@ -46,6 +47,7 @@ pub struct App {
     /// Used only where there is a KDC proxy.
     kdc_proxy_tls: watch::Sender<TlsGeneration>,
     gateways: watch::Sender<Arc<Gateways>>,
+    terminators: watch::Sender<Arc<Terminators>>,
     kerberos: Arc<Client>,
     service_secret: ServiceSecret,
     addresses: Addresses,
@@ -93,6 +95,7 @@ impl App {
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
         let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
         let (gateways, known) = watch::channel(Arc::clone(&config.gateway_api.gateways));
+        let (terminators, in_front) = watch::channel(Arc::clone(&config.cards.terminators));
         let (line, current) = watch::channel(Arc::new(Line {
             gateways: names(&config.gateway_api.gateways),
             validator: Arc::clone(&config.validator),
@@ -151,8 +154,11 @@ impl App {
             listener.serve(&page, &drain, &tasks);
         }
         let backstop = gateway_api.calls.deadline.saturating_add(BACKSTOP);
-        gateway_listener.serve(&admit(interface.router, known, backstop), &drain, &tasks);
-        card_listener.serve(&web::router(Arc::new(Portal { line: current }), cards.logins), &drain, &tasks);
+        let calls = admit(interface.router, known, backstop, metrics.presentation());
+        gateway_listener.serve(&calls, &drain, &tasks);
+        let door = Door { terminators: in_front, metrics: metrics.presentation() };
+        let logins = web::router(Arc::new(Portal { line: current }), cards.logins, door);
+        card_listener.serve(&logins, &drain, &tasks);
         tasks.spawn(monitor.run(drain.clone()));
         tasks.spawn(sweep(desk, drain.clone()));
         tend(&config, &drain, &tasks);
@@ -164,6 +170,7 @@ impl App {
             gateway_tls,
             kdc_proxy_tls,
             gateways,
+            terminators,
             kerberos,
             service_secret,
             addresses,
@@ -196,6 +203,7 @@ impl App {
         }));
         self.authorities.replace(&config.validator.authorities());
         self.gateways.send_replace(Arc::clone(&config.gateway_api.gateways));
+        self.terminators.send_replace(Arc::clone(&config.cards.terminators));
         let proxy = config.kdc_proxy.as_ref().map(|proxy| (&self.kdc_proxy_tls, &proxy.tls));
         let listeners = [(&self.card_tls, &config.cards.tls), (&self.gateway_tls, &config.gateway_api.tls)];
         for (sender, tls) in listeners.into_iter().chain(proxy) {
@@ -223,20 +231,15 @@ struct Portal {
 }
 
 impl web::Login for Portal {
-    async fn login(&self, peer: &Peer, asked: LoginRequest) -> Result<Welcome, Refusal> {
+    async fn login(&self, presented: Presented, asked: LoginRequest) -> Result<Welcome, Refusal> {
         let (now, began) = (crate::clock::now(), crate::clock::instant());
         let elapsed = move || crate::clock::instant().saturating_duration_since(began);
         let LoginRequest { gateway, target, login_id, answer_by } = asked;
-        let request = pipeline::LoginRequest { gateway, target, login_id, answer_by };
-        let peer = match &peer.certificates {
-            Some(chain) => Some(
-                PeerCertificates::new(chain.to_vec())
-                    .map_err(|error| Refusal::because(Code::CertificateInvalid, Step::Validate, error))?,
-            ),
-            None => None,
-        };
+        let Presented { certificates, origin } = presented;
+        let request = pipeline::LoginRequest { gateway, target, origin, login_id, answer_by };
         let line = Arc::clone(&self.line.borrow());
-        let handoff = line.login(peer, &request, now, elapsed, &mut crate::entropy::system()).await?;
+        let mut rng = crate::entropy::system();
+        let handoff = line.login(certificates, &request, now, elapsed, &mut rng).await?;
         Ok(Welcome {
             code: handoff.code(),
             expires_in: handoff.expires_in(),

@@ -6,12 +6,16 @@
 mod controllers;
 pub mod identity;
 pub mod kdc_proxy;
+pub mod presentation;
 
 use std::sync::Arc;
 
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
-use self::{controllers::ControllersCollector, identity::IdentityMetrics, kdc_proxy::KdcProxyMetrics};
+use self::{
+    controllers::ControllersCollector, identity::IdentityMetrics, kdc_proxy::KdcProxyMetrics,
+    presentation::PresentationMetrics,
+};
 use crate::controllers::RealmControllers;
 
 /// The media type of [`Metrics::text`].
@@ -23,6 +27,7 @@ pub struct Metrics {
     registry: Registry,
     identity: IdentityMetrics,
     kdc_proxy: KdcProxyMetrics,
+    presentation: PresentationMetrics,
 }
 
 impl Metrics {
@@ -32,7 +37,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("kerbridge");
         let kdc_proxy = KdcProxyMetrics::registered(registry.sub_registry_with_prefix("kdc_proxy"));
         let identity = IdentityMetrics::registered(registry.sub_registry_with_prefix("identity"));
-        Self { registry, identity, kdc_proxy }
+        let presentation = PresentationMetrics::registered(registry.sub_registry_with_prefix("presentation"));
+        Self { registry, identity, kdc_proxy, presentation }
     }
 
     /// What is known of the authorities of cards; clones share it.
@@ -53,6 +59,12 @@ impl Metrics {
     #[must_use]
     pub fn kdc_proxy(&self) -> KdcProxyMetrics {
         self.kdc_proxy.clone()
+    }
+
+    /// What is counted of certificates that terminators and gateways present; clones count together.
+    #[must_use]
+    pub fn presentation(&self) -> PresentationMetrics {
+        self.presentation.clone()
     }
 
     /// All of it in the text format of OpenMetrics, which Prometheus reads.

@@ -17,7 +17,7 @@ use crate::directory::{DirectoryAccount, Domains, resolve};
 use crate::error::{Code, Refusal, Step};
 use crate::handoff::{Desk, EndsWith, HandOffError, Handoff, Login};
 use crate::identity::{PeerCertificates, Validator};
-use crate::policy::{Decision, Grant, Policy, Request, Target};
+use crate::policy::{Decision, Grant, Origin, Policy, Request, Target};
 use crate::tickets::Issuer;
 
 pub use self::report::StepReport;
@@ -29,6 +29,8 @@ pub struct LoginRequest {
     pub gateway: String,
     /// The desktop, a DNS host name.
     pub target: String,
+    /// How the card's certificate reached us, and from where.
+    pub origin: Origin,
     /// Joins everything this login causes.
     pub login_id: String,
     /// When the caller no longer waits; a refusal is explained until then at the latest.
@@ -71,8 +73,10 @@ impl Line {
         elapsed: impl Fn() -> Duration + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<Handoff, Refusal> {
-        let LoginRequest { gateway, target, login_id, .. } = request;
-        let span = tracing::info_span!("line", login_id, gateway, desktop = target);
+        let LoginRequest { gateway, target, login_id, origin, .. } = request;
+        let channel = origin.channel.as_str();
+        let client_address = origin.client_address.map(tracing::field::display);
+        let span = tracing::info_span!("line", login_id, gateway, desktop = target, channel, client_address);
         self.steps(peer, request, now, Report::new(elapsed), rng).instrument(span).await
     }
 
@@ -94,7 +98,7 @@ impl Line {
         let account = resolve(&self.domains, &identity, now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
 
-        let grant = self.decide(&account, &request.gateway, &target)?;
+        let grant = self.decide(&account, request, &target)?;
         report.establish(Step::Decide, narrate::grant(&grant));
 
         let left = left(identity.not_after().into(), now + report.elapsed())?;
@@ -119,8 +123,14 @@ impl Line {
             .map_err(|error| Refusal::because(Code::RequestInvalid, Step::Request, error))
     }
 
-    fn decide(&self, account: &DirectoryAccount, gateway: &str, target: &Target) -> Result<Grant, Refusal> {
-        match self.policy.decide(&Request { account, gateway, target }) {
+    fn decide(
+        &self,
+        account: &DirectoryAccount,
+        request: &LoginRequest,
+        target: &Target,
+    ) -> Result<Grant, Refusal> {
+        let LoginRequest { gateway, origin, .. } = request;
+        match self.policy.decide(&Request { account, gateway, target, origin: *origin }) {
             Decision::Permit(grant) => Ok(grant),
             Decision::Deny(denial) => Err(denial.into()),
         }

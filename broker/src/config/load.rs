@@ -12,6 +12,7 @@ mod listeners;
 mod policy;
 mod realms;
 mod secret;
+mod terminators;
 
 use std::{
     path::{Path, PathBuf},
@@ -70,7 +71,8 @@ impl Loader<'_> {
         let validator = self.identity(&raw.identity);
         let secret = self.service_secret(&raw);
         warnings.extend(secret.as_ref().and_then(|(secret, _)| secret.warning()));
-        let cards = self.cards(raw.frontend, validator.as_ref(), &mut warnings);
+        let terminators = self.terminators(raw.terminators, &mut warnings);
+        let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
         let domains = self.domains(
             &raw.directory,
@@ -227,8 +229,10 @@ fn desk(raw: raw::Handoff) -> Option<handoff::Settings> {
 /// What only a restart can change: the addresses, the directory, the realm, the desk, the log and the status page.
 fn fixed(raw: &Raw) -> String {
     let Raw { frontend, gateway_api, directory, kerberos, realms, handoff, log, health, kdc_proxy, .. } = raw;
+    let Raw { terminators, .. } = raw;
     let addresses = (&frontend.listen, &gateway_api.listen);
     let bounds = (
+        terminators.is_some(),
         &frontend.max_connections,
         &frontend.max_connections_per_address,
         &frontend.max_logins,

@@ -41,7 +41,7 @@ pub use self::{
 use crate::{
     controllers::{Passwords, RealmControllers},
     directory::Domains,
-    frontend::{gateways::Gateways, grpc, kkdcp, listener, web},
+    frontend::{gateways::Gateways, grpc, kkdcp, listener, terminators::Terminators, web},
     handoff,
     identity::{Fetcher, Validator},
     logging::Format,
@@ -101,6 +101,8 @@ pub struct Cards {
     pub tls: Arc<ServerConfig>,
     /// Bounds on connections.
     pub connections: listener::Limits,
+    /// Who may send certificates in headers.
+    pub terminators: Arc<Terminators>,
     /// Bounds on logins.
     pub logins: web::Limits,
 }

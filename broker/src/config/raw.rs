@@ -8,6 +8,7 @@ mod fetch;
 mod kdc_proxy;
 mod realms;
 mod steps;
+mod terminators;
 mod words;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ pub(super) use self::{
     kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
     steps::{Directory, Identity, Kerberos, Revocation, Rule},
+    terminators::{Terminator, Terminators},
     words::{ClientCertificates, PolicyMatch, RevocationMode},
 };
 use super::{
@@ -45,6 +47,7 @@ pub(super) struct Raw {
     pub(super) log: Log,
     pub(super) health: Option<Health>,
     pub(super) kdc_proxy: Option<KdcProxy>,
+    pub(super) terminators: Option<Terminators>,
 }
 
 impl Raw {
@@ -67,6 +70,7 @@ impl Raw {
             log: Log::read(root.section("log")),
             health: Health::read(&root),
             kdc_proxy: KdcProxy::read(&root, discovered),
+            terminators: Terminators::read(&root),
         };
         if raw.gateways.is_empty() && !root.has("gateway") {
             let example = "[[gateway]] with name and dns_name".to_owned();
@@ -159,17 +163,22 @@ pub(super) struct Gateway {
 
 impl Gateway {
     fn read(section: Section<'_>) -> Self {
+        let read = Self::known_by(&section);
+        section.close();
+        read
+    }
+
+    /// The keys that say who it is.
+    fn known_by(section: &Section<'_>) -> Self {
         if section.has("dns_name") == section.has("certificate_sha256") {
             let fault = Fault::OneOf { one: "dns_name", other: "certificate_sha256" };
             section.problems().note(&section.place(), fault);
         }
-        let read = Self {
+        Self {
             name: section.required("name"),
             dns_name: section.optional("dns_name"),
             certificate_sha256: section.optional("certificate_sha256"),
-        };
-        section.close();
-        read
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+mod terminators;
+
 use super::{
     document::Problems,
     raw::Raw,

@@ -104,6 +104,12 @@ table! {
     /// Key usage, extended key usage, policy or strength do not fit.
     CertificateUsage "certificate_usage" CardHolder 403 Unauthenticated
         "This certificate is not meant for logging in. Choose the logon certificate of your card.";
+    /// A header carries a certificate, and its sender has no right to send one.
+    CertificateHeaderUntrusted "certificate_header_untrusted" Administrator 403 PermissionDenied
+        "Your login was stopped because it came by a way that is not trusted. Tell your administrator.";
+    /// The headers in which a configured terminator hands on a certificate are not as its form says.
+    CertificateHeaderInvalid "certificate_header_invalid" Administrator 403 FailedPrecondition
+        "The way to the login service is not set up correctly. Tell your administrator.";
     /// The certificate is revoked.
     CertificateRevoked "certificate_revoked" CardHolder 403 Unauthenticated
         "Your card has been revoked. Ask for a new card.";
@@ -272,6 +278,7 @@ impl Code {
         matches!(
             self,
             Self::AccountMismatch
+                | Self::CertificateHeaderUntrusted
                 | Self::CodeUsed
                 | Self::CodeWrongGateway
                 | Self::ContextUntrusted

@@ -18,12 +18,21 @@ use super::{
     gateways::{CertificateNames, GatewayIdentity, GatewayUnknown, Gateways, Standing},
     grpc::to_status,
     listener::Peer,
+    terminators::{HeaderRefused, carried},
 };
-use crate::error::{Code, Refusal, Step};
+use crate::{
+    error::{Code, Refusal, Step},
+    metrics::presentation::PresentationMetrics,
+};
 
 /// Puts the doorman before the routes. A request has `request_timeout` until the head of its answer.
-pub fn admit(routes: Router, gateways: watch::Receiver<Arc<Gateways>>, request_timeout: Duration) -> Router {
-    let door = Door { gateways, request_timeout };
+pub fn admit(
+    routes: Router,
+    gateways: watch::Receiver<Arc<Gateways>>,
+    request_timeout: Duration,
+    metrics: PresentationMetrics,
+) -> Router {
+    let door = Door { gateways, request_timeout, metrics };
     routes.layer(from_fn_with_state(door, pass))
 }
 
@@ -31,6 +40,7 @@ pub fn admit(routes: Router, gateways: watch::Receiver<Arc<Gateways>>, request_t
 struct Door {
     gateways: watch::Receiver<Arc<Gateways>>,
     request_timeout: Duration,
+    metrics: PresentationMetrics,
 }
 
 impl Door {
@@ -56,6 +66,14 @@ async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Res
         }
     };
     let name = gateway.name().to_owned();
+    // A gateway presents certificates by its calls, where it may. A header here was meant for somebody who believes it.
+    if let Some(header) = carried(request.headers()).next() {
+        let refused = HeaderRefused::Stranger { header: header.as_str().to_owned() };
+        door.metrics.refused_at_gateways(refused.reason());
+        let refusal = Refusal::from(refused);
+        tracing::info_span!("call", gateway = name).in_scope(|| refusal.log());
+        return to_status(&refusal).into_http();
+    }
     request.extensions_mut().insert(gateway);
     request.extensions_mut().insert(standing);
     match timeout(door.request_timeout, next.run(request)).await {

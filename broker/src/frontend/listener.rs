@@ -44,6 +44,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Likewise of one client: an IPv4 address, or a /64 of IPv6.
     pub max_connections_per_address: usize,
+    /// Octets of the head of a request.
+    pub max_head: usize,
 }
 
 /// What a connection speaks.
@@ -286,7 +288,7 @@ fn http(protocol: Protocol, limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(MAX_HEAD)
+        .max_buf_size(limits.max_head)
         .max_headers(MAX_HEADERS);
     builder
         .http2()
@@ -294,7 +296,7 @@ fn http(protocol: Protocol, limits: &Limits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(limits.header_timeout)
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADER_LIST)
+        .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX))
         .max_send_buf_size(MAX_SEND_BUFFER);
     match protocol {
         Protocol::Http1 => builder.http1_only(),
@@ -308,10 +310,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long an HTTP/2 connection may be silent before it is asked whether it still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// The bounds of a request's head and of a connection's streams. No request of ours comes near them.
-const MAX_HEAD: usize = 16 * 1024;
+/// The head of a request that carries no certificates. No request of ours comes near it.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// The head of a request that carries a chain, several times as long as any real one.
+pub const MAX_HEAD_WITH_CHAIN: usize = 96 * 1024;
+
+/// The further bounds of a request's head and of a connection's streams.
 const MAX_HEADERS: usize = 64;
-const MAX_HEADER_LIST: u32 = 16 * 1024;
 const MAX_STREAMS: u32 = 64;
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 

@@ -9,6 +9,7 @@ mod problem;
 mod room;
 mod shed;
 pub mod status;
+pub mod terminators;
 #[cfg(test)]
 mod testing;
 pub mod tls;

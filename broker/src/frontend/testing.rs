@@ -152,6 +152,7 @@ pub(super) fn limits() -> Limits {
         grace: Duration::from_secs(5),
         max_connections: 16,
         max_connections_per_address: 16,
+        max_head: super::listener::MAX_HEAD,
     }
 }
 

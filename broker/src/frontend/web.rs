@@ -1,7 +1,7 @@
 //! The interface of the card listener: `POST /v1/login`.
 //!
 //! Every answer is JSON, every refusal `application/problem+json`, whatever was asked of whichever path. A login is
-//! judged by the certificate of the very connection its request came in on.
+//! judged by the certificate of the very connection its request came in on, or by the one that a terminator hands on with it.
 
 use std::{
     sync::Arc,
@@ -12,29 +12,39 @@ use axum::{
     Extension, Json, Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::post,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
-use super::{listener::Peer, problem::ProblemDetails};
-use crate::error::{Code, Refusal, Step};
+use super::{
+    listener::Peer,
+    problem::ProblemDetails,
+    terminators::{Presented, Terminators},
+};
+use crate::{
+    error::{Code, Refusal, Step},
+    metrics::presentation::PresentationMetrics,
+};
 
 /// What performs a login once its request has been read.
 pub trait Login: Send + Sync + 'static {
-    /// Takes the person behind the connection through all steps. The future may be dropped at any point, when the
+    /// Takes the person behind what was presented through all steps. The future may be dropped at any point, when the
     /// client leaves or the deadline passes.
     ///
     /// # Errors
     /// The first step that refuses.
     fn login(
         &self,
-        peer: &Peer,
+        presented: Presented,
         asked: LoginRequest,
     ) -> impl Future<Output = Result<Welcome, Refusal>> + Send;
 }
@@ -74,13 +84,23 @@ pub struct Limits {
     pub max_logins: usize,
 }
 
+/// What decides which certificate a request presents.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The terminators, until a reload replaces them.
+    pub terminators: watch::Receiver<Arc<Terminators>>,
+    /// Counts what is refused.
+    pub metrics: PresentationMetrics,
+}
+
 /// The routes of the card listener.
-pub fn router<L: Login>(login: Arc<L>, limits: Limits) -> Router {
+pub fn router<L: Login>(login: Arc<L>, limits: Limits, door: Door) -> Router {
     let room = Semaphore::new(limits.max_logins.min(Semaphore::MAX_PERMITS));
     let portal = Arc::new(Portal { login, room, request_timeout: limits.request_timeout });
     Router::new()
         .route("/v1/login", post(answer::<L>).fallback(|| refused(StatusCode::METHOD_NOT_ALLOWED)))
         .fallback(|| refused(StatusCode::NOT_FOUND))
+        .layer(from_fn_with_state(door, present))
         .layer(from_fn(guarded))
         .with_state(portal)
 }
@@ -110,6 +130,7 @@ struct LoginAnswer<'a> {
 async fn answer<L: Login>(
     State(portal): State<Arc<Portal<L>>>,
     Extension(peer): Extension<Peer>,
+    Extension(presented): Extension<Presented>,
     request: Request,
 ) -> Response {
     let login_id = crate::entropy::login_id(&mut crate::entropy::system());
@@ -117,7 +138,7 @@ async fn answer<L: Login>(
     let began = crate::clock::instant();
     let answer = async {
         let answer_by = began + portal.request_timeout;
-        let login = timeout(portal.request_timeout, login(&portal, &peer, request, &login_id, answer_by));
+        let login = timeout(portal.request_timeout, login(&portal, presented, request, &login_id, answer_by));
         let result = login
             .await
             .unwrap_or_else(|_| Err(Refused::Step(Refusal::new(Code::DeadlineExceeded, Step::Request))));
@@ -150,7 +171,7 @@ enum Refused {
 
 async fn login<L: Login>(
     portal: &Portal<L>,
-    peer: &Peer,
+    presented: Presented,
     request: Request,
     login_id: &str,
     answer_by: Instant,
@@ -159,7 +180,7 @@ async fn login<L: Login>(
     let overloaded = |_| Refused::Step(Refusal::new(Code::Overloaded, Step::Request));
     let _permit = portal.room.try_acquire().map_err(overloaded)?;
     let asked = LoginRequest { gateway, target, login_id: login_id.to_owned(), answer_by };
-    portal.login.login(peer, asked).await.map_err(Refused::Step)
+    portal.login.login(presented, asked).await.map_err(Refused::Step)
 }
 
 async fn body(request: Request) -> Result<LoginBody, Refused> {
@@ -187,6 +208,28 @@ fn welcomed(welcome: &Welcome) -> Response {
 async fn refused(status: StatusCode) -> Response {
     let login_id = crate::entropy::login_id(&mut crate::entropy::system());
     ProblemDetails::invalid(status, &login_id).into_response()
+}
+
+/// Finds out what a request presents before anything else is read of it.
+async fn present(
+    State(door): State<Door>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Response {
+    let terminators = Arc::clone(&door.terminators.borrow());
+    let refused = match terminators.presented(&peer, request.headers(), crate::clock::now()) {
+        Ok(presented) => {
+            request.extensions_mut().insert(presented);
+            return next.run(request).await;
+        }
+        Err(refused) => refused,
+    };
+    door.metrics.refused_at_cards(refused.reason());
+    let login_id = crate::entropy::login_id(&mut crate::entropy::system());
+    let refusal = Refusal::from(refused);
+    tracing::info_span!("login", login_id, peer = %peer.address).in_scope(|| refusal.log());
+    ProblemDetails::of(&refusal, &login_id).into_response()
 }
 
 /// What every answer says to whatever stands between: keep no copy, guess no type.

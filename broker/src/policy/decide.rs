@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ldap_map::sid::Sid;
 
+use super::origin::Origin;
 use super::rule::{CompiledRule, Membership, Policy};
 use super::service::ServiceName;
 use super::target::Target;
@@ -22,6 +23,8 @@ pub struct Request<'a> {
     pub gateway: &'a str,
     /// To what.
     pub target: &'a Target,
+    /// From where, and by which channel.
+    pub origin: Origin,
 }
 
 /// The answer.

@@ -48,3 +48,8 @@ pub(crate) fn grant_by(sid: &str, target: &str, services: &[&str]) -> Grant {
         Decision::Deny(denial) => panic!("{denial}"),
     }
 }
+
+/// A login at the card listener.
+pub(crate) fn origin() -> super::Origin {
+    super::Origin::direct(std::net::Ipv4Addr::LOCALHOST.into())
+}

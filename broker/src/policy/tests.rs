@@ -3,7 +3,7 @@ use std::time::Duration;
 use ldap_map::testing::{DOMAIN_SID, Person};
 
 use super::rule::{Held, Membership};
-use super::testing::{grant, held, policy, rule};
+use super::testing::{grant, held, origin, policy, rule};
 use super::{
     Decision, Denial, Field, Grant, Missing, Policy, PolicyProblem, Problem, Request, Rule, Settings, Target,
 };
@@ -96,7 +96,7 @@ fn the_groups_of_the_directory_decide() {
     let users = Rule { groups: vec![format!("{DOMAIN_SID}-513")], ..rule("domain-users") };
     let admins = Rule { groups: vec![format!("{DOMAIN_SID}-512")], ..rule("domain-admins") };
     let target = Target::new("desk1.corp.example").expect("a target");
-    let request = Request { account: &account, gateway: "gw1", target: &target };
+    let request = Request { account: &account, gateway: "gw1", target: &target, origin: origin() };
     assert_eq!(permitted(policy(vec![admins.clone(), users]).decide(&request)).rule(), "domain-users");
     assert_eq!(denied(policy(vec![admins]).decide(&request)).near_misses()[0].rule, "domain-admins");
 }
@@ -115,7 +115,7 @@ fn another_domains_directory_is_believed_about_groups_of_that_domain_only() {
     let groups = ["S-1-5-21-2-2-2-2001", &format!("{DOMAIN_SID}-2001"), "S-1-5-32-555", "S-1-5-11"];
     let carol = foreigner(&groups);
     let target = Target::new("desk1.corp.example").expect("a target");
-    let request = Request { account: &carol, gateway: "gw1", target: &target };
+    let request = Request { account: &carol, gateway: "gw1", target: &target, origin: origin() };
     let by = |group: &str| policy(vec![Rule { groups: vec![group.to_owned()], ..rule("by-sid") }]);
     assert_eq!(
         permitted(by(groups[0]).decide(&request)).groups(),

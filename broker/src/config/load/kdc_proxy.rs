@@ -108,6 +108,7 @@ impl Loader<'_> {
                 grace: upstream_timeout,
                 max_connections: raw.max_connections?.value,
                 max_connections_per_address: raw.max_connections_per_address?.value,
+                max_head: listener::MAX_HEAD,
             },
             relay: Arc::new(Relay::new(realms, limits)),
             followed,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use super::Loader;
+use super::{Loader, terminators::Loaded};
 use crate::{
     config::{
         Cards, GatewayApi, Status, Warning,
@@ -27,6 +27,7 @@ impl Loader<'_> {
         &self,
         raw: raw::Frontend,
         validator: Option<&Validator>,
+        terminators: Option<Loaded>,
         warnings: &mut Vec<Warning>,
     ) -> Option<(Cards, Duration)> {
         let listen = self.addresses(raw.listen);
@@ -37,7 +38,10 @@ impl Loader<'_> {
         );
         let server = server?;
         warnings.extend(warning::about_ends("frontend.certificate", server.chain(), self.now));
-        let verifier = ProofOfPossession::new(tls::provider(), validator?.ca_names());
+        let Loaded { terminators, ca_names } = terminators?;
+        let max_head = if ca_names.is_empty() { listener::MAX_HEAD } else { listener::MAX_HEAD_WITH_CHAIN };
+        let hints = [validator?.ca_names(), ca_names].concat();
+        let verifier = ProofOfPossession::new(tls::provider(), hints);
         let tls = tls::for_cards(&server, &versions, Arc::new(verifier)).map_err(Fault::step);
         let request_timeout = raw.request_timeout?.value;
         let cards = Cards {
@@ -50,7 +54,9 @@ impl Loader<'_> {
                 grace: request_timeout,
                 max_connections: raw.max_connections?.value,
                 max_connections_per_address: raw.max_connections_per_address?.value,
+                max_head,
             },
+            terminators: Arc::new(terminators),
             logins: web::Limits { request_timeout, max_logins: raw.max_logins?.value },
         };
         Some((cards, raw.drain_timeout?.value))
@@ -86,6 +92,7 @@ impl Loader<'_> {
                 max_connections,
                 // Few clients, all of them ours; several may share the address of a proxy.
                 max_connections_per_address: max_connections,
+                max_head: listener::MAX_HEAD,
             },
             calls: grpc::Limits {
                 deadline: request_timeout,
@@ -106,6 +113,7 @@ impl Loader<'_> {
                 grace: HEADER_TIMEOUT,
                 max_connections: MAX_STATUS_CONNECTIONS,
                 max_connections_per_address: MAX_STATUS_CONNECTIONS,
+                max_head: listener::MAX_HEAD,
             },
         })
     }
@@ -164,7 +172,11 @@ impl Loader<'_> {
         all.then(|| Gateways::new(known))
     }
 
-    fn gateway(&self, raw: raw::Gateway) -> Option<(Located<String>, Located<GatewayCertificate>)> {
+    /// A client by the name and the certificate it is known by.
+    pub(super) fn gateway(
+        &self,
+        raw: raw::Gateway,
+    ) -> Option<(Located<String>, Located<GatewayCertificate>)> {
         let name = raw.name.filter(|name| {
             let fits = is_gateway_name(&name.value);
             if !fits {

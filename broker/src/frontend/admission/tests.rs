@@ -44,7 +44,8 @@ async fn served_with(lists: impl FnOnce(&Ca) -> Vec<Vec<u8>>) -> Served {
     let (known, receiver) = watch::channel(Arc::new(gw1()));
     let name = |Extension(gateway): Extension<GatewayIdentity>| async move { gateway.name().to_owned() };
     let routes = Router::new().route("/name", get(name)).route("/never", get(std::future::pending::<String>));
-    let app = admit(routes, receiver, Duration::from_millis(300));
+    let metrics = PresentationMetrics::default();
+    let app = admit(routes, receiver, Duration::from_millis(300), metrics);
     listener.serve(&app, &CancellationToken::new(), &TaskTracker::new());
     Served { servers, gateways, address, known, _kept: kept }
 }

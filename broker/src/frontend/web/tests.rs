@@ -13,7 +13,7 @@ struct Pretended {
 }
 
 impl Login for Pretended {
-    async fn login(&self, _peer: &Peer, asked: LoginRequest) -> Result<Welcome, Refusal> {
+    async fn login(&self, _presented: Presented, asked: LoginRequest) -> Result<Welcome, Refusal> {
         if !self.answers {
             std::future::pending::<()>().await;
         }
@@ -31,7 +31,13 @@ fn limits() -> Limits {
 }
 
 fn app() -> Router {
-    router(Arc::new(Pretended { answers: true }), limits())
+    served(true)
+}
+
+fn served(answers: bool) -> Router {
+    let (_, terminators) = watch::channel(Arc::default());
+    let door = Door { terminators, metrics: PresentationMetrics::default() };
+    router(Arc::new(Pretended { answers }), limits(), door)
 }
 
 fn request(method: Method, path: &str, content_type: &str, body: &str) -> Request {
@@ -139,7 +145,7 @@ async fn a_body_beyond_four_kibibytes_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_login_beyond_its_deadline_is_refused_as_such() {
-    let app = router(Arc::new(Pretended { answers: false }), limits());
+    let app = served(false);
     let (status, problem) = refused_with(&app, login_request()).await;
     assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(problem["code"], "deadline_exceeded");
@@ -147,7 +153,7 @@ async fn a_login_beyond_its_deadline_is_refused_as_such() {
 
 #[tokio::test(start_paused = true)]
 async fn a_login_beyond_the_limit_is_refused_at_once_and_told_to_come_back() {
-    let app = router(Arc::new(Pretended { answers: false }), limits());
+    let app = served(false);
     let first = tokio::spawn(app.clone().oneshot(login_request()));
     tokio::task::yield_now().await;
     let (status, headers, body) = ask(&app, login_request()).await;
