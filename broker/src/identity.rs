@@ -23,7 +23,7 @@ pub mod verifier;
 
 pub use self::description::Description;
 pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
-pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, Limits, Url, UrlError};
+pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, LdapUrl, Limits, Url, UrlError};
 pub use self::peer_certificates::{
     MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
 };

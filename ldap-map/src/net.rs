@@ -4,6 +4,7 @@ pub mod bind;
 pub mod directory;
 pub mod error;
 pub mod locate;
+pub mod published;
 pub mod server;
 
 mod clock;

@@ -7,6 +7,18 @@ use std::fmt;
 pub struct Attribute(&'static str);
 
 impl Attribute {
+    /// The revocation list of an authority, of its authorities' certificates alone.
+    pub const AUTHORITY_REVOCATION_LIST: Self = Self("authorityRevocationList");
+    /// The same as the standard has it transferred.
+    pub const AUTHORITY_REVOCATION_LIST_BINARY: Self = Self("authorityRevocationList;binary");
+    /// The revocation list of an authority (RFC 4523 section 2.3).
+    pub const CERTIFICATE_REVOCATION_LIST: Self = Self("certificateRevocationList");
+    /// The same as the standard has it transferred.
+    pub const CERTIFICATE_REVOCATION_LIST_BINARY: Self = Self("certificateRevocationList;binary");
+    /// What has changed since an authority's last complete revocation list.
+    pub const DELTA_REVOCATION_LIST: Self = Self("deltaRevocationList");
+    /// The same as the standard has it transferred.
+    pub const DELTA_REVOCATION_LIST_BINARY: Self = Self("deltaRevocationList;binary");
     /// When the account expires, in 100 ns since 1601; 0 and 2^63-1 mean never.
     pub const ACCOUNT_EXPIRES: Self = Self("accountExpires");
     /// The server's time (on the root entry).

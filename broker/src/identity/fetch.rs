@@ -8,19 +8,24 @@
 mod address;
 mod gates;
 mod http;
+mod ldap;
 mod url;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use ldap_map::message::response::ResultCode;
+use ldap_map::net::directory::{Directory, DirectoryError};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 pub use self::address::AddressKind;
 use self::gates::{Gates, Permit};
 use self::http::Question;
+pub use self::ldap::LdapUrl;
 use self::url::Host;
 pub use self::url::{Url, UrlError};
 
@@ -86,6 +91,18 @@ pub enum FetchError {
     /// The server: the answer is compressed, which was not asked for.
     #[error("the answer has a content encoding")]
     Encoded,
+    /// The server: it refuses to search for somebody it does not know.
+    #[error("the server refuses to search: {0}")]
+    Refused(ResultCode),
+    /// The server: there is no such object, or no list in it.
+    #[error("the directory has no such object, or no list in it")]
+    NoList,
+    /// The URL means our own directory, and none is configured.
+    #[error("the url names no host, and there is no directory to look in")]
+    NoDirectory,
+    /// Our own directory does not answer.
+    #[error("the directory does not answer")]
+    Directory,
     /// The server: the answer is larger than anything that is expected.
     #[error("the answer has more than {limit} octets")]
     TooLarge {
@@ -99,13 +116,20 @@ pub struct Fetcher {
     settings: FetchSettings,
     gates: Gates,
     names: Names,
+    directory: Option<Arc<Directory>>,
 }
 
 impl Fetcher {
     /// A fetcher that has asked nothing yet.
     #[must_use]
     pub fn new(settings: FetchSettings) -> Self {
-        Self { settings, gates: Gates::new(), names: Names::System }
+        Self { settings, gates: Gates::new(), names: Names::System, directory: None }
+    }
+
+    /// The same, with the directory that ldap URLs without a host mean.
+    #[must_use]
+    pub fn in_directory(self, directory: Arc<Directory>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// Fetches what is at a URL.
@@ -130,23 +154,77 @@ impl Fetcher {
         self.ask(url, Question::Post { content_type, body }, limits).await
     }
 
-    async fn ask(&self, url: &Url, question: Question, limits: Limits) -> Result<Vec<u8>, FetchError> {
-        if !USUAL_PORTS.contains(&url.port()) && !self.settings.allow_ports.contains(&url.port()) {
-            return Err(FetchError::Port(url.port()));
-        }
+    /// Reads the revocation lists that a directory holds at a URL; at least one.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn lists(&self, url: &LdapUrl, limits: Limits) -> Result<Vec<Vec<u8>>, FetchError> {
         let asking = async {
-            let permit = self.gates.enter(&url.authority()).await;
-            let (addresses, _permit) = self.addresses(url, permit).await?;
-            let stream = dial(&addresses, limits.time).await?;
+            match url.server() {
+                Some((host, port)) if !self.is_own(host) => {
+                    let (stream, _permit) = self.connect(host, port, limits).await?;
+                    ldap::ask(stream, url, limits.octets).await
+                }
+                _ => self.own_lists(url, limits).await,
+            }
+        };
+        timeout(limits.time, asking).await.unwrap_or(Err(FetchError::Timeout))
+    }
+
+    /// Whether a host is a server of our own directory.
+    fn is_own(&self, host: &Host) -> bool {
+        let servers = self.directory.iter().flat_map(|directory| directory.server_status());
+        let host = host.to_string();
+        servers.into_iter().any(|status| status.server.eq_ignore_ascii_case(&host))
+    }
+
+    async fn own_lists(&self, url: &LdapUrl, limits: Limits) -> Result<Vec<Vec<u8>>, FetchError> {
+        let directory = self.directory.as_ref().ok_or(FetchError::NoDirectory)?;
+        let _permit = self.gates.enter("").await;
+        match directory.published(url.dn(), url.list(), limits.octets).await {
+            Ok(lists) if lists.is_empty() => Err(FetchError::NoList),
+            Ok(lists) => Ok(lists),
+            Err(DirectoryError::TooLarge { limit }) => Err(FetchError::TooLarge { limit }),
+            Err(DirectoryError::SearchRefused { code, .. }) => Err(FetchError::Refused(code)),
+            Err(error) => {
+                tracing::debug!(%url, %error, "no revocation list from our own directory");
+                Err(FetchError::Directory)
+            }
+        }
+    }
+
+    async fn ask(&self, url: &Url, question: Question, limits: Limits) -> Result<Vec<u8>, FetchError> {
+        let asking = async {
+            let (stream, _permit) = self.connect(url.place(), url.port(), limits).await?;
             http::ask(stream, url, question, limits.octets).await
         };
         timeout(limits.time, asking).await.unwrap_or(Err(FetchError::Timeout))
     }
 
-    /// The addresses of the URL's host that may be asked; at least one. The permit is kept while names are looked up, also
+    /// Judges, waits for a turn, and connects. The turn ends with the permit.
+    async fn connect(
+        &self,
+        host: &Host,
+        port: u16,
+        limits: Limits,
+    ) -> Result<(TcpStream, Permit), FetchError> {
+        if !USUAL_PORTS.contains(&port) && !self.settings.allow_ports.contains(&port) {
+            return Err(FetchError::Port(port));
+        }
+        let permit = self.gates.enter(&format!("{host} {port}")).await;
+        let (addresses, permit) = self.addresses(host, port, permit).await?;
+        Ok((dial(&addresses, limits.time).await?, permit))
+    }
+
+    /// The addresses of a host that may be asked; at least one. The permit is kept while names are looked up, also
     /// when nobody waits for it any more: the system does not let go of it.
-    async fn addresses(&self, url: &Url, permit: Permit) -> Result<(Vec<SocketAddr>, Permit), FetchError> {
-        let (found, permit) = match url.place() {
+    async fn addresses(
+        &self,
+        host: &Host,
+        port: u16,
+        permit: Permit,
+    ) -> Result<(Vec<SocketAddr>, Permit), FetchError> {
+        let (found, permit) = match host {
             Host::Address(address) => (vec![*address], permit),
             Host::Name(name) => {
                 let (names, name) = (self.names.clone(), name.clone());
@@ -159,7 +237,7 @@ impl Fetcher {
         let mut addresses = Vec::new();
         for address in found.into_iter().take(MAX_ADDRESSES) {
             match address::judge(address, &self.settings.allow_networks) {
-                Ok(()) => addresses.push(SocketAddr::new(address, url.port())),
+                Ok(()) => addresses.push(SocketAddr::new(address, port)),
                 Err(kind) if refused == FetchError::Resolve => {
                     refused = FetchError::Address { address, kind }
                 }
@@ -197,7 +275,7 @@ enum Names {
     /// What the system knows, files included.
     System,
     #[cfg(test)]
-    Scripted(std::sync::Arc<tests::Script>),
+    Scripted(Arc<tests::Script>),
 }
 
 impl Names {

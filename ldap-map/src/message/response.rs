@@ -113,7 +113,7 @@ pub enum MessageError {
     #[error("the encoding of the message is not well-formed")]
     Encoding,
     /// The message says that it is longer than any that is expected.
-    #[error("the message is longer than {MAXIMUM_LENGTH} octets")]
+    #[error("the message is longer than any that is expected")]
     TooLong,
     /// The kind of message is not one that answers what is asked here.
     #[error("the message has the unexpected tag {0:#x}")]
@@ -142,11 +142,19 @@ impl Message {
     /// [`MessageError::Encoding`] when no message begins so, [`MessageError::TooLong`] when it is longer than
     /// [`MAXIMUM_LENGTH`].
     pub fn length(octets: &[u8]) -> Result<Option<usize>, MessageError> {
+        Self::length_within(octets, MAXIMUM_LENGTH)
+    }
+
+    /// The same for a message of at most `longest` octets.
+    ///
+    /// # Errors
+    /// As of [`Self::length`].
+    pub fn length_within(octets: &[u8], longest: usize) -> Result<Option<usize>, MessageError> {
         if octets.first().is_some_and(|tag| *tag != SEQUENCE) {
             return Err(MessageError::Encoding);
         }
         match element_length(octets)? {
-            Some(length) if length > MAXIMUM_LENGTH => Err(MessageError::TooLong),
+            Some(length) if length > longest => Err(MessageError::TooLong),
             length => Ok(length),
         }
     }

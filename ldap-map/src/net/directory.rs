@@ -5,6 +5,7 @@
 
 mod delegation;
 mod domain_sid;
+mod published;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -365,6 +366,10 @@ fn settle<Answer>(
         }
         // Why it refuses may lie in the connection: the next one begins afresh.
         Err(Failure::Refused(error @ DirectoryError::SearchRefused { .. })) => {
+            return ControlFlow::Break(Err(error));
+        }
+        // The rest of the answer is still on its way.
+        Err(Failure::Refused(error @ DirectoryError::TooLarge { .. })) => {
             return ControlFlow::Break(Err(error));
         }
         Err(Failure::Refused(error)) => Err(error),

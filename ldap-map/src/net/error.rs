@@ -62,6 +62,12 @@ pub enum DirectoryError {
     /// The SID of the domain's own object cannot be read.
     #[error("the domain's own object cannot be read: {0}")]
     DomainObject(AttributeError),
+    /// An object is larger than whoever asks for it can use.
+    #[error("the object has more than {limit} octets")]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+    },
     /// All connections were in use for as long as a login may wait.
     #[error(
         "all connections to the directory are in use, and none became free in time: pool_size allows too few for so many \

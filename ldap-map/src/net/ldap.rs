@@ -21,7 +21,7 @@ use super::server::LdapServer;
 use super::servers::Servers;
 use crate::entry::Entry;
 use crate::message::request::{Request, SearchRequest};
-use crate::message::response::{Message, Response, ResultCode};
+use crate::message::response::{MAXIMUM_LENGTH, Message, Response, ResultCode};
 
 /// Most references to other servers in one answer; they are counted and never followed.
 const MAXIMUM_REFERENCES: usize = 64;
@@ -37,6 +37,8 @@ pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     received: Vec<u8>,
     message_id: u32,
+    /// Longest message that is read, in octets.
+    longest: usize,
     server: LdapServer,
     servers: Arc<Servers>,
     opened: Instant,
@@ -67,7 +69,8 @@ impl Connection {
             is_of_domain(&stream, domain).map_err(Fault::Tls)?;
         }
         let (server, servers) = (server.clone(), Arc::clone(servers));
-        Ok(Self { stream, received: Vec::new(), message_id: 0, server, servers, opened: clock::now() })
+        let (received, longest, opened) = (Vec::new(), MAXIMUM_LENGTH, clock::now());
+        Ok(Self { stream, received, message_id: 0, longest, server, servers, opened })
     }
 
     pub(super) const fn server(&self) -> &LdapServer {
@@ -76,6 +79,14 @@ impl Connection {
 
     pub(super) const fn opened(&self) -> Instant {
         self.opened
+    }
+
+    /// Makes room for messages of this length; without one, for those that are usual.
+    pub(super) fn expect_messages_of(&mut self, octets: Option<usize>) {
+        self.longest = octets.unwrap_or(MAXIMUM_LENGTH);
+        if octets.is_none() {
+            self.received.shrink_to(CHUNK);
+        }
     }
 
     /// Sends one request and waits for its one answer.
@@ -155,7 +166,7 @@ impl Connection {
 
     /// The next message, which must answer the last request.
     async fn receive(&mut self) -> Result<Response, Fault> {
-        let message = read_message(&mut self.stream, &mut self.received).await?;
+        let message = read_message(&mut self.stream, &mut self.received, self.longest).await?;
         match message.response {
             Response::Extended(result) if message.id == 0 => Err(Fault::Unable(result.code)),
             response if message.id == self.message_id => Ok(response),
@@ -164,13 +175,14 @@ impl Connection {
     }
 }
 
-/// The next whole message of a server. What is read beyond it stays in `received`, to be given again.
+/// The next whole message of a server, of at most `longest` octets. What is read beyond it stays in `received`, to be given again.
 pub(super) async fn read_message(
     stream: &mut (impl AsyncRead + Unpin),
     received: &mut Vec<u8>,
+    longest: usize,
 ) -> Result<Message, Fault> {
     loop {
-        if let Some(length) = Message::length(received)?
+        if let Some(length) = Message::length_within(received, longest)?
             && let Some(octets) = received.get(..length)
         {
             let message = Message::decode(octets)?;

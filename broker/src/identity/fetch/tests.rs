@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -151,7 +151,7 @@ async fn a_name_is_looked_up_once_and_every_address_is_judged() {
 
     let fetcher = scripted(&[&["8.8.8.8", "127.0.0.1", "2606:4700::1111"], &["127.0.0.1"]], &[]);
     let permit = fetcher.gates.enter("rebound.example").await;
-    let (addresses, _permit) = fetcher.addresses(&url, permit).await.unwrap();
+    let (addresses, _permit) = fetcher.addresses(url.place(), url.port(), permit).await.unwrap();
     let asked: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     assert_eq!(asked, ["8.8.8.8:80", "[2606:4700::1111]:80"]);
 }

@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 
 const HTTP_PORT: u16 = 80;
 /// Longest URL that is read, in octets.
-const MAX_URL: usize = 2048;
+pub(super) const MAX_URL: usize = 2048;
 /// Longest name of a host (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 253;
 
@@ -55,6 +55,9 @@ pub enum UrlError {
     /// The path has a character that needs an escape, or there is a fragment.
     #[error("it has a character that needs an escape, or a fragment")]
     Path,
+    /// Of an ldap URL: it does not name one object, and one attribute that holds revocation lists.
+    #[error("it does not name one object and an attribute that holds revocation lists")]
+    Entry,
     /// Longer than any that is needed.
     #[error("it is longer than {MAX_URL} octets")]
     TooLong,
@@ -118,7 +121,7 @@ impl FromStr for Url {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(Host, Option<u16>), UrlError> {
+pub(super) fn host_and_port(authority: &str) -> Result<(Host, Option<u16>), UrlError> {
     if authority.contains('@') {
         return Err(UrlError::Credentials);
     }

@@ -140,7 +140,7 @@ impl Directory {
     }
 
     /// One object by its name; `None` where there is none.
-    async fn object(
+    pub(super) async fn object(
         &self,
         connection: &mut Connection,
         dn: &str,

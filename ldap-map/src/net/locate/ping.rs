@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::message::request::{Request, Scope, SearchRequest};
-use crate::message::response::{Response, ResultCode};
+use crate::message::response::{MAXIMUM_LENGTH, Response, ResultCode};
 use crate::net::error::Fault;
 use crate::net::ldap::read_message;
 use crate::netlogon::{NetlogonError, NetlogonReply, filter};
@@ -73,7 +73,7 @@ async fn ask(mut stream: TcpStream, domain: &str) -> Result<NetlogonReply, PingE
     let mut received = Vec::new();
     let mut reply = None;
     loop {
-        let message = read_message(&mut stream, &mut received).await?;
+        let message = read_message(&mut stream, &mut received, MAXIMUM_LENGTH).await?;
         match message.response {
             _ if message.id != id => return Err(Fault::Unexpected.into()),
             Response::Entry(entry) if reply.is_none() => {
