@@ -1,4 +1,4 @@
-//! First step: who holds the card. No I/O but in [`Fetcher`].
+//! First step: who holds the card. No I/O but in [`Fetcher`] and [`CrlStore`].
 //!
 //! [`PeerCertificates`], as the handshake brought them, become a [`ValidatedIdentity`] or an
 //! [`IdentityError`]. Path validation (RFC 5280 section 6.1) is done by certval over signatures that aws-lc-rs
@@ -7,6 +7,7 @@
 //! The TLS layer uses [`verifier::ProofOfPossession`], which makes no decision about trust.
 
 mod certificate;
+mod crl_store;
 mod description;
 mod error;
 mod fetch;
@@ -21,6 +22,7 @@ mod validated_identity;
 mod validator;
 pub mod verifier;
 
+pub use self::crl_store::{CrlPlace, CrlStore, CrlStoreSettings, ObtainError};
 pub use self::description::Description;
 pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
 pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, LdapUrl, Limits, Url, UrlError};

@@ -136,14 +136,7 @@ impl Validator {
     #[must_use]
     pub fn crls(&self) -> Vec<CrlSummary> {
         let Checker::Lists { crls, .. } = &self.compiled.revocation else { return Vec::new() };
-        let summary = |crl: &super::revocation::Crl| CrlSummary {
-            issuer: name_text(crl.issuer()),
-            this_update: timestamp(crl.this_update()),
-            next_update: crl.next_update().map(timestamp),
-            entries: crl.entries(),
-            scope: crl.kind().clone(),
-        };
-        crls.iter().map(summary).collect()
+        crls.iter().map(super::revocation::Crl::summary).collect()
     }
 
     /// Usage and revocation of a path that RFC 5280 accepts.

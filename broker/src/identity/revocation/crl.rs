@@ -8,13 +8,15 @@ use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber};
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::{Extension, Extensions};
 use x509_cert::name::Name;
-use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
 
 use super::super::certificate::{ParsedCertificate, duplicate};
 use super::super::signature::Message;
 use super::entries::{Entries, Entry, Reason, Serial, Unsorted};
 use super::scope::Scope;
+
+mod succession;
 
 /// Largest CRL that is read: about six million entries.
 const MAX_CRL_SIZE: usize = 255 * 1024 * 1024;
@@ -109,6 +111,8 @@ pub(crate) struct Crl {
     /// Of a delta list: the number of the oldest complete list that it completes.
     base_number: Option<Serial>,
     authority_key: Option<Box<[u8]>>,
+    /// freshestCRL: where the delta lists of this one are.
+    freshest: Option<Box<[u8]>>,
     /// Whose certificates the entries are about: the list's issuer, then those of an indirect list.
     entry_issuers: Vec<Name>,
     entries: Entries,
@@ -152,6 +156,7 @@ impl Crl {
             number: read.number,
             base_number: read.base_number,
             authority_key: read.authority_key,
+            freshest: read.freshest,
             entry_issuers: std::iter::once(list.issuer.clone()).chain(list.entries.issuers).collect(),
             issuer: list.issuer,
             entries: list.entries.entries.sorted(),
@@ -192,7 +197,7 @@ impl Crl {
         matches!(self.kind, CrlScope::Complete | CrlScope::Delta | CrlScope::Indirect | CrlScope::Partitioned)
     }
 
-    pub(super) fn is_delta(&self) -> bool {
+    pub(crate) fn is_delta(&self) -> bool {
         self.base_number.is_some()
     }
 
@@ -224,15 +229,18 @@ impl Crl {
 
     /// Whether `issuer`'s key signed this CRL. The list was hashed when it was read, so that asking costs no more than a
     /// signature, and nothing once its signer is known.
-    pub(crate) fn is_signed_by(&self, issuer: &ParsedCertificate) -> bool {
+    pub(in crate::identity) fn is_signed_by(&self, issuer: &ParsedCertificate) -> bool {
+        self.is_signed_by_key(issuer.spki())
+    }
+
+    fn is_signed_by_key(&self, spki: &SubjectPublicKeyInfoOwned) -> bool {
         let Proof { message, signature, algorithm, signer } = &self.proof;
-        let Ok(key) = issuer.spki().to_der() else { return false };
+        let Ok(key) = spki.to_der() else { return false };
         if let Some(known) = signer.get() {
             return *known == key;
         }
-        let holds = signature
-            .as_bytes()
-            .is_some_and(|signature| message.verify(signature, algorithm, issuer.spki()).is_ok());
+        let holds =
+            signature.as_bytes().is_some_and(|signature| message.verify(signature, algorithm, spki).is_ok());
         if holds {
             // Where another login was faster, it found the same key.
             drop(signer.set(key));
@@ -437,6 +445,7 @@ struct ListExtensions {
     number: Option<Serial>,
     base_number: Option<Serial>,
     authority_key: Option<Box<[u8]>>,
+    freshest: Option<Box<[u8]>>,
     unknown: Option<ObjectIdentifier>,
 }
 
@@ -447,7 +456,8 @@ impl ListExtensions {
             let value = extension.extn_value.as_bytes();
             match extension.extn_id {
                 AUTHORITY_KEY_IDENTIFIER => read.authority_key = Some(value.into()),
-                ISSUER_ALT_NAME | FRESHEST_CRL => {}
+                FRESHEST_CRL => read.freshest = Some(value.into()),
+                ISSUER_ALT_NAME => {}
                 CRL_NUMBER => read.number = Some(number(value)?),
                 DELTA_CRL_INDICATOR => read.base_number = Some(number(value)?),
                 ISSUING_DISTRIBUTION_POINT => read.scope = Scope::read(value, issuer)?,
