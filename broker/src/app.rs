@@ -4,6 +4,8 @@
 //! newest value: the TLS settings, the gateways, and the line with its validator and its policy. Everything else is
 //! made once.
 
+mod sessions;
+
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use kdc_proxy::net::client::{Client, ReplaceError};
@@ -90,8 +92,9 @@ impl App {
         let kdc_proxy = config.kdc_proxy.take();
         let tokens = kdc_proxy.as_ref().and_then(|proxy| proxy.session_url.clone());
         let tokens = tokens.map(|url| Arc::new(ProxyTokens::new(url, config.handoff.max_sessions)));
+        let metrics = Arc::new(Metrics::watching(config.controllers.clone()));
         let desk = Desk::new(config.handoff, Arc::clone(&issuer)).with_proxy_tokens(tokens.clone());
-        let desk = Arc::new(desk);
+        let desk = Arc::new(desk.telling(Arc::new(metrics.sessions())));
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
         let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
         let (gateways, known) = watch::channel(Arc::clone(&config.gateway_api.gateways));
@@ -141,7 +144,6 @@ impl App {
 
         let (drain, tasks) = (CancellationToken::new(), TaskTracker::new());
         find_controllers(&config.controllers, &drain, &tasks).await;
-        let metrics = Arc::new(Metrics::watching(config.controllers.clone()));
         let authorities = metrics.identity().showing(&config.validator.authorities());
         if let Some((listener, relay, allowed, admission)) = kdc_proxy {
             let router = kkdcp::router(relay, allowed, admission, metrics.kdc_proxy());
@@ -160,7 +162,7 @@ impl App {
         let logins = web::router(Arc::new(Portal { line: current }), cards.logins, door);
         card_listener.serve(&logins, &drain, &tasks);
         tasks.spawn(monitor.run(drain.clone()));
-        tasks.spawn(sweep(desk, drain.clone()));
+        sessions::watch(&desk, config.recheck, &line, &metrics.sessions(), (&drain, &tasks));
         tend(&config, &drain, &tasks);
         let Config { kerberos, service_secret, drain_timeout, .. } = config;
         Ok(Self {
@@ -189,7 +191,7 @@ impl App {
     /// Takes certificates, revocation lists, policy and gateways from a new configuration, and looks whether the files
     /// of the service's own secret have another one, which is taken over once a KDC accepts it.
     ///
-    /// Logins that are running finish under the old one. Connections finish what they are doing and close, so that
+    /// Sessions that rest on certificates which the new one no longer believes end. Logins that are running finish under the old one. Connections finish what they are doing and close, so that
     /// their clients come back under the new one.
     pub fn replace(&self, config: &Config) {
         let old = Arc::clone(&self.line.borrow());
@@ -365,21 +367,6 @@ async fn check(directory: &Directory) -> Result<(), Refusal> {
     directory.check().await.map(drop).map_err(|error| ResolveError::from(error).into())
 }
 
-/// Drops codes and sessions that have expired, with the tickets they hold.
-async fn sweep(desk: Arc<Desk<Issuer>>, drain: CancellationToken) {
-    let mut ticks = interval(SWEEP);
-    loop {
-        tokio::select! {
-            biased;
-            () = drain.cancelled() => return,
-            _ = ticks.tick() => {
-                let census = desk.sweep(crate::clock::now());
-                tracing::trace!(codes = census.codes, sessions = census.sessions, "swept");
-            }
-        }
-    }
-}
-
 /// Finds out which of the domain controllers that failed are back, so that no login has to.
 async fn tend_directory(directory: Arc<Directory>, drain: CancellationToken) {
     drain.run_until_cancelled(directory.tend()).await.unwrap_or_default();
@@ -443,9 +430,6 @@ const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
 
 /// How long a start waits for the first domain controllers.
 const FIRST_SEARCH: Duration = Duration::from_secs(5);
-
-/// How often expired sessions are looked for.
-const SWEEP: Duration = Duration::from_secs(10);
 
 /// How much longer than its own deadline a gateway's call may take before it is cut off from outside.
 const BACKSTOP: Duration = Duration::from_secs(2);

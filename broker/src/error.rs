@@ -15,6 +15,7 @@ use std::fmt;
 
 pub use self::table::{Blame, Code};
 
+use crate::handoff::EndCause;
 use crate::tickets::Finding;
 
 /// The step that refused, in the order a login and its session go through them.
@@ -77,18 +78,19 @@ pub struct Refusal {
     step: Step,
     cause: Option<Box<dyn Error + Send + Sync>>,
     findings: Vec<Finding>,
+    ended: Option<EndCause>,
 }
 
 impl Refusal {
     /// A refusal that needs no further explanation.
     #[must_use]
     pub const fn new(code: Code, step: Step) -> Self {
-        Self { code, step, cause: None, findings: Vec::new() }
+        Self { code, step, cause: None, findings: Vec::new(), ended: None }
     }
 
     /// A refusal with the error that explains it to the administrator.
     pub fn because(code: Code, step: Step, cause: impl Error + Send + Sync + 'static) -> Self {
-        Self { code, step, cause: Some(Box::new(cause)), findings: Vec::new() }
+        Self { code, step, cause: Some(Box::new(cause)), findings: Vec::new(), ended: None }
     }
 
     /// The same with what an administrator can mend.
@@ -100,6 +102,12 @@ impl Refusal {
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Why the session is gone that was asked for, where it was ended before its time. For gateways.
+    #[must_use]
+    pub const fn ended(&self) -> Option<EndCause> {
+        self.ended
     }
 
     /// The same refusal, at the step that asked for what was refused.

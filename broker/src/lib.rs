@@ -52,6 +52,7 @@
 //!    and how long it took, under the login's identifier.
 //! 4. The answer is a one-time code. The gateway redeems it over its own mutually authenticated connection
 //!    ([`frontend::admission`] knows which gateway that is) and asks for the credentials its desktop needs.
+//! 5. [`recheck`] judges the card's certificates again while the session lives, and ends it where they no longer hold.
 //!
 //! # The life of the process
 //!
@@ -85,6 +86,7 @@ pub mod manual;
 pub mod metrics;
 pub mod pipeline;
 pub mod policy;
+pub mod recheck;
 pub mod reload;
 pub mod rotation;
 pub mod service;

@@ -7,6 +7,7 @@ mod controllers;
 pub mod identity;
 pub mod kdc_proxy;
 pub mod presentation;
+pub mod sessions;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use self::{
     controllers::ControllersCollector, identity::IdentityMetrics, kdc_proxy::KdcProxyMetrics,
-    presentation::PresentationMetrics,
+    presentation::PresentationMetrics, sessions::SessionMetrics,
 };
 use crate::controllers::RealmControllers;
 
@@ -28,6 +29,7 @@ pub struct Metrics {
     identity: IdentityMetrics,
     kdc_proxy: KdcProxyMetrics,
     presentation: PresentationMetrics,
+    sessions: SessionMetrics,
 }
 
 impl Metrics {
@@ -38,7 +40,8 @@ impl Metrics {
         let kdc_proxy = KdcProxyMetrics::registered(registry.sub_registry_with_prefix("kdc_proxy"));
         let identity = IdentityMetrics::registered(registry.sub_registry_with_prefix("identity"));
         let presentation = PresentationMetrics::registered(registry.sub_registry_with_prefix("presentation"));
-        Self { registry, identity, kdc_proxy, presentation }
+        let sessions = SessionMetrics::registered(registry.sub_registry_with_prefix("sessions"));
+        Self { registry, identity, kdc_proxy, presentation, sessions }
     }
 
     /// What is known of the authorities of cards; clones share it.
@@ -65,6 +68,12 @@ impl Metrics {
     #[must_use]
     pub fn presentation(&self) -> PresentationMetrics {
         self.presentation.clone()
+    }
+
+    /// What is known of sessions; clones count together.
+    #[must_use]
+    pub fn sessions(&self) -> SessionMetrics {
+        self.sessions.clone()
     }
 
     /// All of it in the text format of OpenMetrics, which Prometheus reads.

@@ -88,7 +88,7 @@ impl Line {
         mut report: Report<E>,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<Handoff, Refusal> {
-        let peer = peer.ok_or(Refusal::new(Code::CertificateMissing, Step::Validate))?;
+        let (peer, checked_at) = (peer.ok_or(Refusal::new(Code::CertificateMissing, Step::Validate))?, now);
         let identity = self.validator.validate(&peer, now, rng).await?;
         report.establish(Step::Validate, narrate::identity(&identity));
 
@@ -108,7 +108,8 @@ impl Line {
 
         let now = now + report.elapsed();
         let (gateway, login_id) = (request.gateway.as_str(), request.login_id.as_str());
-        let login = Login { identity: &identity, grant: &grant, ticket, gateway, login_id };
+        let (identity, certificates, grant) = (&identity, peer, &grant);
+        let login = Login { identity, certificates, checked_at, grant, ticket, gateway, login_id };
         let handoff = self.desk.hand_off(login, now, rng)?;
         report.establish(Step::HandOff, narrate::handoff(&handoff));
         Ok(handoff)

@@ -41,15 +41,17 @@ SUFFIX = {"SPNEGO_TOKEN": "spnego", "CCACHE": "ccache", "FREERDP_CCACHE": "ccach
 class Refused(Exception):
     """The broker said no. `reason` is stable: decide on it, never on the message, which is made for a person.
 
-    `causes` is for the log of the gateway: what an administrator of the domain can mend, the most probable cause first.
+    `causes` is for the log of the gateway: what an administrator of the domain can mend, the most probable cause first. `ended` says,
+    with SESSION_ENDED, why the session was ended before its time, "certificate_revoked" for example: close the person's connections.
     """
 
-    def __init__(self, reason, step, message, causes=()):
+    def __init__(self, reason, step, message, causes=(), ended=""):
         super().__init__(message)
         self.reason = reason
         self.step = step
         self.message = message
         self.causes = list(causes)
+        self.ended = ended
 
 
 class Unreachable(Exception):
@@ -76,7 +78,8 @@ def refusal_of(error):
                     for each in failure.violations
                 ]
         if info is not None:
-            return Refused(info.reason, info.metadata.get("step", ""), error.details(), causes)
+            step, ended = info.metadata.get("step", ""), info.metadata.get("ended", "")
+            return Refused(info.reason, step, error.details(), causes, ended)
     return Unreachable(f"{error.code().name}: {error.details()}")
 
 

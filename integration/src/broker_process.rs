@@ -28,6 +28,9 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// It drains for some seconds at most when nothing is running.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
+/// What it logs when a changed configuration is in force.
+const TAKEN_OVER: &str = "configuration taken over";
+
 /// Its name in its certificate, and in the hosts files of the lab.
 pub const BROKER_NAME: &str = "broker.corp.example";
 
@@ -140,6 +143,24 @@ impl BrokerProcess {
         self.folder.path().join("credentials").join(name)
     }
 
+    /// A file of its configuration, by its name: what is written there is read at the next [`Self::reload`].
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Has it read its configuration again (SIGHUP), and waits until it has been taken over.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInTime`] where it is not.
+    pub fn reload(&self) -> Result<(), BrokerError> {
+        let count = || self.log().iter().filter(|line| line.contains(TAKEN_OVER)).count();
+        let before = count();
+        self.signal(rustix::process::Signal::HUP)?;
+        let taken_over = || (count() > before).then_some(());
+        wait::until("the new configuration", START_LIMIT, taken_over).map_err(|source| self.late(source))
+    }
+
     /// Runs another command of the program with its configuration, to its end.
     ///
     /// # Errors
@@ -208,14 +229,18 @@ impl BrokerProcess {
     /// # Errors
     /// [`BrokerError::NotInTime`] where it does not.
     pub fn stop(mut self) -> Result<Ended, BrokerError> {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-                .map_err(std::io::Error::from)?;
-        }
+        self.signal(rustix::process::Signal::TERM)?;
         let child = &mut self.child;
         let ended = wait::until("the end of the broker", STOP_LIMIT, || child.try_wait().transpose());
         let status = ended.map_err(|source| self.late(source))??;
         Ok(Ended { code: status.code(), log: self.log() })
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) -> Result<(), BrokerError> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            rustix::process::kill_process(pid, signal).map_err(std::io::Error::from)?;
+        }
+        Ok(())
     }
 
     fn wait_until_listening(&mut self) -> Result<(), BrokerError> {

@@ -3,10 +3,12 @@
 //!
 //! - [`redeem`] is its conversation with the broker;
 //! - [`contexts`] are conversations with services in which the broker plays the initiator;
+//! - [`held`] are sessions that stay open while a test changes the world around them;
 //! - [`clients`] are the programs a person's session needs: ssh, curl, a VNC and an RDP client, klist.
 
 pub mod clients;
 pub mod contexts;
+pub mod held;
 pub mod redeem;
 
 use std::net::Ipv4Addr;

@@ -25,7 +25,7 @@ const ALICE: (&str, &str) = ("alice", "alice-Passw0rd");
 const CAROL: (&str, &str) = ("carol", "carol-Passw0rd");
 
 /// A proxy's configuration at a free port, with further keys; and its URL.
-fn table(lab: &Lab, keys: &str) -> (String, String) {
+pub(crate) fn table(lab: &Lab, keys: &str) -> (String, String) {
     let listen: SocketAddr =
         TcpListener::bind((lab.network().host_address(), 0)).unwrap().local_addr().unwrap();
     let url = format!("https://{BROKER_NAME}:{}/KdcProxy", listen.port());
@@ -39,7 +39,7 @@ fn table(lab: &Lab, keys: &str) -> (String, String) {
 }
 
 /// A client of MIT's tools that reaches the KDCs of these realms at this URL only.
-struct Mit<'a>(&'a Container);
+pub(crate) struct Mit<'a>(pub(crate) &'a Container);
 
 impl Mit<'_> {
     fn run(&self, url: &str, command: &[&str], input: &str) -> Finished {
@@ -63,7 +63,7 @@ impl Mit<'_> {
         self.0.exec_with(command, &environment, input.as_bytes()).unwrap()
     }
 
-    fn kinit(&self, url: &str, (who, password): (&str, &str)) -> Finished {
+    pub(crate) fn kinit(&self, url: &str, (who, password): (&str, &str)) -> Finished {
         self.run(url, &["kinit", who], &format!("{password}\n"))
     }
 }

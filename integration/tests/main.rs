@@ -39,6 +39,8 @@ mod main_job;
 mod memberships;
 #[cfg(test)]
 mod mit_kdc;
+#[cfg(test)]
+mod names;
 mod outage;
 #[cfg(test)]
 mod refusals;
@@ -46,5 +48,7 @@ mod refusals;
 mod rotation;
 #[cfg(test)]
 mod security_context;
+#[cfg(test)]
+mod session_recheck;
 #[cfg(test)]
 mod units;

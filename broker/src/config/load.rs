@@ -32,7 +32,7 @@ use super::{
     secret::Places,
     warning,
 };
-use crate::handoff;
+use crate::{handoff, recheck};
 
 /// Reads the file and everything it names; all problems, or everything.
 pub(super) fn load(
@@ -94,6 +94,7 @@ impl Loader<'_> {
         warnings.extend(self.ended_lists(&lists));
         let (cards, drain_timeout) = cards?;
         let (kerberos, tickets) = kerberos?;
+        let recheck = recheck(&raw.handoff);
         let (domains, kerberos) = (Arc::new(domains?), Arc::new(kerberos));
         Some(Config {
             controllers: discovery::controllers(
@@ -114,6 +115,7 @@ impl Loader<'_> {
             service_secret: secret?.0,
             tickets,
             handoff: desk(raw.handoff)?,
+            recheck: recheck?,
             log: Log { format: raw.log.format?.value, level: raw.log.level?.value },
             check_interval: match raw.health {
                 Some(health) => health.interval?.value,
@@ -224,6 +226,11 @@ fn desk(raw: raw::Handoff) -> Option<handoff::Settings> {
         max_codes_per_person: raw.max_codes_per_person?.value,
         max_sessions: raw.max_sessions?.value,
     })
+}
+
+fn recheck(raw: &raw::Handoff) -> Option<recheck::Settings> {
+    let (interval, grace) = (raw.recheck_interval.as_ref()?.value, raw.recheck_grace.as_ref()?.value);
+    Some(recheck::Settings { interval, grace })
 }
 
 /// What only a restart can change: the addresses, the directory, the realm, the desk, the log and the status page.

@@ -46,7 +46,7 @@ use crate::{
     identity::{Fetcher, Validator},
     logging::Format,
     policy::Policy,
-    tickets,
+    recheck, tickets,
 };
 
 /// Everything the service is made of, short of its sockets.
@@ -74,6 +74,8 @@ pub struct Config {
     pub tickets: tickets::Settings,
     /// How long codes and sessions live.
     pub handoff: handoff::Settings,
+    /// When live sessions are judged again.
+    pub recheck: recheck::Settings,
     /// How the log is written.
     pub log: Log,
     /// The status page, where there is one.

@@ -190,6 +190,8 @@ pub(super) struct Handoff {
     pub(super) max_codes: Option<Located<usize>>,
     pub(super) max_codes_per_person: Option<Located<usize>>,
     pub(super) max_sessions: Option<Located<usize>>,
+    pub(super) recheck_interval: Option<Located<Duration>>,
+    pub(super) recheck_grace: Option<Located<Duration>>,
 }
 
 impl Handoff {
@@ -200,6 +202,8 @@ impl Handoff {
             max_codes: section.within("max_codes", 4096, 1..=1_000_000),
             max_codes_per_person: section.within("max_codes_per_person", 32, 1..=1_000_000),
             max_sessions: section.within("max_sessions", 16_384, 1..=1_000_000),
+            recheck_interval: section.within("recheck_interval", 5 * MINUTE, SECOND..=24 * HOUR),
+            recheck_grace: section.within("recheck_grace", HOUR, Duration::ZERO..=24 * HOUR),
         };
         section.close();
         read

@@ -87,11 +87,16 @@ impl From<RedeemError> for Refusal {
             RedeemError::Malformed | RedeemError::Unknown => Code::CodeUnknown,
             RedeemError::Used { .. } => Code::CodeUsed,
             RedeemError::Expired { .. } => Code::CodeExpired,
+            RedeemError::Ended { .. } => Code::SessionEnded,
             RedeemError::WrongGateway { .. } => Code::CodeWrongGateway,
             RedeemError::TooManySessions { .. } => Code::Overloaded,
             RedeemError::RandomRepeated => Code::Internal,
         };
-        Self::because(code, Step::Redeem, error)
+        let ended = match error {
+            RedeemError::Ended { cause } => Some(cause),
+            _ => None,
+        };
+        Self { ended, ..Self::because(code, Step::Redeem, error) }
     }
 }
 
@@ -101,9 +106,14 @@ impl Refusal {
     pub fn from_session(error: SessionError, step: Step) -> Self {
         let code = match error {
             SessionError::Malformed | SessionError::Unknown => Code::SessionUnknown,
+            SessionError::Ended { .. } => Code::SessionEnded,
             SessionError::WrongGateway { .. } => Code::SessionWrongGateway,
         };
-        Self::because(code, step, error)
+        let ended = match error {
+            SessionError::Ended { cause } => Some(cause),
+            _ => None,
+        };
+        Self { ended, ..Self::because(code, step, error) }
     }
 
     /// The refusal of a login's ticket, or of a further one of its session.

@@ -222,6 +222,9 @@ table! {
     /// Never made, ended, or expired.
     SessionUnknown "session_unknown" Gateway 404 NotFound
         "Your session has ended. Log in again.";
+    /// The session, or the login before it was redeemed, was ended before its time: a certificate of the card no longer holds.
+    SessionEnded "session_ended" CardHolder 410 NotFound
+        "Your session was ended because your card is no longer accepted. Log in again, or ask for a new card.";
     /// The session is of another gateway; to the caller [`Code::SessionUnknown`].
     SessionWrongGateway "session_wrong_gateway" Gateway 404 NotFound
         "Your session has ended. Log in again.";

@@ -36,6 +36,7 @@ const PROMISED: &[&str] = &[
     "code_expired",
     "code_wrong_gateway",
     "session_unknown",
+    "session_ended",
     "service_not_granted",
     "context_refused",
     "context_untrusted",

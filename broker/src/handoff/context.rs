@@ -9,9 +9,9 @@ use kdc_proxy::gss::{
 use kdc_proxy::ticket::ServiceTicket;
 use rand_core::CryptoRng;
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::ending::SessionEnd;
 use super::forms::Binding;
 
 /// What a context is to be.
@@ -69,7 +69,7 @@ pub struct SecurityContext {
     counts: Counts,
     spn: String,
     expires_at: SystemTime,
-    session_end: CancellationToken,
+    session_end: SessionEnd,
 }
 
 enum State {
@@ -85,7 +85,7 @@ pub(super) struct Basis<'a> {
     pub(super) spn: String,
     /// When the ticket or the session ends, by our clock.
     pub(super) expires_at: SystemTime,
-    pub(super) session_end: CancellationToken,
+    pub(super) session_end: SessionEnd,
 }
 
 impl SecurityContext {
@@ -200,9 +200,9 @@ impl SecurityContext {
         self.expires_at
     }
 
-    /// Cancelled when the session is ended or swept. The caller sees to it.
+    /// The end of the session, however it comes. The caller sees to it.
     #[must_use]
-    pub const fn session_end(&self) -> &CancellationToken {
+    pub const fn session_end(&self) -> &SessionEnd {
         &self.session_end
     }
 

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kdc_proxy::ticket::ServiceTicket;
 use rand_core::CryptoRng;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::code::Token;
 use super::context::{Answer, Basis, ContextRequest, SecurityContext};
+use super::ending::{EndCause, Endings, SessionEnd};
 use super::error::{EndsWith, HandOffError, IssueTicketError, RedeemError, SessionError};
 use super::forms::{Credential, Form};
+use super::presented::{PresentedChain, Watched};
 use super::proxy_tokens::{NoProxyToken, ProxyAccess, ProxyTokens};
 use super::session::{Session, SessionFacts, Slot, Subject};
 use super::store::{Census, Draft, Limits, Store};
@@ -76,6 +78,10 @@ pub struct Opening<B> {
     pub first: Arc<ServiceTicket>,
     /// What further tickets are asked for with.
     pub basis: B,
+    /// The card's certificates, to be judged again while the session lives.
+    pub chain: Arc<PresentedChain>,
+    /// When they were judged at the login.
+    pub checked_at: SystemTime,
 }
 
 /// A login on its way to its gateway.
@@ -132,23 +138,32 @@ pub struct Desk<F: Further> {
     source: Arc<F>,
     store: Store<Session<F::Basis>>,
     proxy: Option<Arc<ProxyTokens>>,
+    endings: Option<Arc<dyn Endings>>,
+    opened: Notify,
 }
 
 impl<F: Further> Desk<F> {
     /// An empty desk that asks `source` for further tickets.
-    pub const fn new(settings: Settings, source: Arc<F>) -> Self {
+    pub fn new(settings: Settings, source: Arc<F>) -> Self {
         let limits = Limits {
             codes: settings.max_codes,
             codes_per_person: settings.max_codes_per_person,
             sessions: settings.max_sessions,
         };
-        Self { settings, source, store: Store::new(limits), proxy: None }
+        let opened = Notify::new();
+        Self { settings, source, store: Store::new(limits), proxy: None, endings: None, opened }
     }
 
     /// The same desk, whose sessions get tokens for the KDC proxy.
     #[must_use]
     pub fn with_proxy_tokens(self, tokens: Option<Arc<ProxyTokens>>) -> Self {
         Self { proxy: tokens, ..self }
+    }
+
+    /// The same desk, which tells of the end of every session.
+    #[must_use]
+    pub fn telling(self, endings: Arc<dyn Endings>) -> Self {
+        Self { endings: Some(endings), ..self }
     }
 
     pub(super) fn source(&self) -> &F {
@@ -165,7 +180,7 @@ impl<F: Further> Desk<F> {
         now: SystemTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Handoff, HandOffError> {
-        let Opening { gateway, mut facts, ends_with, first, basis } = opening;
+        let Opening { gateway, mut facts, ends_with, first, basis, chain, checked_at } = opening;
         let (end, with) = earliest([
             (facts.expires_at, ends_with),
             (now + self.settings.session_lifetime, EndsWith::Configuration),
@@ -179,14 +194,17 @@ impl<F: Further> Desk<F> {
         let slots = facts.granted_spns.iter().map(|spn| Slot::new(spn.clone(), first.take())).collect();
         let subject = facts.subject.clone();
         let code = Token::draw(rng);
+        let facts = Arc::new(facts);
         let draft = Draft {
-            gateway: gateway.clone(),
-            person: facts.subject.sid.clone(),
+            watched: Watched { gateway: gateway.clone(), facts: Arc::clone(&facts), chain, checked_at },
             code_expires_at: now + expires_in,
-            session_expires_at: end,
+            session_end: (end, with),
             session: Session { facts, basis, slots },
         };
-        self.store.admit(&code, draft, now)?;
+        let admitted = self.store.admit(&code, draft, now);
+        self.tell();
+        admitted?;
+        self.opened.notify_one();
         Ok(Handoff { code, expires_in, gateway, subject })
     }
 
@@ -203,8 +221,9 @@ impl<F: Further> Desk<F> {
     ) -> Result<(Token<16>, SessionFacts), RedeemError> {
         let code = Token::parse(code).map_err(|_| RedeemError::Malformed)?;
         let id = Token::draw(rng);
-        let session = self.store.redeem(&code, gateway, &id, now)?;
-        Ok((id, session.facts.clone()))
+        let redeemed = self.store.redeem(&code, gateway, &id, now);
+        self.tell();
+        Ok((id, SessionFacts::clone(&redeemed?.facts)))
     }
 
     /// The way to the KDC proxy for a session that was just redeemed; nothing where the proxy knows no tokens, or the session
@@ -220,8 +239,8 @@ impl<F: Further> Desk<F> {
         rng: &mut impl CryptoRng,
     ) -> Result<Option<ProxyAccess>, NoProxyToken> {
         let Some(tokens) = &self.proxy else { return Ok(None) };
-        let Ok((session, end)) = self.store.session(id, gateway, now) else { return Ok(None) };
-        tokens.grant(&session.facts, end, now, rng).map(Some)
+        let Ok((session, end)) = self.live(id, gateway, now) else { return Ok(None) };
+        tokens.grant(&session.facts, end.token(), now, rng).map(Some)
     }
 
     /// A credential for one granted service, in the form asked for.
@@ -272,7 +291,7 @@ impl<F: Further> Desk<F> {
         clock: impl Fn() -> SystemTime + Send,
     ) -> Result<Held, IssueTicketError<F::Error>> {
         let id = Token::parse(call.session_id).map_err(|_| SessionError::Malformed)?;
-        let (session, session_end) = self.store.session(&id, call.gateway, clock())?;
+        let (session, session_end) = self.live(&id, call.gateway, clock())?;
         // A refusal from here on belongs to a login, and its log line says to which.
         tracing::Span::current().record("login_id", &session.facts.login_id);
         let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
@@ -283,7 +302,7 @@ impl<F: Further> Desk<F> {
         let ticket = slot.ticket(&clock, fresh).await.map_err(IssueTicketError::Ticket)?;
         // The session may have ended while the domain controller was asked.
         let now = clock();
-        self.store.session(&id, call.gateway, now)?;
+        self.live(&id, call.gateway, now)?;
         let (spn, session_expires_at) = (slot.spn().to_owned(), session.facts.expires_at);
         Ok(Held { ticket, spn, session_expires_at, session_end, now })
     }
@@ -294,25 +313,75 @@ impl<F: Further> Desk<F> {
     /// [`SessionError`].
     pub fn end(&self, id: &str, gateway: &str, now: SystemTime) -> Result<SessionFacts, SessionError> {
         let id = Token::parse(id).map_err(|_| SessionError::Malformed)?;
-        Ok(self.store.end(&id, gateway, now)?.facts.clone())
+        let ended = self.store.end(&id, gateway, now);
+        self.tell();
+        Ok(SessionFacts::clone(&ended?.facts))
     }
 
-    /// Drops what has expired, with its secrets, and counts what is left. To be called every few seconds: nothing else drops
-    /// a session that nobody asks for.
+    /// Ends every session and every code that waits of which this is true, and drops their secrets. Security contexts and tokens
+    /// of the KDC proxy end with them; the next call of their gateways is told the cause.
+    pub fn end_all(&self, cause: EndCause, detail: &str, now: SystemTime, meant: impl Fn(&Watched) -> bool) {
+        self.store.end_all((cause, detail), now, meant);
+        self.tell();
+    }
+
+    /// All codes that wait and all sessions that live, for whoever looks whether they still may.
+    #[must_use]
+    pub fn watched(&self, now: SystemTime) -> Vec<Arc<Watched>> {
+        let watched = self.store.watched(now);
+        self.tell();
+        watched
+    }
+
+    /// When the next session ends by its time.
+    #[must_use]
+    pub fn next_end(&self) -> Option<SystemTime> {
+        self.store.next_end()
+    }
+
+    /// Waits for the next login, whose session may end before all others. For one waiter.
+    pub async fn opened(&self) {
+        self.opened.notified().await;
+    }
+
+    /// The live session of that identifier, and what tells of its end.
+    fn live(&self, id: &Token<16>, gateway: &str, now: SystemTime) -> Result<Alive<F::Basis>, SessionError> {
+        let found = self.store.session(id, gateway, now);
+        self.tell();
+        found
+    }
+
+    /// Tells of what has ended: the one place where that is done.
+    fn tell(&self) {
+        for ending in self.store.take_endings() {
+            ending.log();
+            if let Some(endings) = &self.endings {
+                endings.ended(&ending);
+            }
+        }
+    }
+
+    /// Drops what has expired, with its secrets, and counts what is left. To be called every few seconds, and at
+    /// [`Self::next_end`]: nothing else drops a session that nobody asks for.
     pub fn sweep(&self, now: SystemTime) -> Census {
         if let Some(tokens) = &self.proxy {
             tokens.sweep(now);
         }
-        self.store.sweep(now)
+        let census = self.store.sweep(now);
+        self.tell();
+        census
     }
 }
+
+/// A session that is alive, and what tells of its end.
+type Alive<B> = (Arc<Session<B>>, SessionEnd);
 
 /// A ticket of a session.
 struct Held {
     ticket: Arc<ServiceTicket>,
     spn: String,
     session_expires_at: SystemTime,
-    session_end: CancellationToken,
+    session_end: SessionEnd,
     /// When the session was last seen alive.
     now: SystemTime,
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kdc_proxy::gss::ContextError;
 use thiserror::Error;
 
+use super::ending::EndCause;
 use super::forms::FormError;
 
 /// A login cannot be handed off.
@@ -86,6 +87,12 @@ pub enum RedeemError {
         /// The gateway it was made for.
         gateway: String,
     },
+    /// The login was ended before its code was redeemed.
+    #[error("the login was ended before its code was redeemed: {cause}")]
+    Ended {
+        /// Why.
+        cause: EndCause,
+    },
     /// The code was made for another gateway. It stays as it was.
     #[error("{tried_by} tried a code that was made for {made_for}")]
     WrongGateway {
@@ -114,6 +121,12 @@ pub enum SessionError {
     /// No such session, any more.
     #[error("the session was never made, has ended or has expired")]
     Unknown,
+    /// The session was ended before its time, and not by its gateway. Told to its gateway for ten minutes.
+    #[error("the session was ended before its time: {cause}")]
+    Ended {
+        /// Why.
+        cause: EndCause,
+    },
     /// The session is of another gateway. It stays as it was.
     #[error("{tried_by} tried a session of {made_for}")]
     WrongGateway {

@@ -8,8 +8,9 @@ use rand_core::CryptoRng;
 
 use super::desk::{Desk, Further, Handoff, Opening, earliest};
 use super::error::{EndsWith, HandOffError};
+use super::presented::PresentedChain;
 use super::session::{SessionFacts, Subject};
-use crate::identity::ValidatedIdentity;
+use crate::identity::{PeerCertificates, ValidatedIdentity};
 use crate::policy::{Grant, ServiceName};
 use crate::tickets::{DelegatedTicket, Issuer, TicketError};
 
@@ -17,6 +18,10 @@ use crate::tickets::{DelegatedTicket, Issuer, TicketError};
 pub struct Login<'a> {
     /// The first step's result.
     pub identity: &'a ValidatedIdentity,
+    /// What it was made of.
+    pub certificates: PeerCertificates,
+    /// When the first step began.
+    pub checked_at: SystemTime,
     /// The third step's result.
     pub grant: &'a Grant,
     /// The fourth step's result.
@@ -39,7 +44,7 @@ impl Desk<Issuer> {
         now: SystemTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Handoff, HandOffError> {
-        let Login { identity, grant, ticket, gateway, login_id } = login;
+        let Login { identity, certificates, checked_at, grant, ticket, gateway, login_id } = login;
         let evidence_left = ticket.evidence_endtime().duration_since(self.source().kdc_time(now));
         let (expires_at, ends_with) = earliest([
             (identity.not_after().into(), EndsWith::Certificate),
@@ -63,7 +68,9 @@ impl Desk<Issuer> {
         };
         let first = Arc::clone(ticket.first());
         let gateway = gateway.to_owned();
-        self.open(Opening { gateway, facts, ends_with, first, basis: ticket }, now, rng)
+        let chain = Arc::new(PresentedChain::new(certificates));
+        let opening = Opening { gateway, facts, ends_with, first, basis: ticket, chain, checked_at };
+        self.open(opening, now, rng)
     }
 }
 

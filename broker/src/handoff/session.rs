@@ -43,7 +43,7 @@ pub struct SessionFacts {
 
 /// A session with its secrets. `B` is what further tickets are asked for with.
 pub(super) struct Session<B> {
-    pub(super) facts: SessionFacts,
+    pub(super) facts: Arc<SessionFacts>,
     pub(super) basis: B,
     pub(super) slots: Vec<Slot>,
 }

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use subtle::ConstantTimeEq as _;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::code::{Digest, Token};
-use super::error::{HandOffError, RedeemError, SessionError};
+use super::ending::{EndCause, EndGuard, Ending, SessionEnd};
+use super::error::{EndsWith, HandOffError, RedeemError, SessionError};
+use super::presented::Watched;
 
-/// How long after its end a code is still told apart from one that never was.
+/// How long after its end a code, or a session that ended before its time, is still told apart from one that never was.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// How many codes may wait, at all and of one person, and how many sessions may live.
@@ -42,6 +43,10 @@ pub(super) struct Store<S> {
 struct Tables<S> {
     codes: BTreeMap<[u8; 16], CodeEntry<S>>,
     sessions: BTreeMap<[u8; 16], SessionEntry<S>>,
+    /// Sessions that ended before their time, for the next call of their gateways.
+    ended: BTreeMap<[u8; 16], Tombstone>,
+    /// What has ended and was not told yet.
+    endings: Vec<Ending>,
     /// How many of `codes` are [`CodeState::Waiting`].
     waiting: usize,
 }
@@ -53,33 +58,59 @@ struct CodeEntry<S> {
 }
 
 enum CodeState<S> {
-    Waiting { expires_at: SystemTime, person: String, session: Arc<S>, session_expires_at: SystemTime },
-    Used { forget_at: SystemTime },
-    Expired { forget_at: SystemTime },
+    Waiting {
+        expires_at: SystemTime,
+        session: Arc<S>,
+        session_end: (SystemTime, EndsWith),
+        watched: Arc<Watched>,
+    },
+    Used {
+        forget_at: SystemTime,
+    },
+    Expired {
+        forget_at: SystemTime,
+    },
+    Ended {
+        cause: EndCause,
+        forget_at: SystemTime,
+    },
 }
 
 struct SessionEntry<S> {
     digest: Digest,
-    gateway: String,
     expires_at: SystemTime,
+    ends_with: EndsWith,
     session: Arc<S>,
+    watched: Arc<Watched>,
     /// Tells whoever works on the session for long that it is gone, however it went.
-    end: DropGuard,
+    end: EndGuard,
+}
+
+struct Tombstone {
+    digest: Digest,
+    gateway: String,
+    cause: EndCause,
+    forget_at: SystemTime,
 }
 
 /// A session to be, and its limits.
 pub(super) struct Draft<S> {
-    pub(super) gateway: String,
-    /// The security identifier of the account.
-    pub(super) person: String,
+    pub(super) watched: Watched,
     pub(super) code_expires_at: SystemTime,
-    pub(super) session_expires_at: SystemTime,
+    /// When the session ends, and what sets that end.
+    pub(super) session_end: (SystemTime, EndsWith),
     pub(super) session: S,
 }
 
 impl<S> Store<S> {
     pub(super) const fn new(limits: Limits) -> Self {
-        let tables = Tables { codes: BTreeMap::new(), sessions: BTreeMap::new(), waiting: 0 };
+        let tables = Tables {
+            codes: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            endings: Vec::new(),
+            waiting: 0,
+        };
         Self { limits, tables: Mutex::new(tables) }
     }
 
@@ -95,7 +126,7 @@ impl<S> Store<S> {
         if tables.waiting >= self.limits.codes {
             return Err(HandOffError::TooManyCodes { limit: self.limits.codes });
         }
-        if tables.waiting_of(&draft.person) >= self.limits.codes_per_person {
+        if tables.waiting_of(&draft.watched.facts.subject.sid) >= self.limits.codes_per_person {
             return Err(HandOffError::TooManyCodesOfPerson { limit: self.limits.codes_per_person });
         }
         let digest = code.digest();
@@ -103,13 +134,19 @@ impl<S> Store<S> {
             return Err(HandOffError::RandomRepeated);
         }
         tables.bound_memories(self.limits.codes);
+        let mut watched = draft.watched;
+        // The certificates of one card are kept once, however many sessions it opens.
+        if let Some(known) = tables.watched().find(|known| known.chain.digest() == watched.chain.digest()) {
+            watched.chain = Arc::clone(&known.chain);
+        }
+        let gateway = watched.gateway.clone();
         let state = CodeState::Waiting {
             expires_at: draft.code_expires_at,
-            person: draft.person,
             session: Arc::new(draft.session),
-            session_expires_at: draft.session_expires_at,
+            session_end: draft.session_end,
+            watched: Arc::new(watched),
         };
-        tables.codes.insert(digest.locator(), CodeEntry { digest, gateway: draft.gateway, state });
+        tables.codes.insert(digest.locator(), CodeEntry { digest, gateway, state });
         tables.waiting += 1;
         Ok(())
     }
@@ -123,7 +160,8 @@ impl<S> Store<S> {
         now: SystemTime,
     ) -> Result<Arc<S>, RedeemError> {
         let mut tables = self.tables();
-        let Tables { codes, sessions, waiting } = &mut *tables;
+        tables.expire_sessions(now);
+        let Tables { codes, sessions, waiting, .. } = &mut *tables;
         let digest = code.digest();
         let entry = codes
             .get_mut(&digest.locator())
@@ -136,21 +174,21 @@ impl<S> Store<S> {
                 tried_by: gateway.to_owned(),
             });
         }
-        let (session, expires_at) = match &entry.state {
+        let (session, (expires_at, ends_with), watched) = match &entry.state {
             CodeState::Used { .. } => return Err(RedeemError::Used { gateway: gateway.to_owned() }),
             CodeState::Expired { .. } => return Err(RedeemError::Expired { gateway: gateway.to_owned() }),
-            CodeState::Waiting { expires_at, session_expires_at, .. }
+            CodeState::Ended { cause, .. } => return Err(RedeemError::Ended { cause: *cause }),
+            CodeState::Waiting { expires_at, session_end: (session_expires_at, _), .. }
                 if (*expires_at).min(*session_expires_at) <= now =>
             {
                 entry.state = CodeState::Expired { forget_at: now + REMEMBERED };
                 *waiting -= 1;
                 return Err(RedeemError::Expired { gateway: gateway.to_owned() });
             }
-            CodeState::Waiting { session, session_expires_at, .. } => {
-                (Arc::clone(session), *session_expires_at)
+            CodeState::Waiting { session, session_end, watched, .. } => {
+                (Arc::clone(session), *session_end, Arc::clone(watched))
             }
         };
-        sessions.retain(|_, live| now < live.expires_at);
         if sessions.len() >= self.limits.sessions {
             return Err(RedeemError::TooManySessions { limit: self.limits.sessions });
         }
@@ -162,22 +200,23 @@ impl<S> Store<S> {
         *waiting -= 1;
         let live = SessionEntry {
             digest: id,
-            gateway: gateway.to_owned(),
             expires_at,
+            ends_with,
             session: Arc::clone(&session),
-            end: CancellationToken::new().drop_guard(),
+            watched,
+            end: EndGuard::default(),
         };
         sessions.insert(id.locator(), live);
         Ok(session)
     }
 
-    /// The live session of that identifier, and what is cancelled as soon as it is no longer alive.
+    /// The live session of that identifier, and what tells of its end.
     pub(super) fn session(
         &self,
         id: &Token<16>,
         gateway: &str,
         now: SystemTime,
-    ) -> Result<(Arc<S>, CancellationToken), SessionError> {
+    ) -> Result<(Arc<S>, SessionEnd), SessionError> {
         self.tables().live(&id.digest(), gateway, now)
     }
 
@@ -186,8 +225,61 @@ impl<S> Store<S> {
         let digest = id.digest();
         let mut tables = self.tables();
         let (session, _) = tables.live(&digest, gateway, now)?;
-        tables.sessions.remove(&digest.locator());
+        if let Some(entry) = tables.sessions.remove(&digest.locator()) {
+            tables.endings.push(entry.over(EndCause::Gateway, "", now));
+        }
         Ok(session)
+    }
+
+    /// Ends, for one cause, every session and every code that waits of which this is true. Their gateways are told for a while.
+    pub(super) fn end_all(
+        &self,
+        (cause, detail): (EndCause, &str),
+        now: SystemTime,
+        meant: impl Fn(&Watched) -> bool,
+    ) {
+        let mut tables = self.tables();
+        let Tables { codes, sessions, ended, endings, waiting } = &mut *tables;
+        let forget_at = now + REMEMBERED;
+        for entry in codes.values_mut() {
+            if let CodeState::Waiting { watched, .. } = &entry.state
+                && meant(watched)
+            {
+                endings.push(ending(Arc::clone(watched), cause, detail, now, false));
+                entry.state = CodeState::Ended { cause, forget_at };
+                *waiting -= 1;
+            }
+        }
+        for (locator, entry) in taken(sessions, |entry| meant(&entry.watched)) {
+            // The memory is bounded: what finds no room in it is only told less.
+            if ended.len() < self.limits.sessions {
+                let (digest, gateway) = (entry.digest, entry.watched.gateway.clone());
+                ended.insert(locator, Tombstone { digest, gateway, cause, forget_at });
+            }
+            endings.push(entry.over(cause, detail, now));
+        }
+    }
+
+    /// All codes that wait and all sessions that live.
+    pub(super) fn watched(&self, now: SystemTime) -> Vec<Arc<Watched>> {
+        let mut tables = self.tables();
+        tables.sweep(now);
+        tables.watched().cloned().collect()
+    }
+
+    /// What has ended since this was asked last.
+    pub(super) fn take_endings(&self) -> Vec<Ending> {
+        std::mem::take(&mut self.tables().endings)
+    }
+
+    /// When the next session ends by its time, those included whose code waits.
+    pub(super) fn next_end(&self) -> Option<SystemTime> {
+        let tables = self.tables();
+        let waiting = tables.codes.values().filter_map(|entry| match &entry.state {
+            CodeState::Waiting { session_end: (end, _), .. } => Some(*end),
+            CodeState::Used { .. } | CodeState::Expired { .. } | CodeState::Ended { .. } => None,
+        });
+        waiting.chain(tables.sessions.values().map(|entry| entry.expires_at)).min()
     }
 
     /// Drops what has expired and counts what is left.
@@ -209,45 +301,74 @@ impl<S> Tables<S> {
         id: &Digest,
         gateway: &str,
         now: SystemTime,
-    ) -> Result<(Arc<S>, CancellationToken), SessionError> {
-        let entry = self
-            .sessions
-            .get(&id.locator())
-            .filter(|entry| bool::from(entry.digest.ct_eq(id)))
-            .ok_or(SessionError::Unknown)?;
-        if entry.gateway != gateway {
+    ) -> Result<(Arc<S>, SessionEnd), SessionError> {
+        let found = self.sessions.get(&id.locator()).filter(|entry| bool::from(entry.digest.ct_eq(id)));
+        let Some(entry) = found else { return Err(self.why_gone(id, gateway)) };
+        if entry.watched.gateway != gateway {
             return Err(SessionError::WrongGateway {
-                made_for: entry.gateway.clone(),
+                made_for: entry.watched.gateway.clone(),
                 tried_by: gateway.to_owned(),
             });
         }
         if entry.expires_at <= now {
-            self.sessions.remove(&id.locator());
+            self.expire_sessions(now);
             return Err(SessionError::Unknown);
         }
-        Ok((Arc::clone(&entry.session), entry.end.token().clone()))
+        Ok((Arc::clone(&entry.session), entry.end.end()))
+    }
+
+    /// What a gateway is told of a session that is not there.
+    fn why_gone(&self, id: &Digest, gateway: &str) -> SessionError {
+        let ended = self.ended.get(&id.locator()).filter(|ended| bool::from(ended.digest.ct_eq(id)));
+        match ended {
+            Some(ended) if ended.gateway == gateway => SessionError::Ended { cause: ended.cause },
+            Some(_) | None => SessionError::Unknown,
+        }
+    }
+
+    fn watched(&self) -> impl Iterator<Item = &Arc<Watched>> {
+        let waiting = self.codes.values().filter_map(|entry| match &entry.state {
+            CodeState::Waiting { watched, .. } => Some(watched),
+            CodeState::Used { .. } | CodeState::Expired { .. } | CodeState::Ended { .. } => None,
+        });
+        waiting.chain(self.sessions.values().map(|entry| &entry.watched))
+    }
+
+    /// Ends the sessions whose time is over.
+    fn expire_sessions(&mut self, now: SystemTime) {
+        for (_, entry) in taken(&mut self.sessions, |entry| entry.expires_at <= now) {
+            let with = entry.ends_with;
+            let detail = format!("the session ended with {with}");
+            self.endings.push(entry.over(EndCause::of_time(with), &detail, now));
+        }
     }
 
     fn sweep(&mut self, now: SystemTime) {
-        self.sessions.retain(|_, entry| now < entry.expires_at);
+        self.expire_sessions(now);
+        self.ended.retain(|_, entry| now < entry.forget_at);
         self.codes.retain(|_, entry| {
             match &entry.state {
                 CodeState::Waiting { expires_at, .. } if *expires_at <= now => {
                     entry.state = CodeState::Expired { forget_at: *expires_at + REMEMBERED };
                     self.waiting -= 1;
                 }
-                CodeState::Waiting { .. } | CodeState::Used { .. } | CodeState::Expired { .. } => {}
+                CodeState::Waiting { .. }
+                | CodeState::Used { .. }
+                | CodeState::Expired { .. }
+                | CodeState::Ended { .. } => {}
             }
             match entry.state {
                 CodeState::Waiting { .. } => true,
-                CodeState::Used { forget_at } | CodeState::Expired { forget_at } => now < forget_at,
+                CodeState::Used { forget_at }
+                | CodeState::Expired { forget_at }
+                | CodeState::Ended { forget_at, .. } => now < forget_at,
             }
         });
     }
 
     /// How many codes of one person wait. Looks at all codes, as the sweep before every admission does.
     fn waiting_of(&self, sid: &str) -> usize {
-        let is_meant = |entry: &&CodeEntry<S>| matches!(&entry.state, CodeState::Waiting { person, .. } if person == sid);
+        let is_meant = |entry: &&CodeEntry<S>| matches!(&entry.state, CodeState::Waiting { watched, .. } if watched.facts.subject.sid == sid);
         self.codes.values().filter(is_meant).count()
     }
 
@@ -257,6 +378,29 @@ impl<S> Tables<S> {
             self.codes.retain(|_, entry| matches!(entry.state, CodeState::Waiting { .. }));
         }
     }
+}
+
+impl<S> SessionEntry<S> {
+    /// Ends it for all who work on it, and makes the record of that.
+    fn over(self, cause: EndCause, detail: &str, now: SystemTime) -> Ending {
+        let Self { watched, end, .. } = self;
+        end.because(cause);
+        ending(watched, cause, detail, now, true)
+    }
+}
+
+/// Takes out the sessions of which this is true.
+fn taken<S>(
+    sessions: &mut BTreeMap<[u8; 16], SessionEntry<S>>,
+    meant: impl Fn(&SessionEntry<S>) -> bool,
+) -> Vec<([u8; 16], SessionEntry<S>)> {
+    let meant = sessions.iter().filter(|(_, entry)| meant(entry)).map(|(locator, _)| *locator);
+    let meant: Vec<_> = meant.collect();
+    meant.into_iter().filter_map(|locator| sessions.remove_entry(&locator)).collect()
+}
+
+fn ending(watched: Arc<Watched>, cause: EndCause, detail: &str, at: SystemTime, redeemed: bool) -> Ending {
+    Ending { watched, cause, detail: detail.into(), redeemed, at }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub struct Configuration<'a> {
     ldap: Vec<(String, SocketAddr)>,
     discovery: Option<String>,
     code_lifetime: String,
+    recheck: String,
     accept_weak_mapping: bool,
     revocation: Revocation<'a>,
     rules: Vec<Rule>,
@@ -81,6 +82,7 @@ impl<'a> Configuration<'a> {
                 .collect(),
             discovery: None,
             code_lifetime: "60s".to_owned(),
+            recheck: String::new(),
             accept_weak_mapping: false,
             revocation: Revocation::Lists { revoked: Vec::new(), until: None },
             rules: vec![rule],
@@ -138,6 +140,12 @@ impl<'a> Configuration<'a> {
     /// How long a one-time code lives, such as `1s`.
     pub fn code_lifetime(mut self, lifetime: &str) -> Self {
         lifetime.clone_into(&mut self.code_lifetime);
+        self
+    }
+
+    /// How often the certificates of live sessions are judged again, and how long a session lives where that cannot be done.
+    pub fn recheck(mut self, interval: &str, grace: &str) -> Self {
+        self.recheck = format!("recheck_interval = \"{interval}\"\nrecheck_grace = \"{grace}\"");
         self
     }
 
@@ -296,7 +304,7 @@ impl<'a> Configuration<'a> {
             if self.secrets_in_files { format!("{folder}/credentials/") } else { "credential:".to_owned() };
         let domain = self.lab.controller().domain();
         let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
-        let (weak, code_lifetime) = (self.accept_weak_mapping, &self.code_lifetime);
+        let (weak, code_lifetime, recheck) = (self.accept_weak_mapping, &self.code_lifetime, &self.recheck);
         let servers: Vec<String> = self.ldap.iter().map(|(name, at)| format!("{name}={at}")).collect();
         let servers = self.listed("servers", &servers);
         let (service, spn, kdcs) = (&self.service, &self.spn, self.listed("kdcs", &self.kdcs));
@@ -347,6 +355,7 @@ spn = "{spn}"
 
 [handoff]
 code_lifetime = "{code_lifetime}"
+{recheck}
 
 [log]
 format = "json"

@@ -1,5 +1,7 @@
 //! A card's certificate: right by default, wrong in each way a test asks for.
 
+use std::time::SystemTime;
+
 use rcgen::{
     CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, KeyUsagePurpose, PublicKeyData, SanType,
     SerialNumber, SubjectPublicKeyInfo,
@@ -35,6 +37,7 @@ pub struct CardRequest<'a> {
 enum Validity {
     SinceYesterday,
     SinceNow,
+    Until(SystemTime),
     Past,
     Future,
 }
@@ -111,6 +114,12 @@ impl<'a> CardRequest<'a> {
         self
     }
 
+    /// Lets it end at a time, of which whole seconds count.
+    pub fn until(mut self, end: SystemTime) -> Self {
+        self.validity = Validity::Until(end);
+        self
+    }
+
     /// Lets it begin tomorrow.
     pub fn not_yet_valid(mut self) -> Self {
         self.validity = Validity::Future;
@@ -158,6 +167,7 @@ impl<'a> CardRequest<'a> {
         let (not_before, not_after) = match self.validity {
             Validity::SinceYesterday => (now - DAY, now + 365 * DAY),
             Validity::SinceNow => (crate::wait::now(), now + 365 * DAY),
+            Validity::Until(end) => (now - DAY, end),
             Validity::Past => (now - 365 * DAY, now - DAY),
             Validity::Future => (now + DAY, now + 365 * DAY),
         };

@@ -19,7 +19,7 @@ use super::words::{self, MalformedStep};
 use super::{Limits, v1};
 use crate::error::{Code, Refusal, Step};
 use crate::frontend::gateways::Standing;
-use crate::handoff::{Call, Desk, Further, IssueTicketError, SecurityContext, SessionError};
+use crate::handoff::{Call, Desk, Further, IssueTicketError, SecurityContext};
 use crate::{clock, entropy};
 
 const STEP: Step = Step::InitSecurityContext;
@@ -153,14 +153,14 @@ where
         };
         let session_end = async {
             match context {
-                Some(context) => context.session_end().cancelled().await,
+                Some(context) => context.session_end().ended().await,
                 None => std::future::pending().await,
             }
         };
         let message = tokio::select! {
             biased;
             () = self.drain.cancelled() => return Err(Refusal::new(Code::ServiceEnding, STEP)),
-            () = session_end => return Err(Refusal::from_session(SessionError::Unknown, STEP)),
+            ended = session_end => return Err(Refusal::from_session(ended, STEP)),
             () = self.responses.closed() => return Ok(Next::Closed),
             message = timeout(limit, requests.message()) => message,
         };

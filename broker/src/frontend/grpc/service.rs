@@ -137,8 +137,7 @@ where
         let id = &request.session_id;
         present("session_id", id).map_err(|error| refused(&malformed(error, Step::EndSession)))?;
         let ended = self.desk.end(id, &gateway, clock::now());
-        let facts = ended.map_err(|error| refused(&Refusal::from_session(error, Step::EndSession)))?;
-        tracing::info!(login_id = facts.login_id, account = facts.subject.sam_account_name, "session ended");
+        ended.map_err(|error| refused(&Refusal::from_session(error, Step::EndSession)))?;
         Ok(Response::new(v1::EndSessionResponse {}))
     }
 }

@@ -11,13 +11,16 @@ use crate::error::Refusal;
 const DOMAIN: &str = "kerbridge";
 
 /// What the caller sees of a refusal: status, words for a person, and `ErrorInfo` with the code in upper case as its reason and
-/// the step as its metadata. The detail stays here, but for what an administrator can mend: the most probable cause is in the
+/// the step as its metadata, with the cause of the end of a session that was ended before its time. The detail stays here, but for what an administrator can mend: the most probable cause is in the
 /// metadata too, and each is a violation of `PreconditionFailure`, for the gateway's own log.
 #[must_use]
 pub fn to_status(refusal: &Refusal) -> Status {
     let mut metadata = HashMap::from([("step".to_owned(), refusal.step().as_str().to_owned())]);
     if let Some(finding) = refusal.findings().first() {
         metadata.insert("cause".to_owned(), finding.cause.id().to_owned());
+    }
+    if let Some(ended) = refusal.ended() {
+        metadata.insert("ended".to_owned(), ended.as_str().to_owned());
     }
     let mut details = ErrorDetails::with_error_info(refusal.code().to_ascii_uppercase(), DOMAIN, metadata);
     for finding in refusal.findings() {
@@ -31,6 +34,7 @@ pub fn to_status(refusal: &Refusal) -> Status {
 mod tests {
     use super::*;
     use crate::error::{Code, Step};
+    use crate::handoff::{EndCause, SessionError};
 
     #[derive(Debug, thiserror::Error)]
     #[error("svc-broker lacks TERMSRV/desk1.corp.example")]
@@ -64,6 +68,18 @@ mod tests {
         let command = "samba-tool delegation add-service svc-broker TERMSRV/desk1.corp.example";
         assert!(causes[0].description.contains(command), "{}", causes[0].description);
         assert!(!status.message().contains("svc-broker"), "the words stay those for a person");
+    }
+
+    #[test]
+    fn a_gateway_learns_why_a_session_was_ended_before_its_time() {
+        let ended = SessionError::Ended { cause: EndCause::CertificateRevoked };
+        let status = to_status(&Refusal::from_session(ended, Step::IssueTicket));
+        let info = status.get_details_error_info().expect("error info is attached");
+        assert_eq!(
+            (info.reason.as_str(), info.metadata["ended"].as_str()),
+            ("SESSION_ENDED", "certificate_revoked")
+        );
+        assert_eq!(status.code(), tonic::Code::NotFound);
     }
 
     #[test]

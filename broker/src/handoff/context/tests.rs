@@ -14,7 +14,7 @@ fn begun(mechanism: Mechanism) -> (SecurityContext, Answer) {
         ticket: &ticket,
         spn: TERMSRV.to_owned(),
         expires_at: at(3600),
-        session_end: CancellationToken::new(),
+        session_end: SessionEnd::default(),
     };
     let request = ContextRequest { mechanism, flags: ALL, binding: None };
     SecurityContext::begin(basis, &request, at(0), &mut entropy::system()).expect("the ticket is in order")

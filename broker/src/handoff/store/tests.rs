@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+use super::super::testing::{chain, opening};
 use super::*;
 
 /// A secret that counts how many of its kind are alive.
@@ -19,6 +20,7 @@ struct Bench {
     store: Store<Counted>,
     rng: ChaCha20Rng,
     secrets: Arc<AtomicUsize>,
+    card: &'static str,
 }
 
 const SMALL: Limits = Limits { codes: 3, codes_per_person: 3, sessions: 2 };
@@ -30,7 +32,7 @@ fn at(seconds: u64) -> SystemTime {
 impl Bench {
     fn new(limits: Limits) -> Self {
         let secrets = Arc::new(AtomicUsize::new(0));
-        Self { store: Store::new(limits), rng: ChaCha20Rng::seed_from_u64(7), secrets }
+        Self { store: Store::new(limits), rng: ChaCha20Rng::seed_from_u64(7), secrets, card: "one" }
     }
 
     /// A code for `gw1`, good for 60 s from `second`, its session for 3600 s.
@@ -38,10 +40,14 @@ impl Bench {
         let code = Token::draw(&mut self.rng);
         self.secrets.fetch_add(1, Ordering::SeqCst);
         let draft = Draft {
-            gateway: "gw1".to_owned(),
-            person: "S-1-5-21-1-2-3-1103".to_owned(),
+            watched: Watched {
+                gateway: "gw1".to_owned(),
+                facts: Arc::new(opening(at(second + 3600)).facts),
+                chain: chain(self.card),
+                checked_at: at(second),
+            },
             code_expires_at: at(second + 60),
-            session_expires_at: at(second + 3600),
+            session_end: (at(second + 3600), EndsWith::Rule),
             session: Counted(Arc::clone(&self.secrets)),
         };
         self.store.admit(&code, draft, at(second)).map(|()| code)
@@ -234,4 +240,71 @@ fn an_ended_session_is_unknown_and_wiped() {
     assert_eq!(bench.secrets(), 0);
     assert_eq!(bench.store.session(&id, "gw1", at(2)).err(), Some(SessionError::Unknown));
     assert_eq!(bench.store.end(&id, "gw1", at(2)).err(), Some(SessionError::Unknown));
+}
+
+/// What has ended since this was asked last: why, and whether it was redeemed.
+fn told(bench: &Bench) -> Vec<(EndCause, bool)> {
+    bench.store.take_endings().iter().map(|ending| (ending.cause, ending.redeemed)).collect()
+}
+
+#[test]
+fn the_sessions_and_codes_of_a_card_end_together_and_others_live_on() {
+    let mut bench = Bench::new(Limits { codes: 8, codes_per_person: 8, sessions: 8 });
+    let (redeemed, waiting) = (bench.admit(0).unwrap(), bench.admit(0).unwrap());
+    let id = bench.redeem(&redeemed, "gw1", 1).unwrap();
+    bench.card = "other";
+    let (other, other_waiting) = (bench.admit(0).unwrap(), bench.admit(0).unwrap());
+    let other = bench.redeem(&other, "gw1", 1).unwrap();
+    let (_, end) = bench.store.session(&id, "gw1", at(2)).unwrap();
+
+    let cause = EndCause::CertificateRevoked;
+    let of_the_card = |watched: &Watched| watched.chain.digest() == chain("one").digest();
+    bench.store.end_all((cause, "revoked"), at(3), of_the_card);
+    assert_eq!(told(&bench), [(cause, false), (cause, true)]);
+    assert_eq!(bench.secrets(), 2, "what they held is wiped");
+    assert!(end.token().is_cancelled());
+    assert_eq!(bench.store.session(&id, "gw1", at(4)).err(), Some(SessionError::Ended { cause }));
+    assert_eq!(bench.redeem(&waiting, "gw1", 4).err(), Some(RedeemError::Ended { cause }));
+    bench.store.session(&other, "gw1", at(4)).expect("the other card is not concerned");
+    bench.redeem(&other_waiting, "gw1", 4).expect("nor its code");
+    assert_eq!(bench.store.sweep(at(5)), Census { codes: 0, sessions: 2 });
+}
+
+#[test]
+fn why_a_session_ended_is_told_to_its_gateway_alone_and_for_ten_minutes() {
+    let mut bench = Bench::new(SMALL);
+    let code = bench.admit(0).unwrap();
+    let id = bench.redeem(&code, "gw1", 1).unwrap();
+    let cause = EndCause::CertificateUntrusted;
+    bench.store.end_all((cause, ""), at(2), |_| true);
+    assert_eq!(bench.store.session(&id, "gw2", at(3)).err(), Some(SessionError::Unknown));
+    assert_eq!(bench.store.end(&id, "gw1", at(3)).err(), Some(SessionError::Ended { cause }));
+    bench.store.sweep(at(2 + 599));
+    assert_eq!(bench.store.session(&id, "gw1", at(601)).err(), Some(SessionError::Ended { cause }));
+    bench.store.sweep(at(2 + 600));
+    assert_eq!(bench.store.session(&id, "gw1", at(602)).err(), Some(SessionError::Unknown));
+}
+
+#[test]
+fn every_end_of_a_session_is_told_once_with_its_cause() {
+    let mut bench = Bench::new(SMALL);
+    let codes = [bench.admit(0).unwrap(), bench.admit(0).unwrap()];
+    let [first, _second] = codes.map(|code| bench.redeem(&code, "gw1", 1).unwrap());
+    bench.store.end(&first, "gw1", at(2)).unwrap();
+    assert_eq!(told(&bench), [(EndCause::Gateway, true)]);
+    assert_eq!(bench.store.next_end(), Some(at(3600)));
+    bench.store.sweep(at(3600));
+    assert_eq!(told(&bench), [(EndCause::Lifetime, true)]);
+    bench.store.sweep(at(3601));
+    assert_eq!((told(&bench), bench.store.next_end()), (vec![], None));
+}
+
+#[test]
+fn the_certificates_of_one_card_are_kept_once() {
+    let mut bench = Bench::new(SMALL);
+    let code = bench.admit(0).unwrap();
+    bench.redeem(&code, "gw1", 1).unwrap();
+    bench.admit(1).unwrap();
+    let watched = bench.store.watched(at(1));
+    assert!(watched.len() == 2 && Arc::ptr_eq(&watched[0].chain, &watched[1].chain));
 }

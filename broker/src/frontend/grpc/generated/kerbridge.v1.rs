@@ -555,7 +555,8 @@ pub mod gateway_client {
         /// Exchanges the one-time code that the person brought for the session behind it. A code works once, until it expires (60
         /// seconds unless configured otherwise), and only for the gateway that the login named.
         ///
-        /// Reasons: REQUEST_INVALID, CODE_UNKNOWN (never made, used before, or made for another gateway), CODE_EXPIRED, OVERLOADED.
+        /// Reasons: REQUEST_INVALID, CODE_UNKNOWN (never made, used before, or made for another gateway), CODE_EXPIRED, SESSION_ENDED (before
+        /// it was redeemed), OVERLOADED.
         pub async fn redeem(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeemRequest>,
@@ -580,8 +581,8 @@ pub mod gateway_client {
         /// Returns a credential for one of the session's granted services, in the form asked for. The ticket for the first granted
         /// service was obtained at login; for the others the domain controller is asked at the first call.
         ///
-        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (never made, ended, expired, or of another gateway), SERVICE_NOT_GRANTED,
-        /// DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE, KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED,
+        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (never made, ended, expired, or of another gateway), SESSION_ENDED (before its time),
+        /// SERVICE_NOT_GRANTED, DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE, KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED,
         /// BROKER_CREDENTIAL_REFUSED, DEADLINE_EXCEEDED, INTERNAL.
         pub async fn issue_ticket(
             &mut self,
@@ -613,7 +614,7 @@ pub mod gateway_client {
         /// with the per-message tokens of RFC 4121. A gateway that is done closes its side of the stream.
         ///
         /// A refusal ends the stream and with it the context: a message that does not verify was changed, repeated or left out by
-        /// somebody, and the connection it came on is worth nothing. The stream also ends with the session (SESSION_UNKNOWN), when the
+        /// somebody, and the connection it came on is worth nothing. The stream also ends with the session (SESSION_UNKNOWN, SESSION_ENDED), when the
         /// gateway is no longer configured (GATEWAY_UNKNOWN), when nothing is asked for the configured idle time (DEADLINE_EXCEEDED),
         /// and when the service ends (SERVICE_ENDING). A connection carries 64 streams at most; open another one beyond that.
         ///
@@ -651,7 +652,7 @@ pub mod gateway_client {
         /// Ends a session at once, wipes its tickets and closes its security contexts. Tickets that were handed out before stay valid at
         /// their services until they expire: Kerberos has no revocation.
         ///
-        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (ended before, expired, never made, or of another gateway).
+        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (ended before, expired, never made, or of another gateway), SESSION_ENDED.
         pub async fn end_session(
             &mut self,
             request: impl tonic::IntoRequest<super::EndSessionRequest>,
@@ -694,7 +695,8 @@ pub mod gateway_server {
         /// Exchanges the one-time code that the person brought for the session behind it. A code works once, until it expires (60
         /// seconds unless configured otherwise), and only for the gateway that the login named.
         ///
-        /// Reasons: REQUEST_INVALID, CODE_UNKNOWN (never made, used before, or made for another gateway), CODE_EXPIRED, OVERLOADED.
+        /// Reasons: REQUEST_INVALID, CODE_UNKNOWN (never made, used before, or made for another gateway), CODE_EXPIRED, SESSION_ENDED (before
+        /// it was redeemed), OVERLOADED.
         async fn redeem(
             &self,
             request: tonic::Request<super::RedeemRequest>,
@@ -702,8 +704,8 @@ pub mod gateway_server {
         /// Returns a credential for one of the session's granted services, in the form asked for. The ticket for the first granted
         /// service was obtained at login; for the others the domain controller is asked at the first call.
         ///
-        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (never made, ended, expired, or of another gateway), SERVICE_NOT_GRANTED,
-        /// DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE, KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED,
+        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (never made, ended, expired, or of another gateway), SESSION_ENDED (before its time),
+        /// SERVICE_NOT_GRANTED, DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE, KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED,
         /// BROKER_CREDENTIAL_REFUSED, DEADLINE_EXCEEDED, INTERNAL.
         async fn issue_ticket(
             &self,
@@ -727,7 +729,7 @@ pub mod gateway_server {
         /// with the per-message tokens of RFC 4121. A gateway that is done closes its side of the stream.
         ///
         /// A refusal ends the stream and with it the context: a message that does not verify was changed, repeated or left out by
-        /// somebody, and the connection it came on is worth nothing. The stream also ends with the session (SESSION_UNKNOWN), when the
+        /// somebody, and the connection it came on is worth nothing. The stream also ends with the session (SESSION_UNKNOWN, SESSION_ENDED), when the
         /// gateway is no longer configured (GATEWAY_UNKNOWN), when nothing is asked for the configured idle time (DEADLINE_EXCEEDED),
         /// and when the service ends (SERVICE_ENDING). A connection carries 64 streams at most; open another one beyond that.
         ///
@@ -746,7 +748,7 @@ pub mod gateway_server {
         /// Ends a session at once, wipes its tickets and closes its security contexts. Tickets that were handed out before stay valid at
         /// their services until they expire: Kerberos has no revocation.
         ///
-        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (ended before, expired, never made, or of another gateway).
+        /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (ended before, expired, never made, or of another gateway), SESSION_ENDED.
         async fn end_session(
             &self,
             request: tonic::Request<super::EndSessionRequest>,

@@ -1,0 +1,146 @@
+//! The card's certificates as what a session rests on.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rand_core::CryptoRng;
+
+use super::{Ground, Verdict};
+use crate::handoff::{EndCause, Watched};
+use crate::identity::{IdentityError, ValidatedIdentity, Validator};
+
+/// The certificates of a login, judged as at a login by the validator of the newest configuration.
+pub struct Certificates<V, R> {
+    /// Gives the validator in force.
+    pub newest: V,
+    /// Gives the randomness of its questions.
+    pub rng: R,
+}
+
+impl<V, R, G> Ground for Certificates<V, R>
+where
+    V: Fn() -> Arc<Validator> + Send + Sync + 'static,
+    R: Fn() -> G + Send + Sync + 'static,
+    G: CryptoRng + Send,
+{
+    type Key = [u8; 32];
+
+    fn key(&self, session: &Watched) -> [u8; 32] {
+        *session.chain.digest()
+    }
+
+    async fn judge(&self, session: &Watched, now: SystemTime) -> Verdict {
+        let (validator, mut rng) = ((self.newest)(), (self.rng)());
+        verdict(validator.validate(session.chain.certificates(), now, &mut rng).await)
+    }
+}
+
+/// A certificate is valid throughout the second of its notAfter (RFC 5280 section 4.1.2.5).
+const SECOND: Duration = Duration::from_secs(1);
+
+fn verdict(judged: Result<ValidatedIdentity, IdentityError>) -> Verdict {
+    let error = match judged {
+        Ok(identity) => {
+            return Verdict::Holds { until: Some(SystemTime::from(identity.not_after()) + SECOND) };
+        }
+        Err(error) => error,
+    };
+    let (cause, detail) = (EndCause::from(&error), error.to_string().into());
+    match error {
+        IdentityError::RevocationUnknown { .. } | IdentityError::ClockUnusable => {
+            Verdict::Undecided { detail, cause }
+        }
+        _ => Verdict::Refused { cause, detail },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::RevocationReason;
+
+    use super::*;
+    use crate::handoff::testing::opening;
+    use crate::handoff::{Opening, PresentedChain};
+    use crate::identity::testing::{Authority, days, now, peer, revoked, trusting, validator};
+    use crate::identity::{Revocation, Settings};
+
+    struct Scene {
+        root: Authority,
+        session: Watched,
+    }
+
+    impl Scene {
+        /// A session of a card that this root issued.
+        fn new() -> Self {
+            let root = Authority::root("Root");
+            let chain = PresentedChain::new(peer(&[&root.card()]));
+            let Opening { gateway, facts, .. } = opening(now());
+            let session = Watched { gateway, facts: facts.into(), chain: chain.into(), checked_at: now() };
+            Self { root, session }
+        }
+
+        fn settings(&self, crl: Vec<u8>) -> Settings {
+            Settings { revocation: Revocation::Crls(vec![crl]), ..trusting(&[&self.root]) }
+        }
+
+        async fn judged(&self, settings: Settings, now: SystemTime) -> Verdict {
+            let validator = Arc::new(validator(settings));
+            let ground = Certificates { newest: move || Arc::clone(&validator), rng: crate::entropy::system };
+            ground.judge(&self.session, now).await
+        }
+
+        /// The cause for which the session would end.
+        async fn refused(&self, settings: Settings, now: SystemTime) -> Option<EndCause> {
+            match self.judged(settings, now).await {
+                Verdict::Refused { cause, .. } => Some(cause),
+                Verdict::Holds { .. } | Verdict::Undecided { .. } => None,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_good_card_holds_until_the_second_after_its_path_ends() {
+        let scene = Scene::new();
+        let verdict = scene.judged(scene.settings(scene.root.crl()), now()).await;
+        let Verdict::Holds { until } = verdict else { panic!("{verdict:?}") };
+        assert_eq!(until, Some(now() + days(365) + SECOND));
+    }
+
+    #[tokio::test]
+    async fn each_way_in_which_a_card_ceases_to_hold_has_its_cause() {
+        let scene = Scene::new();
+        let revoked = scene.root.crl_with(|params| {
+            params.revoked_certs = vec![revoked(0x1001, RevocationReason::KeyCompromise)];
+        });
+        let good = || scene.settings(scene.root.crl());
+        let stranger = Authority::root("Other");
+        let removed = trusting(&[&stranger]);
+        let tightened = Settings { maximum_validity: Some(days(10)), ..good() };
+        let forgotten = Settings { revocation: Revocation::NotConfigured, ..good() };
+        let late = now() + days(366);
+        for (settings, now, cause) in [
+            (scene.settings(revoked), now(), EndCause::CertificateRevoked),
+            (removed, now(), EndCause::CertificateUntrusted),
+            (tightened, now(), EndCause::CertificateUsage),
+            (forgotten, now(), EndCause::RevocationUnknown),
+            (trusting(&[&scene.root]), late, EndCause::CertificateExpired),
+        ] {
+            assert_eq!(scene.refused(settings, now).await, Some(cause));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_missing_or_has_ended_decides_nothing() {
+        let scene = Scene::new();
+        let other = Authority::root("Other");
+        for (settings, now) in
+            [(scene.settings(other.crl()), now()), (scene.settings(scene.root.crl()), now() + days(30))]
+        {
+            let verdict = scene.judged(settings, now).await;
+            assert!(
+                matches!(verdict, Verdict::Undecided { cause: EndCause::RevocationUnknown, .. }),
+                "{verdict:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! When which ground is judged next, and what follows from a verdict. Without I/O; time and randomness are arguments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use rand_core::RngCore;
+
+use super::{Settings, Verdict};
+
+/// The grounds of all live sessions.
+#[derive(Debug)]
+pub(super) struct Schedule<K> {
+    settings: Settings,
+    known: BTreeMap<K, Known>,
+    /// Those that are not being judged, by when they are due.
+    queue: BTreeSet<(SystemTime, K)>,
+    /// How often, and when last, what they are judged by has changed.
+    generation: u64,
+    changed_at: Option<SystemTime>,
+    undecided: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// When it is due, unless it is being judged.
+    due: Option<SystemTime>,
+    /// When it was last known to hold.
+    held_at: SystemTime,
+    undecided: bool,
+}
+
+/// A ground that is to be judged.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Due<K> {
+    pub(super) key: K,
+    /// Of what it is judged by.
+    generation: u64,
+}
+
+/// What follows from a verdict.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Next {
+    /// It is judged again later.
+    Later,
+    /// The same; it could not be decided for the first time since it held, and its sessions end then unless it can.
+    FirstUndecided { ends_at: SystemTime },
+    /// Its sessions end.
+    End,
+}
+
+impl<K: Clone + Ord> Schedule<K> {
+    pub(super) fn new(settings: Settings) -> Self {
+        let (known, queue) = Default::default();
+        Self { settings, known, queue, generation: 0, changed_at: None, undecided: 0 }
+    }
+
+    /// Takes notice of the grounds of all live sessions, each with the newest time at which a login found it to hold.
+    pub(super) fn sync<'k>(
+        &mut self,
+        alive: impl Iterator<Item = (&'k K, SystemTime)>,
+        now: SystemTime,
+        rng: &mut impl RngCore,
+    ) where
+        K: 'k,
+    {
+        let mut before = std::mem::take(&mut self.known);
+        self.queue.clear();
+        for (key, held_at) in alive {
+            let latest = now + self.settings.interval;
+            let mut known = before.remove(key).unwrap_or_else(|| {
+                // A login that was judged by what has changed since then is judged anew.
+                let outdated = self.changed_at.is_some_and(|changed_at| held_at <= changed_at);
+                let wait = if outdated { Duration::ZERO } else { part(self.settings.interval, rng) };
+                Known { due: Some(now + wait), held_at, undecided: false }
+            });
+            if known.held_at < held_at {
+                known.held_at = held_at;
+                known.undecided = false;
+            }
+            // The clock may have been set back.
+            known.due = known.due.map(|due| due.min(latest));
+            if let Some(due) = known.due {
+                self.queue.insert((due, key.clone()));
+            }
+            self.known.insert(key.clone(), known);
+        }
+        self.undecided = self.known.values().filter(|known| known.undecided).count();
+    }
+
+    /// What grounds are judged by has changed: all are due.
+    pub(super) fn hurry(&mut self, now: SystemTime) {
+        self.generation = self.generation.wrapping_add(1);
+        self.changed_at = Some(now);
+        self.queue.clear();
+        for (key, known) in &mut self.known {
+            if known.due.is_some() {
+                known.due = Some(now);
+                self.queue.insert((now, key.clone()));
+            }
+        }
+    }
+
+    /// The verdicts of those that are being judged may be lost: they are due again.
+    pub(super) fn requeue(&mut self, now: SystemTime) {
+        for (key, known) in self.known.iter_mut().filter(|(_, known)| known.due.is_none()) {
+            let due = now + self.settings.interval;
+            known.due = Some(due);
+            self.queue.insert((due, key.clone()));
+        }
+    }
+
+    /// One that is due; it is being judged from now on.
+    pub(super) fn take_due(&mut self, now: SystemTime) -> Option<Due<K>> {
+        let (due, _) = self.queue.first()?;
+        if *due > now {
+            return None;
+        }
+        let (_, key) = self.queue.pop_first()?;
+        if let Some(known) = self.known.get_mut(&key) {
+            known.due = None;
+        }
+        Some(Due { key, generation: self.generation })
+    }
+
+    /// When the next one is due.
+    pub(super) fn next_due(&self) -> Option<SystemTime> {
+        self.queue.first().map(|(due, _)| *due)
+    }
+
+    /// How many could not be decided when they were judged last.
+    pub(super) const fn undecided(&self) -> usize {
+        self.undecided
+    }
+
+    /// What follows from a verdict on what was asked at `begun`.
+    pub(super) fn settle(
+        &mut self,
+        due: &Due<K>,
+        begun: SystemTime,
+        verdict: &Verdict,
+        now: SystemTime,
+        rng: &mut impl RngCore,
+    ) -> Next {
+        let Settings { interval, grace } = self.settings;
+        let Some(known) = self.known.get_mut(&due.key) else { return Next::Later };
+        if let Some(queued) = known.due.take() {
+            self.queue.remove(&(queued, due.key.clone()));
+        }
+        // Where it was judged by what has changed meanwhile, the verdict is worth nothing.
+        let outdated = due.generation != self.generation;
+        let later = now + interval.saturating_sub(part(interval / 2, rng));
+        let was_undecided = known.undecided;
+        let ends_at = known.held_at + grace;
+        let (next, at) = match verdict {
+            _ if outdated => (Next::Later, now),
+            Verdict::Holds { until } => {
+                known.held_at = known.held_at.max(begun);
+                known.undecided = false;
+                (Next::Later, until.map_or(later, |until| later.min(until)))
+            }
+            Verdict::Undecided { .. } if ends_at <= now => (Next::End, now),
+            Verdict::Undecided { .. } => {
+                known.undecided = true;
+                let next = if was_undecided { Next::Later } else { Next::FirstUndecided { ends_at } };
+                (next, later.min(ends_at))
+            }
+            Verdict::Refused { .. } => (Next::End, now),
+        };
+        let is_undecided = known.undecided && next != Next::End;
+        if next == Next::End {
+            self.known.remove(&due.key);
+        } else {
+            known.due = Some(at);
+            self.queue.insert((at, due.key.clone()));
+        }
+        self.undecided = self.undecided + usize::from(is_undecided) - usize::from(was_undecided);
+        next
+    }
+}
+
+/// A random part of a time.
+fn part(whole: Duration, rng: &mut impl RngCore) -> Duration {
+    whole.mul_f64(f64::from(rng.next_u32()) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng as _;
+
+    use super::*;
+    use crate::handoff::EndCause;
+    use crate::handoff::testing::at;
+
+    const SETTINGS: Settings =
+        Settings { interval: Duration::from_secs(300), grace: Duration::from_secs(1000) };
+    const HOLDS: Verdict = Verdict::Holds { until: None };
+
+    struct Bench {
+        schedule: Schedule<u32>,
+        rng: ChaCha20Rng,
+    }
+
+    impl Bench {
+        /// Knows these grounds, all found to hold at second 0.
+        fn new(grounds: u32) -> Self {
+            let mut bench = Self { schedule: Schedule::new(SETTINGS), rng: ChaCha20Rng::seed_from_u64(5) };
+            bench.sync(grounds, 0);
+            bench
+        }
+
+        fn sync(&mut self, grounds: u32, second: u64) {
+            let keys: Vec<u32> = (0..grounds).collect();
+            self.schedule.sync(keys.iter().map(|key| (key, at(0))), at(second), &mut self.rng);
+        }
+
+        fn due(&mut self, second: u64) -> Vec<u32> {
+            std::iter::from_fn(|| self.schedule.take_due(at(second))).map(|due| due.key).collect()
+        }
+
+        fn settle(&mut self, due: &Due<u32>, verdict: &Verdict, second: u64) -> Next {
+            self.schedule.settle(due, at(second), verdict, at(second), &mut self.rng)
+        }
+
+        /// Judges all that are due.
+        fn judge(&mut self, verdict: &Verdict, second: u64) -> Vec<Next> {
+            let due: Vec<_> = std::iter::from_fn(|| self.schedule.take_due(at(second))).collect();
+            due.iter().map(|due| self.settle(due, verdict, second)).collect()
+        }
+    }
+
+    fn undecided() -> Verdict {
+        Verdict::Undecided { detail: "silence".into(), cause: EndCause::RevocationUnknown }
+    }
+
+    fn refused() -> Verdict {
+        Verdict::Refused { detail: "revoked".into(), cause: EndCause::CertificateRevoked }
+    }
+
+    #[test]
+    fn grounds_are_judged_once_in_an_interval_and_not_all_at_once() {
+        let mut bench = Bench::new(300);
+        let mut judged = 0;
+        for second in 0..=300 {
+            let now = bench.due(second).len();
+            assert!(now < 12, "{now} of 300 in one second");
+            judged += now;
+        }
+        assert_eq!(judged, 300);
+    }
+
+    #[test]
+    fn a_ground_that_holds_is_judged_again_within_the_interval() {
+        let mut bench = Bench::new(100);
+        bench.schedule.hurry(at(0));
+        assert_eq!(bench.judge(&HOLDS, 0), [Next::Later; 100]);
+        assert!(bench.due(149).is_empty());
+        assert_eq!(bench.due(300).len(), 100);
+    }
+
+    #[test]
+    fn a_ground_is_judged_at_the_moment_until_which_it_holds() {
+        let mut bench = Bench::new(1);
+        bench.schedule.hurry(at(0));
+        bench.judge(&Verdict::Holds { until: Some(at(7)) }, 0);
+        assert_eq!(bench.schedule.next_due(), Some(at(7)));
+    }
+
+    #[test]
+    fn what_cannot_be_decided_ends_when_the_grace_is_over_and_not_before() {
+        let mut bench = Bench::new(1);
+        bench.schedule.hurry(at(0));
+        assert_eq!(bench.judge(&undecided(), 0), [Next::FirstUndecided { ends_at: at(1000) }]);
+        let mut second = 0;
+        while second < 999 {
+            second += 1;
+            assert!(bench.judge(&undecided(), second).iter().all(|next| *next == Next::Later), "{second}");
+            assert_eq!(bench.schedule.undecided(), 1);
+        }
+        assert_eq!(bench.judge(&undecided(), 1000), [Next::End], "exactly then");
+        assert_eq!((bench.schedule.undecided(), bench.schedule.next_due()), (0, None));
+    }
+
+    #[test]
+    fn a_decision_or_a_login_begins_the_grace_anew() {
+        let mut bench = Bench::new(1);
+        bench.schedule.hurry(at(0));
+        bench.judge(&undecided(), 0);
+        bench.judge(&HOLDS, 300);
+        assert_eq!(bench.schedule.undecided(), 0);
+        assert_eq!(bench.judge(&undecided(), 600), [Next::FirstUndecided { ends_at: at(1300) }]);
+        bench.schedule.sync([(&0, at(700))].into_iter(), at(700), &mut bench.rng);
+        assert_eq!(bench.judge(&undecided(), 900), [Next::FirstUndecided { ends_at: at(1700) }]);
+    }
+
+    #[test]
+    fn after_a_reload_all_are_due_at_once_and_verdicts_by_the_old_one_are_worth_nothing() {
+        let mut bench = Bench::new(2);
+        let first = bench.schedule.take_due(at(300)).unwrap();
+        bench.schedule.hurry(at(300));
+        assert_eq!(bench.due(300).len(), 1, "the other one is being judged");
+        for outdated in [HOLDS, refused()] {
+            assert_eq!(bench.settle(&first, &outdated, 301), Next::Later);
+            let again = bench.schedule.take_due(at(301)).unwrap();
+            assert_eq!(again.key, first.key);
+        }
+    }
+
+    #[test]
+    fn a_login_judged_by_the_old_configuration_is_judged_at_once_by_the_new_one() {
+        let mut bench = Bench::new(0);
+        bench.schedule.hurry(at(10));
+        bench.schedule.sync([(&1, at(10)), (&2, at(11))].into_iter(), at(12), &mut bench.rng);
+        assert_eq!(bench.due(12), [1]);
+    }
+
+    #[test]
+    fn a_ground_without_sessions_is_forgotten_also_while_it_is_judged() {
+        let mut bench = Bench::new(1);
+        let due = bench.schedule.take_due(at(300)).unwrap();
+        bench.sync(0, 301);
+        assert_eq!(bench.settle(&due, &refused(), 302), Next::Later);
+        assert_eq!(bench.schedule.next_due(), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_nothing_beyond_the_interval() {
+        let mut bench = Bench::new(1);
+        bench.schedule.hurry(at(100_000));
+        bench.judge(&HOLDS, 100_000);
+        bench.sync(1, 10);
+        assert_eq!(bench.due(310), [0]);
+    }
+
+    #[test]
+    fn a_verdict_that_was_lost_is_asked_for_again() {
+        let mut bench = Bench::new(1);
+        bench.schedule.take_due(at(300)).unwrap();
+        bench.schedule.requeue(at(301));
+        assert_eq!((bench.due(600), bench.due(601)), (vec![], vec![0]));
+    }
+}

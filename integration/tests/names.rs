@@ -1,0 +1,48 @@
+//! Names move between accounts; a card stays its holder's.
+
+use integration::broker_process::Configuration;
+use integration::card::{Presented, Workstation};
+use integration::lab::Lab;
+use integration::samba_ad::Domain;
+
+use crate::bench::start;
+use crate::refusals::{assert_refused, code_of};
+
+const DESK1: &str = "desk1.corp.example";
+
+/// Gives an account another user principal name, past the directory's own tools, as whoever may write the attribute can.
+fn rename(lab: &Lab, account: &str, upn: &str) {
+    let ldif = format!(
+        "dn: CN={account},CN=Users,DC=corp,DC=example\nchangetype: modify\nreplace: userPrincipalName\n\
+         userPrincipalName: {upn}@corp.example\n"
+    );
+    let controller = lab.controller().container();
+    controller.write("/run/rename.ldif", ldif.as_bytes(), "600").unwrap();
+    controller.run(&["ldbmodify", "-H", "/var/lib/samba/private/sam.ldb", "/run/rename.ldif"]).unwrap();
+}
+
+#[test]
+fn two_people_who_exchange_their_names_do_not_exchange_their_sessions() {
+    let domain = Domain::of_the_tests();
+    let lab = Lab::with_domain("names", domain.user("dan").upn("dan.smith@corp.example")).unwrap();
+    let broker = start(&Configuration::new(&lab));
+    let workstation = Workstation::start(&lab, "names").unwrap();
+    let card = |upn: &str, account: &str| {
+        let sid = lab.controller().sid(account).unwrap();
+        lab.pki().card(&format!("{upn}@corp.example")).sid(sid).issue().unwrap()
+    };
+    let (carol, dan) = (card("carol.jones", "carol"), card("dan.smith", "dan"));
+    let log_in = |card| workstation.log_in(&broker, Presented::File(card), "gw1", DESK1).unwrap();
+    code_of(&log_in(&carol));
+
+    rename(&lab, "carol", "passing");
+    rename(&lab, "dan", "carol.jones");
+    rename(&lab, "carol", "dan.smith");
+    // Dan may open nothing, and carol's name does not help him; nor does hers open anything as his.
+    assert_refused(&log_in(&dan), "mapping_mismatch", "resolve");
+    assert_refused(&log_in(&carol), "mapping_mismatch", "resolve");
+
+    // A name that is another's sAMAccountName is no way in either.
+    rename(&lab, "dan", "alice");
+    assert_refused(&log_in(&card("alice", "dan")), "account_ambiguous", "resolve");
+}
