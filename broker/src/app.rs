@@ -99,14 +99,7 @@ impl App {
         let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
         let (gateways, known) = watch::channel(Arc::clone(&config.gateway_api.gateways));
         let (terminators, in_front) = watch::channel(Arc::clone(&config.cards.terminators));
-        let (line, current) = watch::channel(Arc::new(Line {
-            gateways: names(&config.gateway_api.gateways),
-            validator: Arc::clone(&config.validator),
-            domains: Arc::clone(&config.domains),
-            policy: Arc::clone(&config.policy),
-            issuer,
-            desk: Arc::clone(&desk),
-        }));
+        let (line, current) = watch::channel(Arc::new(first_line(&config, issuer, &desk)));
 
         let Config { cards, gateway_api, status, .. } = &config;
         let card_listener =
@@ -191,8 +184,8 @@ impl App {
     /// Takes certificates, revocation lists, policy and gateways from a new configuration, and looks whether the files
     /// of the service's own secret have another one, which is taken over once a KDC accepts it.
     ///
-    /// Sessions that rest on certificates which the new one no longer believes end. Logins that are running finish under the old one. Connections finish what they are doing and close, so that
-    /// their clients come back under the new one.
+    /// Sessions that rest on certificates which the new one no longer believes end. Logins that are running finish under
+    /// the old one. Connections finish what they are doing and close, so that their clients come back under the new one.
     pub fn replace(&self, config: &Config) {
         let old = Arc::clone(&self.line.borrow());
         self.line.send_replace(Arc::new(Line {
@@ -248,6 +241,18 @@ impl web::Login for Portal {
             gateway: handoff.gateway().to_owned(),
             subject: handoff.subject().upn.clone(),
         })
+    }
+}
+
+/// The line of the configuration that the service starts with.
+fn first_line(config: &Config, issuer: Arc<Issuer>, desk: &Arc<Desk<Issuer>>) -> Line {
+    Line {
+        gateways: names(&config.gateway_api.gateways),
+        validator: Arc::clone(&config.validator),
+        domains: Arc::clone(&config.domains),
+        policy: Arc::clone(&config.policy),
+        issuer,
+        desk: Arc::clone(desk),
     }
 }
 
