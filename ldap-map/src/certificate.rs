@@ -10,6 +10,7 @@ mod name;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha1::{Digest as _, Sha1};
@@ -22,6 +23,9 @@ use crate::upn::{Upn, UpnError};
 use crate::x500_name::X500Name;
 
 pub use extensions::KeyUsage;
+pub use name::{CertificateName, NameAttribute, attribute_type};
+
+pub(crate) use name::EMAIL_ADDRESS;
 
 /// Largest accepted certificate in octets.
 pub const MAXIMUM_LENGTH: usize = 64 * 1024;
@@ -33,13 +37,18 @@ const MAXIMUM_SERIAL: usize = 64;
 /// What one certificate says of itself.
 #[derive(Clone, Debug)]
 pub struct CertificateFacts {
+    encoded: Arc<[u8]>,
+    subject_name: CertificateName,
+    issuer_name: CertificateName,
     subject: String,
     issuer: String,
     serial: String,
+    raw_serial: Vec<u8>,
     not_before: SystemTime,
     not_after: SystemTime,
     upns: Vec<Upn>,
     emails: Vec<String>,
+    raw_emails: Vec<Vec<u8>>,
     sids: Vec<Sid>,
     extension_sid: Option<Sid>,
     extended_key_usage: Vec<String>,
@@ -80,30 +89,55 @@ impl CertificateFacts {
             return Err(CertificateError::Certificate);
         }
         let validity = certificate.validity();
+        let subject_name = CertificateName::read(certificate.subject())?;
+        let issuer_name = CertificateName::read(certificate.issuer())?;
         let mut facts = Self {
-            subject: name::rfc4514(certificate.subject())?,
-            issuer: name::rfc4514(certificate.issuer())?,
+            encoded: Arc::from(der),
+            subject: subject_name.rfc4514(),
+            issuer: issuer_name.rfc4514(),
             serial: serial(certificate.raw_serial())?,
+            raw_serial: certificate.raw_serial().to_vec(),
             not_before: time(validity.not_before)?,
             not_after: time(validity.not_after)?,
             upns: Vec::new(),
             emails: Vec::new(),
+            raw_emails: Vec::new(),
             sids: Vec::new(),
             extension_sid: None,
             extended_key_usage: Vec::new(),
             key_usage: None,
             policies: Vec::new(),
             subject_key_identifier: None,
-            x500_subject: name::x500(certificate.subject()),
-            x500_issuer: name::x500(certificate.issuer()),
+            x500_subject: subject_name.x500(),
+            x500_issuer: issuer_name.x500(),
             sha1: Sha1Digests {
                 certificate: Sha1::digest(der).into(),
                 public_key_info: Sha1::digest(certificate.public_key().raw).into(),
                 public_key: Sha1::digest(&certificate.public_key().subject_public_key.data).into(),
             },
+            subject_name,
+            issuer_name,
         };
         facts.read_extensions(&certificate)?;
         Ok(facts)
+    }
+
+    /// The certificate as it was read.
+    #[must_use]
+    pub fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    /// The subject, part by part.
+    #[must_use]
+    pub const fn subject_name(&self) -> &CertificateName {
+        &self.subject_name
+    }
+
+    /// The issuer, part by part.
+    #[must_use]
+    pub const fn issuer_name(&self) -> &CertificateName {
+        &self.issuer_name
     }
 
     /// The subject as RFC 4514 text, most specific part first; may be empty.
@@ -124,6 +158,12 @@ impl CertificateFacts {
         &self.serial
     }
 
+    /// The octets of the serial number's encoded integer.
+    #[must_use]
+    pub fn raw_serial(&self) -> &[u8] {
+        &self.raw_serial
+    }
+
     /// Begin of validity.
     #[must_use]
     pub const fn not_before(&self) -> SystemTime {
@@ -142,10 +182,17 @@ impl CertificateFacts {
         &self.upns
     }
 
-    /// Every e-mail address among the subject alternative names (rfc822Name), in order.
+    /// Every e-mail address among the subject alternative names (rfc822Name) that is of the standard's string type, in order.
     #[must_use]
     pub fn emails(&self) -> &[String] {
         &self.emails
+    }
+
+    /// The octets of every one of them, in order, also of those that are no addresses: a card that carries one is no less good
+    /// for all that does not look at it.
+    #[must_use]
+    pub fn raw_emails(&self) -> &[Vec<u8>] {
+        &self.raw_emails
     }
 
     /// The SID, when the certificate names exactly one. `None` for none, and also for two that differ: tell the
@@ -226,7 +273,8 @@ impl CertificateFacts {
                 extensions::SUBJECT_ALT_NAME => {
                     let names = extensions::alternative_names(extension.value)?;
                     self.upns = names.upns;
-                    self.emails = names.emails;
+                    self.emails = names.emails.iter().filter_map(|octets| email(octets)).collect();
+                    self.raw_emails = names.emails;
                     names.sids.into_iter().for_each(|sid| self.add_sid(sid));
                 }
                 extensions::SECURITY_EXTENSION => {
@@ -300,6 +348,12 @@ fn serial(octets: &[u8]) -> Result<String, CertificateError> {
         return Err(CertificateError::Serial);
     }
     Ok(significant.iter().map(|octet| format!("{octet:02x}")).collect())
+}
+
+/// The text of an address, which is an IA5String (RFC 5280 4.2.1.6).
+fn email(octets: &[u8]) -> Option<String> {
+    let text = str::from_utf8(octets).ok().filter(|text| !text.is_empty());
+    text.filter(|text| text.bytes().all(|octet| octet.is_ascii_graphic())).map(str::to_owned)
 }
 
 fn time(time: ASN1Time) -> Result<SystemTime, CertificateError> {

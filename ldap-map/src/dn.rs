@@ -64,6 +64,11 @@ impl Dn {
         Self::parse(&parts.join(",")).ok()
     }
 
+    /// The types and values of each part in lower case, the most specific part first.
+    pub(crate) fn relative_names(&self) -> impl DoubleEndedIterator<Item = &[(String, String)]> {
+        self.relative_names.iter().map(|part| part.0.as_slice())
+    }
+
     /// Whether this name is `base` or lies below it.
     #[must_use]
     pub fn is_within(&self, base: &Self) -> bool {

@@ -1,7 +1,7 @@
 //! One object of the directory as its octets: attributes and values, and how single values are read.
 
 use crate::guid::Guid;
-use crate::schema::{Attribute, UserAccountControl};
+use crate::schema::{Attribute, AttributeName, UserAccountControl};
 use crate::sid::Sid;
 
 /// An object's name and the attributes that were asked for, as the directory sent them.
@@ -50,6 +50,14 @@ impl Entry {
         }
         let found = self.attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute.as_str()));
         Ok(found.map_or(&[], |(_, values)| values))
+    }
+
+    /// All values of an attribute that a configuration chose; none when it is absent, and also when the directory sent a part of
+    /// them only.
+    #[must_use]
+    pub fn held(&self, attribute: &AttributeName) -> &[Vec<u8>] {
+        let found = self.attributes.iter().find(|(name, _)| attribute.is(name));
+        found.map_or(&[], |(_, values)| values)
     }
 
     /// The single value of an attribute, or `None` when it is absent.

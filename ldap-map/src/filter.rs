@@ -7,7 +7,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::schema::Attribute;
+use crate::schema::{Attribute, AttributeName};
 use crate::tlv::{OCTET_STRING, element};
 
 const AND: u8 = 0xa0;
@@ -23,15 +23,15 @@ pub struct Filter(Node);
 enum Node {
     And(Vec<Filter>),
     Or(Vec<Filter>),
-    Equality(Attribute, Vec<u8>),
+    Equality(AttributeName, Vec<u8>),
     Present(Attribute),
 }
 
 impl Filter {
     /// The attribute has this value, by the attribute's own rule for equality.
     #[must_use]
-    pub fn equals(attribute: Attribute, value: &[u8]) -> Self {
-        Self(Node::Equality(attribute, value.to_vec()))
+    pub fn equals(attribute: impl Into<AttributeName>, value: &[u8]) -> Self {
+        Self(Node::Equality(attribute.into(), value.to_vec()))
     }
 
     /// The attribute has any value.

@@ -3,6 +3,7 @@
 //!
 //! Compiled for tests and under `cfg(fuzzing)` only.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use crate::account::{Account, NotUsable};
@@ -13,8 +14,12 @@ use crate::dn::Dn;
 use crate::guid::Guid;
 use crate::logon_hours::{HourOfWeek, LogonHours};
 use crate::mapping::candidates;
+use crate::mapping::source::{
+    AttributeMapping, AttributeMappings, Candidate, NameForm, Pattern, SerialForm, Source, SourceValue,
+};
 use crate::message::response::{Message, Response};
 use crate::netlogon::NetlogonReply;
+use crate::schema::AttributeName;
 use crate::security_descriptor::{ActingForOthers, SecurityDescriptor};
 use crate::sid::Sid;
 use crate::testing::Person;
@@ -35,7 +40,52 @@ pub fn certificate(octets: &[u8]) -> bool {
         assert_eq!(Ok(&value), read.as_ref(), "what is written can be read");
         assert_eq!(Fit::Fits, value.fit(&facts, &Sha1Reading::ALL), "and names its certificate");
     }
+    sources(&facts);
     true
+}
+
+/// Every source of a certificate: what it gives is a name that one filter asks for, and nothing that misleads.
+fn sources(facts: &CertificateFacts) {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(every_source);
+    let attributes = ["employeeID", "info"].map(|name| AttributeName::parse(name).expect("a name"));
+    for source in &*SOURCES {
+        let components = source.components();
+        if let Ok(values) = source.values(facts) {
+            assert_eq!(values.len(), components);
+            for value in values {
+                assert!(value.is(value.as_bytes()) && !value.as_bytes().is_empty());
+                let misleads = |text: &String| text.contains(char::is_control) || text.trim() != text;
+                assert!(!matches!(&value, SourceValue::Text(text) if misleads(text)));
+            }
+        }
+        let attributes = attributes.iter().take(components).cloned().collect();
+        let mapping = AttributeMapping::new(source.clone(), attributes).expect("a mapping");
+        if let Ok(Candidate::Attributes(query)) = AttributeMappings::new(vec![mapping]).candidate(facts) {
+            assert!(!query.filter().encode().is_empty());
+            assert!(!query.is_met_by(&Person::new("alice").entry()));
+        }
+    }
+}
+
+fn every_source() -> Vec<Source> {
+    let pattern = |text| Pattern::new(text).expect("a pattern");
+    vec![
+        Source::SanUpn,
+        Source::SanEmail,
+        Source::SubjectEmail,
+        Source::CommonName,
+        Source::SubjectAttribute(vec!["0.9.2342.19200300.100.1.1".to_owned(), "2.5.4.3".to_owned()]),
+        Source::SubjectName(NameForm::Rfc4514),
+        Source::SubjectName(NameForm::Canonical),
+        Source::IssuerName(NameForm::Canonical),
+        Source::SubjectPattern(pattern("CN=([^,]*)(?:,|$)")),
+        Source::SubjectPattern(pattern(r"(\\?.{2}=?)$")),
+        Source::IssuerPattern(pattern("(.*)")),
+        Source::Serial(SerialForm::Decimal),
+        Source::SerialAndIssuer(SerialForm::HexadecimalOfEncoding, NameForm::Rfc4514),
+        Source::Thumbprint,
+        Source::Certificate,
+    ]
 }
 
 /// Any octets as a value of `altSecurityIdentities`, and as a name in one.

@@ -2,6 +2,7 @@
 
 pub mod candidates;
 pub mod confirm;
+pub mod source;
 
 pub use candidates::candidates;
 pub use confirm::{Strength, confirm, confirm_weak};
@@ -11,6 +12,7 @@ mod tests;
 
 use std::time::SystemTime;
 
+use self::source::SourceError;
 use crate::sid::Sid;
 use crate::upn::Upn;
 
@@ -27,6 +29,9 @@ pub enum MappingError {
         /// How many.
         count: usize,
     },
+    /// What the configuration asks of the certificate is not there, is there twice, or is no name.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The certificate names two SIDs that differ.
     #[error("the certificate names {count} different SIDs")]
     SeveralSids {

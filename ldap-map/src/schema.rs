@@ -1,5 +1,6 @@
 //! Names and numbers of the directory's schema (MS-ADA1 to MS-ADA3, MS-ADTS 2.2.16 and 2.2.18, MS-SAMR 2.2.1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The name of an attribute. There are only the ones below, so that no foreign text can become one.
@@ -92,6 +93,65 @@ impl fmt::Display for Attribute {
         f.write_str(self.0)
     }
 }
+
+/// The name of an attribute that a configuration chose: letters, digits and hyphens (RFC 4512 1.4, descr). It compares without
+/// regard to case.
+#[derive(Clone, Debug)]
+pub struct AttributeName(Cow<'static, str>);
+
+impl AttributeName {
+    /// Longest name in characters (MS-ADTS 3.1.1.2.3, lDAPDisplayName).
+    const LONGEST: usize = 256;
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// [`AttributeNameError`] for what is no short name; object identifiers and options (`;binary`) are none.
+    pub fn parse(text: &str) -> Result<Self, AttributeNameError> {
+        let follows = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.len() <= Self::LONGEST
+            && text.bytes().all(follows);
+        if is_name { Ok(Self(Cow::Owned(text.to_owned()))) } else { Err(AttributeNameError) }
+    }
+
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the attribute of this name.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.0.eq_ignore_ascii_case(name)
+    }
+}
+
+impl Eq for AttributeName {}
+
+impl PartialEq for AttributeName {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.as_str())
+    }
+}
+
+impl From<Attribute> for AttributeName {
+    fn from(attribute: Attribute) -> Self {
+        Self(Cow::Borrowed(attribute.as_str()))
+    }
+}
+
+impl fmt::Display for AttributeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is not the name of an attribute.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the name of an attribute is a letter, and then letters, digits and hyphens")]
+pub struct AttributeNameError;
 
 /// Bits of `userAccountControl` and `msDS-User-Account-Control-Computed` (MS-ADTS 2.2.16).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

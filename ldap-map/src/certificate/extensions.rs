@@ -67,7 +67,7 @@ impl KeyUsage {
 #[derive(Debug, Default)]
 pub(super) struct AlternativeNames {
     pub(super) upns: Vec<Upn>,
-    pub(super) emails: Vec<String>,
+    pub(super) emails: Vec<Vec<u8>>,
     pub(super) sids: Vec<Sid>,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn alternative_names(value: &[u8]) -> Result<AlternativeNames, Certif
                     found.upns.push(upn(inner)?);
                 }
             }
-            RFC822_NAME => found.emails.push(email(name.value)?),
+            RFC822_NAME => found.emails.push(name.value.to_vec()),
             URI => found.sids.extend(tagged_sid(name.value)?),
             _ => {}
         }
@@ -198,13 +198,6 @@ fn upn(encoded: &[u8]) -> Result<Upn, CertificateError> {
     reader.end().map_err(|_| CertificateError::Upn(None))?;
     let text = str::from_utf8(octets).map_err(|_| CertificateError::Upn(None))?;
     Upn::parse(text).map_err(|error| CertificateError::Upn(Some(error)))
-}
-
-/// An address as an IA5String (RFC 5280 4.2.1.6).
-fn email(octets: &[u8]) -> Result<String, CertificateError> {
-    let text = str::from_utf8(octets).ok().filter(|text| text.bytes().all(|octet| octet.is_ascii_graphic()));
-    let text = text.filter(|text| !text.is_empty()).ok_or(EncodingError);
-    text.map(str::to_owned).map_err(malformed("subjectAltName"))
 }
 
 /// The SID of a URI of Microsoft's form; `None` for every other URI.

@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::filter::Filter;
-use crate::schema::Attribute;
+use crate::schema::{Attribute, AttributeName};
 use crate::tlv::{BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, element};
 
 const BIND_REQUEST: u8 = 0x60;
@@ -44,6 +44,8 @@ pub struct SearchRequest<'a> {
     pub filter: &'a Filter,
     /// Which attributes of them.
     pub attributes: &'a [Attribute],
+    /// Which others, that the configuration chose.
+    pub chosen: &'a [AttributeName],
     /// Most objects; not 0, which would mean no limit.
     pub size_limit: u32,
     /// Longest time for the server in seconds; not 0, which would mean no limit.
@@ -94,8 +96,9 @@ fn bind(name: &str, authentication: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn search(request: &SearchRequest<'_>) -> Zeroizing<Vec<u8>> {
-    let attributes: Vec<_> =
-        request.attributes.iter().map(|attribute| element(OCTET_STRING, &[attribute.as_str()])).collect();
+    let known = request.attributes.iter().map(|attribute| attribute.as_str());
+    let chosen = request.chosen.iter().map(AttributeName::as_str);
+    let attributes: Vec<_> = known.chain(chosen).map(|name| element(OCTET_STRING, &[name])).collect();
     let scope = match request.scope {
         Scope::Base => 0,
         Scope::Subtree => 2,

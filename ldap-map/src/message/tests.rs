@@ -37,6 +37,7 @@ fn a_search_carries_its_limits() {
         scope: Scope::Subtree,
         filter: &filter,
         attributes: &[Attribute::OBJECT_SID],
+        chosen: &[],
         size_limit: 2,
         time_limit: 300,
     };

@@ -7,6 +7,7 @@ mod delegation;
 mod domain_sid;
 mod published;
 mod trust;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -16,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use rustls_pki_types::CertificateDer;
 
 use self::domain_sid::DomainSid;
+use self::wanted::Wanted;
 use super::clock;
 use super::error::Fault;
 use super::group_names::GroupNames;
@@ -28,12 +30,13 @@ use crate::dn::Dn;
 use crate::entry::Entry;
 use crate::filter::Filter;
 use crate::groups::{self, Group};
+use crate::mapping::source::AttributeQuery;
 use crate::message::request::{Scope, SearchRequest};
 use crate::message::response::ResultCode;
-use crate::schema::Attribute;
+use crate::schema::{Attribute, AttributeName};
 use crate::sid::Sid;
 use crate::time::from_generalized_time;
-use crate::upn::{Upn, same_ignoring_case};
+use crate::upn::Upn;
 
 pub use super::bind::{Bind, BindRefusal, Passwords};
 pub use super::error::{Attempt, DirectoryError, SettingsError};
@@ -143,11 +146,27 @@ impl Directory {
     /// # Errors
     /// As [`Self::account_by_upn`].
     pub async fn account_and_server(&self, upn: &Upn) -> Result<(Account, LdapServer), DirectoryError> {
+        self.account(&Wanted::Upn(upn)).await
+    }
+
+    /// The one account whose attributes have these values, and the server that said so. Accounts beyond the base of the query,
+    /// or else of the domain, do not count.
+    ///
+    /// # Errors
+    /// As [`Self::account_by_upn`].
+    pub async fn account_by_attributes(
+        &self,
+        query: &AttributeQuery,
+    ) -> Result<(Account, LdapServer), DirectoryError> {
+        self.account(&Wanted::Attributes(query)).await
+    }
+
+    async fn account(&self, wanted: &Wanted<'_>) -> Result<(Account, LdapServer), DirectoryError> {
         let mut lease = self.pool.lease().await?;
         loop {
             let mut connection = lease.connection().await?;
             let server = connection.server().clone();
-            let outcome = self.look_up(&mut connection, upn).await.map(|account| (account, server));
+            let outcome = self.look_up(&mut connection, wanted).await.map(|account| (account, server));
             if let ControlFlow::Break(outcome) = settle(&mut lease, connection, outcome) {
                 return outcome;
             }
@@ -198,11 +217,11 @@ impl Directory {
         }
     }
 
-    async fn look_up(&self, connection: &mut Connection, upn: &Upn) -> Result<Account, Failure> {
-        let name = self.find(connection, upn).await?;
-        let mut account = self.read(connection, &name).await?;
+    async fn look_up(&self, connection: &mut Connection, wanted: &Wanted<'_>) -> Result<Account, Failure> {
+        let name = self.find(connection, wanted).await?;
+        let (mut account, entry) = self.read(connection, &name, wanted.chosen()).await?;
         // The directory compares more loosely than the mapping may: accents, for one.
-        if !account.answers_to(upn) {
+        if !wanted.is(&account, &entry) {
             return Err(DirectoryError::NotFound.into());
         }
         if !account.dn.is_within(&self.base) {
@@ -214,19 +233,15 @@ impl Directory {
         Ok(account)
     }
 
-    /// Where the one object of this name lies, and its lasting identity. The whole domain is searched: an account
-    /// beyond the base that has the name too makes it ambiguous all the same.
-    async fn find(&self, connection: &mut Connection, upn: &Upn) -> Result<Entry, Failure> {
-        let explicit = Filter::equals(Attribute::USER_PRINCIPAL_NAME, upn.as_str().as_bytes());
-        let implicit = || Filter::equals(Attribute::SAM_ACCOUNT_NAME, upn.user().as_bytes());
-        let own_domain = same_ignoring_case(upn.suffix(), &self.dns_domain);
-        let names = std::iter::once(explicit).chain(own_domain.then(implicit));
-        let filter =
-            Filter::all_of([Filter::equals(Attribute::OBJECT_CLASS, b"user"), Filter::any_of(names)]);
+    /// Where the one object that is wanted lies, and its lasting identity. The whole domain is searched, unless the configuration
+    /// says otherwise: an account beyond the base that has the name too makes it ambiguous all the same.
+    async fn find(&self, connection: &mut Connection, wanted: &Wanted<'_>) -> Result<Entry, Failure> {
+        let user = Filter::equals(Attribute::OBJECT_CLASS, b"user");
+        let filter = Filter::all_of([user, wanted.filter(&self.dns_domain)]);
+        let base = wanted.base().unwrap_or(&self.domain);
         // One more than expected, so that a second account shows.
         let attributes = [Attribute::OBJECT_GUID];
-        let found =
-            self.search(connection, self.domain.as_str(), Scope::Subtree, &filter, &attributes, 2).await?;
+        let found = self.search(connection, base.as_str(), Scope::Subtree, &filter, &attributes, 2).await?;
         let mut entries = found.entries.into_iter();
         match (found.code, entries.next(), entries.next()) {
             (ResultCode::SUCCESS, None, None) => Err(DirectoryError::NotFound.into()),
@@ -238,11 +253,27 @@ impl Directory {
         }
     }
 
-    /// Reads the whole object in one search, so that all that is judged is of one moment.
-    async fn read(&self, connection: &mut Connection, object: &Entry) -> Result<Account, Failure> {
-        let everything = Filter::present(Attribute::OBJECT_CLASS);
-        let found =
-            self.search(connection, object.dn(), Scope::Base, &everything, Account::ATTRIBUTES, 1).await?;
+    /// Reads the whole object in one search, with the attributes that were chosen, so that all that is judged is of one moment.
+    async fn read(
+        &self,
+        connection: &mut Connection,
+        object: &Entry,
+        chosen: &[AttributeName],
+    ) -> Result<(Account, Entry), Failure> {
+        let read_anyway =
+            |name: &AttributeName| Account::ATTRIBUTES.iter().any(|known| name.is(known.as_str()));
+        let chosen: Vec<_> = chosen.iter().filter(|name| !read_anyway(name)).cloned().collect();
+        let limit = self.pool.operation_timeout();
+        let request = SearchRequest {
+            base: object.dn(),
+            scope: Scope::Base,
+            filter: &Filter::present(Attribute::OBJECT_CLASS),
+            attributes: Account::ATTRIBUTES,
+            chosen: &chosen,
+            size_limit: 1,
+            time_limit: seconds(limit),
+        };
+        let found = connection.search(&request, limit).await?;
         let entry = match (found.code, found.entries.as_slice()) {
             (ResultCode::SUCCESS, [entry]) => entry,
             // Moved or deleted since it was found.
@@ -256,7 +287,7 @@ impl Directory {
             // Another object has taken the place since.
             return Err(DirectoryError::NotFound.into());
         }
-        Ok(account)
+        Ok((account, entry.clone()))
     }
 
     /// Gives the groups their names, as far as the account's domain knows them.
@@ -341,8 +372,8 @@ impl Directory {
         size_limit: u32,
     ) -> Result<Found, Failure> {
         let limit = self.pool.operation_timeout();
-        let time_limit = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).max(1);
-        let request = SearchRequest { base, scope, filter, attributes, size_limit, time_limit };
+        let time_limit = seconds(limit);
+        let request = SearchRequest { base, scope, filter, attributes, chosen: &[], size_limit, time_limit };
         Ok(connection.search(&request, limit).await?)
     }
 }
@@ -351,6 +382,11 @@ impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").field("base", &self.base).finish_non_exhaustive()
     }
+}
+
+/// A limit of time as servers take it: whole seconds, at least one.
+fn seconds(limit: Duration) -> u32 {
+    u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
 /// What becomes of the connection; another one is tried after a fault only.

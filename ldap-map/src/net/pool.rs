@@ -345,6 +345,7 @@ async fn sign_of_life(connection: &mut Connection, limit: Duration) -> Result<()
         scope: Scope::Base,
         filter: &Filter::present(Attribute::OBJECT_CLASS),
         attributes: &[Attribute::DEFAULT_NAMING_CONTEXT],
+        chosen: &[],
         size_limit: 1,
         time_limit: 1,
     };

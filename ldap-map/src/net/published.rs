@@ -101,6 +101,7 @@ pub async fn lists(
         scope: Scope::Base,
         filter: &filter,
         attributes: &attributes,
+        chosen: &[],
         size_limit: 1,
         time_limit: 60,
     };

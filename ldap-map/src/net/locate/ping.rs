@@ -64,6 +64,7 @@ async fn ask(mut stream: TcpStream, domain: &str) -> Result<NetlogonReply, PingE
         scope: Scope::Base,
         filter: &filter(domain),
         attributes: &[Attribute::NETLOGON],
+        chosen: &[],
         size_limit: 1,
         time_limit: 1,
     };
