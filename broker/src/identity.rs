@@ -11,12 +11,14 @@ mod crl_store;
 mod description;
 mod error;
 mod fetch;
+mod hints;
 mod now;
 mod path;
 mod peer_certificates;
 mod revocation;
 mod settings;
 mod signature;
+mod slot;
 mod usage;
 mod validated_identity;
 mod validator;
@@ -36,6 +38,7 @@ pub use self::settings::{
     DEFAULT_EXTENDED_KEY_USAGE, MINIMUM_RSA_BITS, Policies, Settings, SettingsError, SettingsProblem, Usage,
 };
 pub use self::signature::KeyKind;
+pub use self::slot::Slot;
 pub use self::validated_identity::{Check, CheckName, ValidatedIdentity};
 pub use self::validator::{AuthoritySummary, Validator};
 

@@ -97,7 +97,7 @@ fn a_certificate_that_is_not_for_smart_card_logon_or_not_for_signatures() {
     let no_logon = bench.log_in(&bench.card_of("alice").without_smartcard_logon(), DESK1);
     assert_refused(&no_logon, "certificate_usage", "validate");
     let no_signature = bench.log_in(&bench.card_of("alice").without_digital_signature(), DESK1);
-    assert_refused(&no_signature, "certificate_usage", "validate");
+    assert_refused(&no_signature, "certificate_other_slot", "validate");
 }
 
 #[test]

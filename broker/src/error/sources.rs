@@ -13,7 +13,7 @@ use crate::directory::{ResolveError, TrustError};
 use crate::handoff::{
     EndsWith, HandOffError, IssueTicketError, RedeemError, SecurityContextError, SessionError,
 };
-use crate::identity::IdentityError;
+use crate::identity::{IdentityError, UsageError};
 use crate::policy::Denial;
 use crate::tickets::advice::cause::Cause;
 use crate::tickets::advice::judge::{Certainty, most_probable};
@@ -26,6 +26,7 @@ impl From<IdentityError> for Refusal {
             IdentityError::Malformed { .. } => Code::CertificateInvalid,
             IdentityError::Untrusted(_) => Code::CertificateUntrusted,
             IdentityError::NotYetValid { .. } | IdentityError::Expired { .. } => Code::CertificateExpired,
+            IdentityError::Usage(UsageError::OtherSlot { .. }) => Code::CertificateOtherSlot,
             IdentityError::Usage(_) => Code::CertificateUsage,
             IdentityError::Revoked { .. } => Code::CertificateRevoked,
             IdentityError::RevocationUnknown { .. } | IdentityError::RevocationNotConfigured => {

@@ -110,6 +110,9 @@ table! {
     /// The headers in which a configured terminator hands on a certificate are not as its form says.
     CertificateHeaderInvalid "certificate_header_invalid" Administrator 403 FailedPrecondition
         "The way to the login service is not set up correctly. Tell your administrator.";
+    /// Another certificate of the card than the one for logging in was chosen.
+    CertificateOtherSlot "certificate_other_slot" CardHolder 403 Unauthenticated
+        "This certificate of your card is not for logging in. Choose the PIV Authentication certificate (slot 9A).";
     /// The certificate is revoked.
     CertificateRevoked "certificate_revoked" CardHolder 403 Unauthenticated
         "Your card has been revoked. Ask for a new card.";

@@ -8,6 +8,7 @@ const PROMISED: &[&str] = &[
     "certificate_expired",
     "certificate_untrusted",
     "certificate_usage",
+    "certificate_other_slot",
     "upn_missing",
     "upn_ambiguous",
     "certificate_revoked",

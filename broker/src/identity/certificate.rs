@@ -25,6 +25,7 @@ const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap(
 const AUTHORITY_INFORMATION_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
 const OCSP_NO_CHECK: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.5");
 const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
+const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 
 /// A certificate that could be read. Nothing is believed of it yet.
@@ -153,6 +154,16 @@ impl ParsedCertificate {
         match self.extension(&EXTENDED_KEY_USAGE) {
             Some(PDVExtension::ExtendedKeyUsage(usage)) => Some(usage),
             _ => None,
+        }
+    }
+
+    /// The certificate policies it states.
+    pub(super) fn policies(&self) -> Vec<ObjectIdentifier> {
+        match self.extension(&CERTIFICATE_POLICIES) {
+            Some(PDVExtension::CertificatePolicies(policies)) => {
+                policies.0.iter().map(|policy| policy.policy_identifier).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

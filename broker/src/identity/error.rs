@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::revocation::{Reason, RevocationGap};
 use super::signature::KeyKind;
+use super::slot::Slot;
 
 /// A refusal of the first step. When several paths were tried, the one that came furthest is reported, so that
 /// an expired card of the right CA is expired and not untrusted.
@@ -262,6 +263,12 @@ pub enum UsageError {
     ExtendedKeyUsage {
         /// The first purpose that is missing.
         oid: String,
+    },
+    /// It is another certificate of the card than the one for logging in.
+    #[error("{slot} was chosen, not its PIV Authentication certificate (slot 9A)")]
+    OtherSlot {
+        /// Which one it is.
+        slot: Slot,
     },
     /// It is valid for longer than the configuration accepts.
     #[error("the certificate is valid for {days} days, more than {most}")]

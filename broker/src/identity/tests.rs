@@ -1,9 +1,11 @@
 //! The whole first step, seen from outside.
 
 mod card;
+mod hints;
 mod hostile;
 mod mutation;
 mod path;
 mod pkits;
 mod seeds;
 mod settings;
+mod slot;

@@ -11,6 +11,7 @@ use super::certificate::{ParsedCertificate, name_text};
 use super::error::{IdentityError, PathRule, Role, Untrusted, UsageError};
 use super::path::Path;
 use super::settings::Usage;
+use super::slot::{CARD_AUTHENTICATION, Slot};
 use super::validated_identity::{Check, CheckName};
 
 /// anyExtendedKeyUsage (RFC 5280 section 4.2.1.12). Enough for an issuer, and for a card only by configuration.
@@ -38,11 +39,33 @@ impl CardRules {
             return Ok(());
         }
         checks.push(not_an_authority(card)?);
-        checks.push(digital_signature(card)?);
-        checks.push(self.purposes(card)?);
+        self.needs_pin(card)?;
+        checks.push(digital_signature(card).map_err(|error| other_slot(error, card))?);
+        checks.push(self.purposes(card).map_err(|error| other_slot(error, card))?);
         self.issuers_allow(path)?;
         self.lifetime(card)?;
         checks.extend(self.issuer(card)?);
+        Ok(())
+    }
+
+    /// A refusal for want of a policy says which certificate of the card it is, where that is known.
+    pub(super) fn name_slot(&self, error: IdentityError, card: &ParsedCertificate) -> IdentityError {
+        match error {
+            IdentityError::Untrusted(Untrusted::Rule { rule: PathRule::Policy, .. })
+                if self.usage == Usage::Card =>
+            {
+                Slot::of(card).map_or(error, |slot| UsageError::OtherSlot { slot }.into())
+            }
+            other => other,
+        }
+    }
+
+    /// A key that works without a PIN says that the card is there, not its holder: however well the rest fits, it does not log
+    /// in unless its purpose is configured as one.
+    fn needs_pin(&self, card: &ParsedCertificate) -> Result<(), UsageError> {
+        if Slot::needs_no_pin(card) && !self.extended_key_usage.contains(&CARD_AUTHENTICATION) {
+            return Err(UsageError::OtherSlot { slot: Slot::CardAuthentication });
+        }
         Ok(())
     }
 
@@ -133,6 +156,11 @@ fn not_an_authority(card: &ParsedCertificate) -> Result<Check, UsageError> {
         return Err(UsageError::CertificateAuthority);
     }
     Ok(Check::new(CheckName::EndEntity, "not a CA certificate".to_owned()))
+}
+
+/// A certificate that is not for logging in may be known as another one of the card: that can be helped at once.
+fn other_slot(error: UsageError, card: &ParsedCertificate) -> UsageError {
+    Slot::of(card).map_or(error, |slot| UsageError::OtherSlot { slot })
 }
 
 fn digital_signature(card: &ParsedCertificate) -> Result<Check, UsageError> {

@@ -1,16 +1,15 @@
 //! The first step: from a chain to a [`ValidatedIdentity`].
 
-use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest;
-use der::Encode as _;
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
 use rand_core::CryptoRng;
 
 use super::certificate::{ParsedCertificate, name_text, timestamp};
 use super::error::{IdentityError, Malformed, Role};
+use super::hints;
 use super::now::Now;
 use super::path::Path;
 use super::peer_certificates::PeerCertificates;
@@ -93,26 +92,24 @@ impl Validator {
         // Hints only: one that cannot be read leads nowhere and harms nobody.
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
-        let (checks, ends) = self.compiled.trust.find(&card, &others, now, |path| {
+        let found = self.compiled.trust.find(&card, &others, now, |path| {
             let mut checks = Vec::new();
             let ends = self.accept(path, &others, now, &mut checks);
             if ends.is_err() && checks.len() > held.len() {
                 held.clone_from(&checks);
             }
             ends.map(|ends| (checks, ends))
-        })?;
+        });
+        let (checks, ends) = found.map_err(|error| self.compiled.rules.name_slot(error, &card))?;
         let facts =
             CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
         Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, timestamp(ends)))
     }
 
-    /// DER subject names of all configured CAs, for the CertificateRequest of the handshake; each once.
+    /// DER subject names of the CAs that issue cards, for the CertificateRequest of the handshake; each once.
     #[must_use]
     pub fn ca_names(&self) -> Vec<Vec<u8>> {
-        let mut seen = BTreeSet::new();
-        let names =
-            self.compiled.trust.authorities().filter_map(|authority| authority.subject().to_der().ok());
-        names.filter(|name| seen.insert(name.clone())).collect()
+        hints::names(&self.compiled.trust, &self.compiled.rules.issuers)
     }
 
     /// The rules alone: settings without any certificate or source of revocation.

@@ -11,7 +11,7 @@ use ldap_map::schema::UserAccountControl;
 
 use super::*;
 use crate::error::Blame;
-use crate::identity::{CertificateId, Malformed, Role, Untrusted, UsageError};
+use crate::identity::{CertificateId, Malformed, Role, Slot, Untrusted};
 use crate::tickets::testing::diagnosis;
 use crate::tickets::{Mismatch, NotVouched};
 
@@ -309,6 +309,7 @@ fn the_cards_faults_have_their_codes() {
             Code::CertificateExpired,
         ),
         (IdentityError::Usage(UsageError::DigitalSignature), Code::CertificateUsage),
+        (IdentityError::Usage(UsageError::OtherSlot { slot: Slot::Signature }), Code::CertificateOtherSlot),
         (IdentityError::RevocationNotConfigured, Code::RevocationUnknown),
         (IdentityError::ClockUnusable, Code::Internal),
     ] {

@@ -9,8 +9,8 @@ use crate::identity::testing::{
     unknown_critical_extension, validator,
 };
 use crate::identity::{
-    CheckName, IdentityError, KeyKind, PathRule, Policies, Revocation, Role, Settings, Untrusted, UsageError,
-    ValidatedIdentity,
+    CheckName, IdentityError, KeyKind, PathRule, Policies, Revocation, Role, Settings, Slot, Untrusted,
+    UsageError, ValidatedIdentity,
 };
 
 /// Validates a card that is alice's but for one change.
@@ -162,7 +162,7 @@ fn a_card_without_key_usage_is_refused() {
 fn a_card_for_encryption_only_is_refused() {
     let refused =
         judge(|params| params.key_usages = vec![KeyUsagePurpose::KeyEncipherment]).expect_err("encryption");
-    assert_eq!(usage(refused), UsageError::DigitalSignature);
+    assert_eq!(usage(refused), UsageError::OtherSlot { slot: Slot::KeyManagement });
 }
 
 #[test]

@@ -83,15 +83,6 @@ fn revocation_by_crl_without_a_crl_is_a_problem() {
 }
 
 #[test]
-fn every_ca_is_named_once_as_a_hint() {
-    let root = Authority::root("Root");
-    let issuing = root.below("Issuing");
-    let mut settings = trusting(&[&root]);
-    settings.intermediates = vec![issuing.certificate.clone(), root.cross(&issuing)];
-    assert_eq!(validator(settings).ca_names().len(), 2);
-}
-
-#[test]
 fn a_validator_can_be_shared_by_all_logins() {
     fn shared<T: Send + Sync + 'static>(_: &T) {}
     shared(&validator(trusting(&[&Authority::root("Root")])));
