@@ -1,9 +1,9 @@
 //! Second step: which account of the directory. Does I/O, through [`ldap_map::net`].
 //!
-//! A [`ValidatedIdentity`] names one user principal name; the directory holds exactly one account of that name,
-//! which may be used now, and to which the card maps strongly enough. Anything else is a [`ResolveError`] that
-//! names the attribute which speaks against it. Where domains beside our own are configured, the name's suffix says which of
-//! them are asked.
+//! A [`ValidatedIdentity`] gives one name, its user principal name unless other sources are configured; the directory holds
+//! exactly one account of that name, which may be used now, and to which the card maps strongly enough. Anything else is a
+//! [`ResolveError`] that names the attribute which speaks against it. Where domains beside our own are configured, the suffix of
+//! a user principal name says which of them are asked; for any other name all of them are.
 
 mod domains;
 
@@ -14,7 +14,8 @@ use std::time::SystemTime;
 use ldap_map::account::{Account, NotUsable};
 use ldap_map::certificate::CertificateFacts;
 use ldap_map::dn::Dn;
-use ldap_map::mapping::{MappingError, Strength, candidates, confirm, confirm_weak};
+use ldap_map::mapping::source::Candidate;
+use ldap_map::mapping::{MappingError, Strength, confirm, confirm_weak};
 use ldap_map::net::directory::{DirectoryError, LdapServer};
 use ldap_map::schema::Attribute;
 use ldap_map::sid::Sid;
@@ -29,6 +30,8 @@ use crate::identity::ValidatedIdentity;
 pub struct DirectoryAccount {
     account: Account,
     strength: Strength,
+    source: &'static str,
+    upn: String,
     origin: Origin,
 }
 
@@ -57,6 +60,19 @@ impl DirectoryAccount {
     #[must_use]
     pub fn strength(&self) -> Strength {
         self.strength
+    }
+
+    /// Where in the card's certificate the account was named, in the configuration's word.
+    #[must_use]
+    pub const fn source(&self) -> &'static str {
+        self.source
+    }
+
+    /// The user principal name that the card logged in by; where it was another name, the account's own. What else the card
+    /// may call itself says nothing about the account.
+    #[must_use]
+    pub fn upn(&self) -> &str {
+        &self.upn
     }
 
     /// The domain controller that named the account: its tickets are asked for there first.
@@ -91,7 +107,7 @@ pub enum ResolveError {
         suffix: String,
     },
     /// More than one domain has an account of the name.
-    #[error("accounts of {} have the name: userPrincipalName must be one account's only", domains.join(" and "))]
+    #[error("accounts of {} have the name, which must be one account's only", domains.join(" and "))]
     AmbiguousDomains {
         /// Their DNS names.
         domains: Vec<String>,
@@ -119,10 +135,12 @@ pub enum ResolveError {
     },
     /// The card maps by its name alone, which is not accepted.
     #[error(
-        "the card maps to {sam_account_name:?} by userPrincipalName only; it needs the SID extension \
+        "the card maps to {sam_account_name:?} by its {source_name} only; it needs the SID extension \
          1.3.6.1.4.1.311.25.2 with objectSid {object_sid}, or directory.accept_weak_mapping"
     )]
     WeakMapping {
+        /// Where the card names the account.
+        source_name: &'static str,
         /// The account's name.
         sam_account_name: String,
         /// The SID a strong card would carry.
@@ -163,11 +181,18 @@ pub async fn resolve(
     identity: &ValidatedIdentity,
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
-    let upn = candidates(identity.facts())?;
-    let (domain, account, server) = domains.account(&upn).await?;
+    let candidate = domains.mappings().candidate(identity.facts())?;
+    let (domain, account, server) = domains.account(&candidate).await?;
     let (domain_sid, home) = domains.home(domain, &account).await?;
     let origin = Origin { domain_sid, home, server };
-    judge(account, origin, domain.settings(), identity.facts(), now)
+    judge(account, origin, domain.settings(), Card { facts: identity.facts(), candidate: &candidate }, now)
+}
+
+/// What a card says of itself, and what of it the account was found by.
+#[derive(Clone, Copy)]
+struct Card<'a> {
+    facts: &'a CertificateFacts,
+    candidate: &'a Candidate,
 }
 
 /// Judges the one account that was found: may it be used now, and does the card map to it strongly enough.
@@ -175,23 +200,33 @@ fn judge(
     account: Account,
     origin: Origin,
     settings: &Settings,
-    facts: &CertificateFacts,
+    card: Card<'_>,
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
     if let Err(reason) = account.check_usable(now) {
         let (sam_account_name, dn) = (account.sam_account_name, account.dn);
         return Err(ResolveError::NotUsable { sam_account_name, dn, reason });
     }
-    let strength = confirm(facts, &account)?;
+    let Card { facts, candidate } = card;
+    let (strength, source, upn) = match candidate {
+        Candidate::Upn(upn) => (confirm(facts, &account)?, "san_upn", upn.to_string()),
+        Candidate::Attributes(query) => (query.confirm(facts, &account)?, query.source(), own_upn(&account)),
+    };
     match strength {
         Strength::Strong => {}
         Strength::Weak if settings.accept_weak_mapping => confirm_weak(facts, &account)?,
         Strength::Weak => {
             let (sam_account_name, object_sid) = (account.sam_account_name, account.object_sid);
-            return Err(ResolveError::WeakMapping { sam_account_name, object_sid });
+            return Err(ResolveError::WeakMapping { source_name: source, sam_account_name, object_sid });
         }
     }
-    Ok(DirectoryAccount { account, strength, origin })
+    Ok(DirectoryAccount { account, strength, source, upn, origin })
+}
+
+/// The explicit user principal name, or the implicit one that every account has (MS-ADTS 5.1.1.1.1).
+fn own_upn(account: &Account) -> String {
+    let implicit = || format!("{}@{}", account.sam_account_name, account.dns_domain());
+    account.user_principal_name.as_ref().map_or_else(implicit, ToString::to_string)
 }
 
 #[cfg(test)]
@@ -200,6 +235,7 @@ pub(crate) mod testing {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use ldap_map::mapping::source::AttributeMappings;
     use ldap_map::net::directory::{self, Bind, Directory};
     use ldap_map::testing::Person;
     use tokio::net::TcpListener;
@@ -260,7 +296,9 @@ pub(crate) mod testing {
         let account = person.account();
         let domain_sid = account.object_sid.domain().expect("an account of a domain");
         let origin = Origin { domain_sid, home, server: server() };
-        judge(account, origin, &settings, identity.facts(), now).expect("an account that may be used")
+        let candidate = AttributeMappings::default().candidate(identity.facts()).expect("a name");
+        let card = Card { facts: identity.facts(), candidate: &candidate };
+        judge(account, origin, &settings, card, now).expect("an account that may be used")
     }
 
     /// An account in a domain that is known to have another SID.
@@ -272,6 +310,8 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use ldap_map::mapping::source::{AttributeMapping, AttributeMappings, Source};
+    use ldap_map::schema::AttributeName;
     use ldap_map::testing::{DOMAIN_SID, Person};
     use rcgen::CustomExtension;
 
@@ -306,7 +346,26 @@ mod tests {
         let domain_sid = DOMAIN_SID.parse().expect("a SID");
         let origin = Origin { domain_sid, home: Home::Own, server: testing::server() };
         let settings = Settings { accept_weak_mapping, ..Settings::default() };
-        judge(person.account(), origin, &settings, &facts(sid), now())
+        let facts = facts(sid);
+        let candidate = AttributeMappings::default().candidate(&facts).expect("a name");
+        judge(person.account(), origin, &settings, Card { facts: &facts, candidate: &candidate }, now())
+    }
+
+    /// The same by the common name of alice's card, which is `Alice`.
+    fn resolve_by_cn(
+        person: &Person,
+        accept_weak_mapping: bool,
+        declared: Strength,
+    ) -> Result<DirectoryAccount, ResolveError> {
+        let domain_sid = DOMAIN_SID.parse().expect("a SID");
+        let origin = Origin { domain_sid, home: Home::Own, server: testing::server() };
+        let settings = Settings { accept_weak_mapping, ..Settings::default() };
+        let facts = facts(None);
+        let attributes = vec![AttributeName::parse("displayName").expect("a name")];
+        let mapping = AttributeMapping::new(Source::CommonName, attributes).expect("a mapping");
+        let mappings = AttributeMappings::new(vec![mapping.of_strength(declared)]);
+        let candidate = mappings.candidate(&facts).expect("a name");
+        judge(person.account(), origin, &settings, Card { facts: &facts, candidate: &candidate }, now())
     }
 
     #[test]
@@ -329,6 +388,33 @@ mod tests {
         let other = format!("{DOMAIN_SID}-1104");
         let refused = resolve(&alice(), true, Some(&other)).expect_err("another SID");
         assert!(matches!(refused, ResolveError::Mapping(MappingError::SidDiffers { .. })));
+    }
+
+    #[test]
+    fn a_mapping_by_attribute_is_as_strong_as_it_was_declared() {
+        let weak = resolve_by_cn(&alice(), false, Strength::Weak).expect_err("weak");
+        assert!(weak.to_string().contains("by its common_name only"), "{weak}");
+        assert_eq!(
+            resolve_by_cn(&alice(), true, Strength::Weak).expect("accepted").strength(),
+            Strength::Weak
+        );
+        let strong = resolve_by_cn(&alice(), false, Strength::Strong).expect("strong");
+        assert_eq!((strong.strength(), strong.source()), (Strength::Strong, "common_name"));
+    }
+
+    #[test]
+    fn a_weak_mapping_by_attribute_needs_a_card_that_is_not_older_than_the_account() {
+        let reborn = alice().with("whenCreated", &["20250601000000.0Z"]);
+        let refused = resolve_by_cn(&reborn, true, Strength::Weak).expect_err("older");
+        assert_eq!(refused.attribute(), Some(Attribute::WHEN_CREATED));
+    }
+
+    #[test]
+    fn an_account_that_was_not_found_by_the_cards_upn_goes_by_its_own() {
+        let by_cn = |person: &Person| resolve_by_cn(person, false, Strength::Strong).expect("strong");
+        let renamed = alice().with("userPrincipalName", &["a.smith@corp.example"]);
+        assert_eq!(by_cn(&renamed).upn(), "a.smith@corp.example", "whatever the card says");
+        assert_eq!(by_cn(&Person::new("bob").without("userPrincipalName")).upn(), "bob@corp.example");
     }
 
     #[test]

@@ -108,8 +108,8 @@ impl Line {
 
         let now = now + report.elapsed();
         let (gateway, login_id) = (request.gateway.as_str(), request.login_id.as_str());
-        let (identity, certificates, grant) = (&identity, peer, &grant);
-        let login = Login { identity, certificates, checked_at, grant, ticket, gateway, login_id };
+        let (identity, certificates, account, grant) = (&identity, peer, &account, &grant);
+        let login = Login { identity, certificates, checked_at, account, grant, ticket, gateway, login_id };
         let handoff = self.desk.hand_off(login, now, rng)?;
         report.establish(Step::HandOff, narrate::handoff(&handoff));
         Ok(handoff)

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use ldap_map::account::Account;
+use ldap_map::dn::Dn;
+use ldap_map::mapping::source::{AttributeMappings, AttributeQuery, Candidate};
 use ldap_map::net::directory::{Directory, DirectoryError, LdapServer};
 use ldap_map::sid::Sid;
 use ldap_map::trust::{TrustDirection, TrustedDomain};
-use ldap_map::upn::Upn;
 use tokio::sync::OnceCell;
 
 use super::ResolveError;
@@ -42,6 +43,7 @@ pub struct Settings {
 pub struct Domains {
     own: Domain,
     trusted: Vec<Domain>,
+    mappings: AttributeMappings,
 }
 
 /// Whose account it is.
@@ -140,10 +142,22 @@ impl Domain {
 }
 
 impl Domains {
-    /// Our own domain and those beside it.
+    /// Our own domain and those beside it; cards name their accounts by user principal name.
     #[must_use]
-    pub const fn new(own: Domain, trusted: Vec<Domain>) -> Self {
-        Self { own, trusted }
+    pub fn new(own: Domain, trusted: Vec<Domain>) -> Self {
+        Self { own, trusted, mappings: AttributeMappings::default() }
+    }
+
+    /// The same where cards name their accounts in other ways.
+    #[must_use]
+    pub fn mapping_by(self, mappings: AttributeMappings) -> Self {
+        Self { mappings, ..self }
+    }
+
+    /// How cards name their accounts.
+    #[must_use]
+    pub const fn mappings(&self) -> &AttributeMappings {
+        &self.mappings
     }
 
     /// Our own domain.
@@ -164,20 +178,43 @@ impl Domains {
     }
 
     /// The one account of this name. Every domain that could have it is asked; one of them must, and no other.
-    pub(super) async fn account(&self, upn: &Upn) -> Result<(&Domain, Account, LdapServer), ResolveError> {
-        let candidates = self.candidates(upn.suffix());
-        if candidates.is_empty() {
-            return Err(ResolveError::SuffixUnknown { suffix: upn.suffix().to_owned() });
-        }
+    pub(super) async fn account(
+        &self,
+        candidate: &Candidate,
+    ) -> Result<(&Domain, Account, LdapServer), ResolveError> {
         let mut found = Vec::new();
-        for domain in candidates {
-            match domain.directory.account_and_server(upn).await {
+        for domain in self.asked(candidate)? {
+            let answer = match candidate {
+                Candidate::Upn(upn) => domain.directory.account_and_server(upn).await,
+                Candidate::Attributes(query) => domain.directory.account_by_attributes(query).await,
+            };
+            match answer {
                 Ok((account, server)) => found.push((domain, account, server)),
                 Err(DirectoryError::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         only(found, |domain| domain.name())
+    }
+
+    /// The domains that could have the account; at least one.
+    fn asked(&self, candidate: &Candidate) -> Result<Vec<&Domain>, ResolveError> {
+        match candidate {
+            Candidate::Upn(upn) => {
+                let domains = self.candidates(upn.suffix());
+                if domains.is_empty() {
+                    return Err(ResolveError::SuffixUnknown { suffix: upn.suffix().to_owned() });
+                }
+                Ok(domains)
+            }
+            Candidate::Attributes(query) => Ok(self.searched(query)),
+        }
+    }
+
+    /// All domains, or the one that the query's base lies in.
+    fn searched(&self, query: &AttributeQuery) -> Vec<&Domain> {
+        let wanted = query.search_base().and_then(Dn::dns_domain);
+        self.all().filter(|domain| wanted.as_ref().is_none_or(|wanted| wanted == domain.name())).collect()
     }
 
     /// The domains that could have an account of a name with this suffix: a domain's own DNS name is its own, unless

@@ -6,6 +6,7 @@ use kdc_proxy::message::pac::PacError;
 use kdc_proxy::net::client::{ClientError, Stage};
 use ldap_map::account::NotUsable;
 use ldap_map::mapping::MappingError;
+use ldap_map::mapping::source::SourceError;
 use ldap_map::net::directory::DirectoryError;
 
 use super::{Code, Refusal, Step};
@@ -197,6 +198,13 @@ const fn mapping_code(error: &MappingError) -> Code {
     match error {
         MappingError::UpnMissing => Code::UpnMissing,
         MappingError::SeveralUpns { .. } => Code::UpnAmbiguous,
+        MappingError::Source(SourceError::Absent { .. } | SourceError::AllAbsent { .. }) => {
+            Code::IdentityMissing
+        }
+        MappingError::Source(SourceError::Several { .. } | SourceError::SeveralMatches { .. }) => {
+            Code::IdentityAmbiguous
+        }
+        MappingError::Source(_) => Code::IdentityInvalid,
         MappingError::SeveralSids { .. } => Code::CertificateInvalid,
         MappingError::SidDiffers { .. } | MappingError::NameDiffers { .. } => Code::MappingMismatch,
         MappingError::OlderThanAccount { .. } => Code::MappingWeak,

@@ -125,6 +125,15 @@ table! {
     /// The certificate names several users.
     UpnAmbiguous "upn_ambiguous" CardHolder 403 Unauthenticated
         "This certificate names more than one user and cannot be used to log in. Ask for a new card.";
+    /// The certificate holds none of the configured names of a user.
+    IdentityMissing "identity_missing" CardHolder 403 Unauthenticated
+        "This certificate does not name a user. Choose the logon certificate of your card.";
+    /// The certificate holds a configured name of a user more than once.
+    IdentityAmbiguous "identity_ambiguous" CardHolder 403 Unauthenticated
+        "This certificate names more than one user and cannot be used to log in. Ask for a new card.";
+    /// A configured name of a user in the certificate cannot be read, or is no name.
+    IdentityInvalid "identity_invalid" CardHolder 403 Unauthenticated
+        "The name in this certificate cannot be used to log in. Ask for a new card.";
 
     /// No account for the certificate's user.
     AccountUnknown "account_unknown" Administrator 403 PermissionDenied

@@ -10,6 +10,7 @@ use super::desk::{Desk, Further, Handoff, Opening, earliest};
 use super::error::{EndsWith, HandOffError};
 use super::presented::PresentedChain;
 use super::session::{SessionFacts, Subject};
+use crate::directory::DirectoryAccount;
 use crate::identity::{PeerCertificates, ValidatedIdentity};
 use crate::policy::{Grant, ServiceName};
 use crate::tickets::{DelegatedTicket, Issuer, TicketError};
@@ -22,6 +23,8 @@ pub struct Login<'a> {
     pub certificates: PeerCertificates,
     /// When the first step began.
     pub checked_at: SystemTime,
+    /// The second step's result.
+    pub account: &'a DirectoryAccount,
     /// The third step's result.
     pub grant: &'a Grant,
     /// The fourth step's result.
@@ -44,17 +47,16 @@ impl Desk<Issuer> {
         now: SystemTime,
         rng: &mut impl CryptoRng,
     ) -> Result<Handoff, HandOffError> {
-        let Login { identity, certificates, checked_at, grant, ticket, gateway, login_id } = login;
+        let Login { identity, certificates, checked_at, account, grant, ticket, gateway, login_id } = login;
         let evidence_left = ticket.evidence_endtime().duration_since(self.source().kdc_time(now));
         let (expires_at, ends_with) = earliest([
             (identity.not_after().into(), EndsWith::Certificate),
             (now + evidence_left.unwrap_or_default(), EndsWith::Evidence),
             (now + grant.maximum_lifetime(), EndsWith::Rule),
         ]);
-        let upn = identity.facts().upns().first().map(ToString::to_string);
         let facts = SessionFacts {
             subject: Subject {
-                upn: upn.unwrap_or_default(),
+                upn: account.upn().to_owned(),
                 sam_account_name: ticket.sam_account_name(),
                 realm: ticket.realm().to_string(),
                 sid: ticket.sid().to_owned(),

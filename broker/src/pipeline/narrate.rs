@@ -17,8 +17,11 @@ pub(super) fn account(account: &DirectoryAccount) -> String {
         ldap_map::mapping::Strength::Strong => "strong",
         ldap_map::mapping::Strength::Weak => "weak",
     };
-    let account = account.account();
-    format!("{} with objectSid {}, mapping {strength}", account.sam_account_name, account.object_sid)
+    let (source, account) = (account.source(), account.account());
+    format!(
+        "{} with objectSid {}, mapping {strength} by {source}",
+        account.sam_account_name, account.object_sid
+    )
 }
 
 pub(super) fn grant(grant: &Grant) -> String {
