@@ -92,7 +92,7 @@ impl App {
         let kdc_proxy = config.kdc_proxy.take();
         let tokens = kdc_proxy.as_ref().and_then(|proxy| proxy.session_url.clone());
         let tokens = tokens.map(|url| Arc::new(ProxyTokens::new(url, config.handoff.max_sessions)));
-        let metrics = Arc::new(Metrics::watching(config.controllers.clone()));
+        let metrics = Arc::new(Metrics::watching(config.controllers.clone(), config.validator.memory()));
         let desk = Desk::new(config.handoff, Arc::clone(&issuer)).with_proxy_tokens(tokens.clone());
         let desk = Arc::new(desk.telling(Arc::new(metrics.sessions())));
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));
@@ -154,6 +154,7 @@ impl App {
         let door = Door { terminators: in_front, metrics: metrics.presentation() };
         let logins = web::router(Arc::new(Portal { line: current }), cards.logins, door);
         card_listener.serve(&logins, &drain, &tasks);
+        tasks.spawn(renew_answers(line.subscribe(), drain.clone()));
         tasks.spawn(monitor.run(drain.clone()));
         sessions::watch(&desk, config.recheck, &line, &metrics.sessions(), (&drain, &tasks));
         tend(&config, &drain, &tasks);
@@ -190,7 +191,7 @@ impl App {
         let old = Arc::clone(&self.line.borrow());
         self.line.send_replace(Arc::new(Line {
             gateways: names(&config.gateway_api.gateways),
-            validator: Arc::clone(&config.validator),
+            validator: Arc::new(config.validator.remembering(&old.validator)),
             domains: Arc::clone(&old.domains),
             policy: Arc::clone(&config.policy),
             issuer: Arc::clone(&old.issuer),
@@ -372,6 +373,19 @@ async fn check(directory: &Directory) -> Result<(), Refusal> {
     directory.check().await.map(drop).map_err(|error| ResolveError::from(error).into())
 }
 
+/// Has answers about revocation renewed before they end, for cards that were seen lately.
+async fn renew_answers(line: watch::Receiver<Arc<Line>>, drain: CancellationToken) {
+    let mut ticks = interval(RENEW_ANSWERS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while drain.run_until_cancelled(ticks.tick()).await.is_some() {
+        let validator = Arc::clone(&line.borrow().validator);
+        let mut rng = crate::entropy::system();
+        let renewing = validator.refresh(crate::clock::now(), &mut rng);
+        let Some(cards) = drain.run_until_cancelled(renewing).await else { return };
+        tracing::trace!(cards, "answers about revocation were renewed");
+    }
+}
+
 /// Finds out which of the domain controllers that failed are back, so that no login has to.
 async fn tend_directory(directory: Arc<Directory>, drain: CancellationToken) {
     drain.run_until_cancelled(directory.tend()).await.unwrap_or_default();
@@ -432,6 +446,9 @@ fn names(gateways: &Gateways) -> BTreeSet<String> {
 
 /// How often the files of the service's own secret are looked at; the README names it too.
 const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether answers about revocation are about to end.
+const RENEW_ANSWERS: Duration = Duration::from_secs(5);
 
 /// How long a start waits for the first domain controllers.
 const FIRST_SEARCH: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! First step: who holds the card. No I/O but in [`Fetcher`] and [`CrlStore`].
+//! First step: who holds the card. No I/O but in [`Fetcher`] and [`CrlStore`], and where [`Validator::validate`] asks through them.
 //!
 //! [`PeerCertificates`], as the handshake brought them, become a [`ValidatedIdentity`] or an
 //! [`IdentityError`]. Path validation (RFC 5280 section 6.1) is done by certval over signatures that aws-lc-rs
@@ -10,8 +10,10 @@ mod certificate;
 mod crl_store;
 mod description;
 mod error;
+mod evidence;
 mod fetch;
 mod hints;
+mod inquiry;
 mod now;
 mod path;
 mod peer_certificates;
@@ -27,12 +29,16 @@ pub mod verifier;
 pub use self::crl_store::{CrlPlace, CrlStore, CrlStoreSettings, ObtainError};
 pub use self::description::Description;
 pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
+pub use self::evidence::{Basis, CertificateEvidence, EvidenceKind, ReliedOn, RevocationEvidence};
 pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, LdapUrl, Limits, Url, UrlError};
+pub use self::inquiry::{InquiryCounts, InquirySettings, Memory, ResponderStatus};
 pub use self::peer_certificates::{
     MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
 };
 pub use self::revocation::{
-    CrlError, CrlScope, CrlSummary, GapCause, OcspError, OcspGap, Reason, Revocation, RevocationGap,
+    CertIdHash, CrlError, CrlScope, CrlSummary, DEFAULT_CACHED_NO_OLDER_THAN, GapCause, IssuerOrder, Nonce,
+    OcspError, OcspGap, OcspManner, OcspMethod, OcspUnknown, Reason, Revocation, RevocationGap,
+    RevocationStep, SourceFault, SourceGap, SourceName,
 };
 pub use self::settings::{
     DEFAULT_EXTENDED_KEY_USAGE, MINIMUM_RSA_BITS, Policies, Settings, SettingsError, SettingsProblem, Usage,

@@ -7,6 +7,7 @@ mod controllers;
 pub mod identity;
 pub mod kdc_proxy;
 pub mod presentation;
+mod revocation;
 pub mod sessions;
 
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use self::{
     controllers::ControllersCollector, identity::IdentityMetrics, kdc_proxy::KdcProxyMetrics,
-    presentation::PresentationMetrics, sessions::SessionMetrics,
+    presentation::PresentationMetrics, revocation::RevocationCollector, sessions::SessionMetrics,
 };
-use crate::controllers::RealmControllers;
+use crate::{controllers::RealmControllers, identity::Memory};
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -50,10 +51,11 @@ impl Metrics {
         self.identity.clone()
     }
 
-    /// The same, with what is known of these domain controllers whenever it is asked for.
+    /// The same, with what is known of these domain controllers, and of revocation, whenever it is asked for.
     #[must_use]
-    pub fn watching(controllers: Vec<Arc<RealmControllers>>) -> Self {
+    pub fn watching(controllers: Vec<Arc<RealmControllers>>, revocation: Arc<Memory>) -> Self {
         let mut metrics = Self::new();
+        metrics.registry.register_collector(Box::new(RevocationCollector(revocation)));
         metrics.registry.register_collector(Box::new(ControllersCollector(controllers)));
         metrics
     }

@@ -11,6 +11,7 @@ mod kerberos;
 mod listeners;
 mod policy;
 mod realms;
+mod revocation;
 mod secret;
 mod terminators;
 
@@ -68,18 +69,19 @@ impl Loader<'_> {
         let mut warnings = self.warnings(&raw);
         let gateways = summary.gateways.clone();
         // Every table is loaded before the first `?`, so that every problem is noted.
-        let validator = self.identity(&raw.identity);
         let secret = self.service_secret(&raw);
         warnings.extend(secret.as_ref().and_then(|(secret, _)| secret.warning()));
-        let terminators = self.terminators(raw.terminators, &mut warnings);
-        let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);
-        let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
         let domains = self.domains(
             &raw.directory,
             raw.kerberos.domain_sid.clone(),
             secret.as_ref().map(|(secret, _)| secret),
             &raw.realms,
         );
+        let fetcher = Arc::new(fetch::fetcher(&raw.identity.fetch, domains.as_ref()));
+        let validator = self.identity(&raw.identity, &fetcher);
+        let terminators = self.terminators(raw.terminators, &mut warnings);
+        let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);
+        let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
         let locators = self.locators(&raw.directory, raw.kerberos.realm.as_ref(), &raw.realms);
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
@@ -108,7 +110,7 @@ impl Loader<'_> {
             cards,
             gateway_api: gateway_api?,
             validator: Arc::new(validator),
-            fetcher: Arc::new(fetch::fetcher(&raw.identity.fetch)),
+            fetcher,
             domains,
             policy: Arc::new(policy?),
             kerberos,
@@ -163,14 +165,7 @@ impl Loader<'_> {
 
     /// The warnings that can be told from what is written, and from certificates that are only named here.
     fn warnings(&self, raw: &Raw) -> Vec<Warning> {
-        let mut warnings = Vec::new();
-        match &raw.identity.revocation {
-            None => warnings.push(Warning::RevocationNotConfigured),
-            Some(raw::Revocation { mode: Some(mode), .. }) if mode.value == RevocationMode::Off => {
-                warnings.push(Warning::RevocationOff);
-            }
-            Some(_) => {}
-        }
+        let mut warnings = revocation::warnings(raw.identity.revocation.as_ref());
         if raw.kerberos.allow_rc4.as_ref().is_some_and(|allow| allow.value) {
             warnings.push(Warning::Rc4Allowed);
         }
@@ -273,6 +268,7 @@ fn summary(raw: &Raw) -> Summary {
             .collect(),
         revocation: match raw.identity.revocation.as_ref().and_then(|revocation| revocation.mode.as_ref()) {
             Some(Located { value: RevocationMode::Crl, .. }) => "crl",
+            Some(Located { value: RevocationMode::Ordered, .. }) => "ordered",
             Some(Located { value: RevocationMode::Off, .. }) => "off",
             None => "none",
         },

@@ -7,6 +7,7 @@ mod discovery;
 mod fetch;
 mod kdc_proxy;
 mod realms;
+mod revocation;
 mod steps;
 mod terminators;
 mod words;
@@ -20,9 +21,10 @@ pub(super) use self::{
     fetch::Fetch,
     kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
-    steps::{Directory, Identity, Kerberos, Revocation, Rule},
+    revocation::{Revocation, RevocationIssuer, RevocationMode},
+    steps::{Directory, Identity, Kerberos, Rule},
     terminators::{Terminator, Terminators},
-    words::{ClientCertificates, PolicyMatch, RevocationMode},
+    words::{ClientCertificates, PolicyMatch},
 };
 use super::{
     document::{Document, Located, Problems, Section},

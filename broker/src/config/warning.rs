@@ -18,6 +18,11 @@ pub enum Warning {
     RevocationOff,
     /// No source of revocation is configured at all.
     RevocationNotConfigured,
+    /// Where no source can say whether a certificate of an issuer is revoked, it is accepted.
+    UnknownRevocationAccepted {
+        /// The issuer; `None` for all that have no order of their own.
+        issuer: Option<String>,
+    },
     /// RC4 is accepted from the KDC.
     Rc4Allowed,
     /// A certificate may name its account by UPN alone.
@@ -74,6 +79,14 @@ impl fmt::Display for Warning {
             }
             Self::RevocationNotConfigured => {
                 f.write_str("no revocation is configured: every login is refused (identity.revocation)")
+            }
+            Self::UnknownRevocationAccepted { issuer } => {
+                let whose = issuer.as_deref().unwrap_or("all other issuers");
+                write!(
+                    f,
+                    "where no source answers, a revoked certificate of {whose} is accepted: whoever can keep answers away gets in with a \
+                     stolen card (identity.revocation.issuer.accept_unknown_revocation_status)"
+                )
             }
             Self::Rc4Allowed => f.write_str("rc4 is allowed: a broken cipher is accepted (kerberos.allow_rc4)"),
             Self::WeakMappingAccepted => f.write_str(

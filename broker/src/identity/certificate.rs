@@ -5,8 +5,8 @@ mod dates;
 use std::fmt::Write as _;
 
 use certval::{DeferDecodeSigned, ExtensionProcessing as _, PDVCertificate, PDVExtension};
-use der::Decode as _;
 use der::asn1::ObjectIdentifier;
+use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages};
@@ -78,6 +78,11 @@ impl ParsedCertificate {
 
     pub(super) fn serial(&self) -> &Serial {
         &self.serial
+    }
+
+    /// The serial number as the INTEGER it is in the certificate.
+    pub(super) fn serial_number(&self) -> Option<Vec<u8>> {
+        self.inner.decoded().tbs_certificate().serial_number().to_der().ok()
     }
 
     pub(super) fn spki(&self) -> &SubjectPublicKeyInfoOwned {

@@ -104,7 +104,6 @@ impl CrlStore {
     ///
     /// # Errors
     /// [`ObtainError`], where there is no list at all.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the sources of revocation do not ask yet"))]
     pub(crate) async fn obtain(
         self: &Arc<Self>,
         points: &Points,
@@ -124,7 +123,6 @@ impl CrlStore {
     }
 
     /// What is at hand of these points, ended or not. Nothing is asked.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the sources of revocation do not ask yet"))]
     pub(crate) fn remembered(&self, points: &Points) -> Vec<Arc<Crl>> {
         let lists = |points: &Points| -> Vec<Arc<Crl>> {
             let slots = self.slots();

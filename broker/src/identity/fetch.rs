@@ -132,6 +132,11 @@ impl Fetcher {
         Self { directory: Some(directory), ..self }
     }
 
+    /// Whom it may ask.
+    pub(crate) fn settings(&self) -> &FetchSettings {
+        &self.settings
+    }
+
     /// Fetches what is at a URL.
     ///
     /// # Errors

@@ -5,10 +5,17 @@
 
 mod crl;
 mod entries;
+mod gap;
+mod gathered;
 mod ocsp;
+mod order;
 mod pem;
+mod question;
 mod scope;
+mod sources;
 mod status;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -16,12 +23,19 @@ pub(super) use self::crl::Crl;
 pub use self::crl::{CrlError, CrlScope};
 pub use self::entries::Reason;
 pub(super) use self::entries::{Entry, Serial};
+pub use self::gap::{GapCause, OcspGap, RevocationGap, SourceFault, SourceGap, SourceName};
+pub(super) use self::gathered::{Gathered, Inquest, Question, Remembered, RememberedAnswer, newest_first};
 pub use self::ocsp::OcspError;
 pub(super) use self::ocsp::OcspResponse;
+pub use self::order::{DEFAULT_CACHED_NO_OLDER_THAN, IssuerOrder, OcspUnknown, RevocationStep};
+pub(super) use self::order::{Plan, Plans};
 pub(super) use self::pem::{split, split_ocsp};
-use self::status::{Examination, Source};
-use super::certificate::{ParsedCertificate, name_text, timestamp};
+pub use self::question::{CertIdHash, Nonce, OcspManner, OcspMethod};
+pub(super) use self::question::{CertificateKey, OcspKey, OcspQuestion, OcspRequest};
+use self::status::{Examination, Ordered, Sources, evidence};
+use super::certificate::ParsedCertificate;
 use super::error::{IdentityError, Role};
+use super::evidence::{Basis, RevocationEvidence};
 use super::now::Now;
 use super::path::{Path, Trust};
 
@@ -38,6 +52,13 @@ pub enum Revocation {
         ocsp: Vec<Vec<u8>>,
         /// An issuer that nothing here speaks of is passed over, and said to be so; the certificate at the end never is.
         partial: bool,
+    },
+    /// Sources are asked in the order that is declared for each issuer.
+    Ordered {
+        /// Files of CRLs, as above: the source [`RevocationStep::Files`].
+        crls: Vec<Vec<u8>>,
+        /// The orders.
+        issuers: Vec<IssuerOrder>,
     },
     /// No check is made. Only ever by explicit configuration.
     Off,
@@ -61,196 +82,84 @@ pub struct CrlSummary {
     pub scope: CrlScope,
 }
 
-/// Why revocation cannot be decided, and by whom it should have been.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{cause} (CRL issuer {issuer:?})")]
-pub struct RevocationGap {
-    /// The issuer whose CRL is missing or unusable, RFC 4514.
-    pub issuer: String,
-    /// What is the matter.
-    pub cause: GapCause,
-}
-
-/// What is the matter with an issuer's CRLs. Of several CRLs, the one that came furthest is reported.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GapCause {
-    /// No configured CRL is from this issuer.
-    #[error("no CRL of the issuer is configured")]
-    NoCrl,
-    /// The certificate's distribution points cannot be read.
-    #[error("the certificate's cRLDistributionPoints cannot be read")]
-    DistributionPoints,
-    /// The certificate names another CRL issuer, whose CRL is not indirect (RFC 5280 section 6.3.3 (b) (1)).
-    #[error("the CRL of the cRLIssuer is not an indirect one")]
-    NotIndirect,
-    /// The CRL is for other certificates of the issuer (RFC 5280 section 6.3.3 (b) (2)).
-    #[error("the CRL is for other distribution points or other kinds of certificates")]
-    OtherScope,
-    /// A CRL bears the issuer's name, but not the signature of a key of the issuer.
-    #[error("the CRL is not signed by a known key of the issuer")]
-    Signature,
-    /// The issuer's keyUsage does not let it sign CRLs (RFC 5280 section 6.3.3 (f)).
-    #[error("the issuer may not sign CRLs (keyUsage cRLSign)")]
-    CrlSign,
-    /// The certificate of the key that signed the CRL is not believed (RFC 5280 section 6.3.3 (f)).
-    #[error("the CRL's signer is not believed: {0}")]
-    Signer(Box<IdentityError>),
-    /// The CRL is a delta without its complete CRL, or says something that is not understood.
-    #[error("the CRL cannot be used: {0}")]
-    Scope(CrlScope),
-    /// The CRL does not say when it ends.
-    #[error("the CRL has no nextUpdate")]
-    NoNextUpdate,
-    /// The CRL is from the future.
-    #[error("the CRL is valid from {this_update} only")]
-    NotYetCurrent {
-        /// Its thisUpdate.
-        this_update: Timestamp,
-    },
-    /// The CRL has ended.
-    #[error("the CRL ended at {next_update}")]
-    Stale {
-        /// Its nextUpdate.
-        next_update: Timestamp,
-    },
-    /// The CRLs at hand do not cover all reasons (RFC 5280 section 6.3.3, reasons_mask).
-    #[error("the CRLs cover some reasons for a revocation only")]
-    SomeReasons,
-    /// There is an OCSP response about the certificate, which cannot be used.
-    #[error("{0}")]
-    Ocsp(#[from] OcspGap),
-    /// So many CRLs and signers fit that looking further is not worth it.
-    #[error("too much work to find out who signed the CRLs")]
-    WorkLimit,
-}
-
-/// What is the matter with an OCSP response (RFC 6960 section 3.2).
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OcspGap {
-    /// The responder does not know the certificate.
-    #[error("the OCSP responder does not know the certificate")]
-    Unknown,
-    /// Signed neither by the issuer nor by a responder that the issuer certified for it (id-kp-OCSPSigning).
-    #[error("the OCSP response is signed by nobody the issuer has authorised")]
-    Responder,
-    /// The responder's certificate is not believed.
-    #[error("the OCSP responder is not believed: {0}")]
-    Signer(Box<IdentityError>),
-    /// A critical extension is not understood.
-    #[error("critical extension {oid} of the OCSP response is not understood")]
-    UnknownCriticalExtension {
-        /// The extension's object identifier.
-        oid: String,
-    },
-    /// The response is from the future.
-    #[error("the OCSP response is valid from {this_update} only")]
-    NotYetCurrent {
-        /// Its thisUpdate.
-        this_update: Timestamp,
-    },
-    /// The response has ended.
-    #[error("the OCSP response ended at {ended}")]
-    Stale {
-        /// Its nextUpdate; without one, an hour after its thisUpdate.
-        ended: Timestamp,
-    },
-}
-
-impl GapCause {
-    fn rank(&self) -> u8 {
-        match self {
-            Self::NoCrl => 0,
-            Self::DistributionPoints => 1,
-            Self::NotIndirect => 2,
-            Self::OtherScope => 3,
-            Self::Scope(_) => 4,
-            Self::NoNextUpdate => 5,
-            Self::NotYetCurrent { .. } => 6,
-            Self::Stale { .. } => 7,
-            Self::Signature => 8,
-            Self::CrlSign => 9,
-            Self::Signer(_) => 10,
-            Self::SomeReasons => 11,
-            Self::Ocsp(_) => 12,
-            Self::WorkLimit => 13,
-        }
-    }
-}
-
 /// A revocation source that is ready to be asked.
 pub(super) enum Checker {
     Lists {
         /// The newest first.
-        crls: Vec<Crl>,
+        crls: Vec<Arc<Crl>>,
         responses: Vec<OcspResponse>,
         partial: bool,
+    },
+    Ordered {
+        /// The newest first.
+        crls: Vec<Arc<Crl>>,
+        plans: Plans,
     },
     Off,
     NotConfigured,
 }
 
 impl Checker {
-    /// Puts the newest list first, so that it is the one that decides.
-    pub(super) fn of(mut crls: Vec<Crl>, responses: Vec<OcspResponse>, partial: bool) -> Self {
-        crls.sort_by_key(|crl| std::cmp::Reverse(crl.this_update()));
-        Self::Lists { crls, responses, partial }
+    /// The lists of the configuration's files.
+    pub(super) fn lists(&self) -> &[Arc<Crl>] {
+        match self {
+            Self::Lists { crls, .. } | Self::Ordered { crls, .. } => crls,
+            Self::Off | Self::NotConfigured => &[],
+        }
     }
 
-    /// Checks every certificate of `path` but the root. Returns the evidence in words. `hints` are certificates of the
-    /// peer, of which one may have signed a list.
+    /// Checks every certificate of `path` but the root. `hints` are certificates of the peer, of which one may have signed
+    /// a list. Where something must be asked first, it is in `inquest`, and the refusal is not final.
     pub(super) fn check<'a>(
         &'a self,
         path: &Path<'a>,
         trust: &'a Trust,
         hints: &'a [ParsedCertificate],
         now: Now,
-    ) -> Result<String, IdentityError> {
-        let (crls, responses, partial) = match self {
-            Self::Lists { crls, responses, partial } => (crls, responses, *partial),
-            Self::Off => return Ok("switched off by configuration".to_owned()),
+        gathered: &'a Gathered,
+        inquest: &mut Inquest,
+    ) -> Result<RevocationEvidence, IdentityError> {
+        let (sources, partial) = match self {
+            Self::Lists { crls, responses, partial } => (Sources::Files { crls, responses }, *partial),
+            Self::Ordered { crls: files, plans } => {
+                (Sources::Ordered(Ordered { plans, files, gathered }), false)
+            }
+            Self::Off => return Ok(RevocationEvidence::SWITCHED_OFF),
             Self::NotConfigured => return Err(IdentityError::RevocationNotConfigured),
         };
-        let mut evidence = Vec::new();
-        let mut unknown = None;
-        let mut examination = Examination::new(crls, responses, trust, hints, path, now);
-        for (place, (role, certificate, _)) in path.links().enumerate() {
-            match examination.status(role, &path.above(place)) {
-                Ok(relied) => {
-                    let sources: Vec<String> = relied.into_iter().map(describe).collect();
-                    evidence.push(format!("{} {}", certificate.serial(), sources.join(" and ")));
-                }
-                Err(revoked @ IdentityError::Revoked { .. }) => return Err(revoked),
-                Err(IdentityError::RevocationUnknown {
-                    gap: RevocationGap { cause: GapCause::NoCrl, .. },
-                    ..
-                }) if partial && role == Role::Intermediate => {
-                    evidence.push(format!("{} not checked", certificate.serial()));
-                }
-                // A certificate higher up may be known to be revoked, which says more.
-                Err(gap) => unknown = unknown.or(Some(gap)),
-            }
-        }
-        unknown.map_or_else(|| Ok(evidence.join("; ")), Err)
+        let mut examination = Examination::new(sources, trust, hints, path, now);
+        let outcome = examine(&mut examination, path, partial);
+        inquest.join(examination.inquest);
+        outcome
     }
 }
 
-fn describe(source: Source<'_>) -> String {
-    let crl = match source {
-        Source::Crl(crl) => crl,
-        Source::Ocsp { this_update, ends } => {
-            return format!("good by OCSP from {} until {}", timestamp(this_update), timestamp(ends));
+fn examine<'a>(
+    examination: &mut Examination<'a>,
+    path: &Path<'a>,
+    partial: bool,
+) -> Result<RevocationEvidence, IdentityError> {
+    let mut certificates = Vec::new();
+    let mut unknown = None;
+    for (place, (role, certificate, _)) in path.links().enumerate() {
+        match examination.status(role, &path.above(place)) {
+            Ok(known) => certificates.push(known),
+            Err(revoked @ IdentityError::Revoked { .. }) => return Err(revoked),
+            Err(IdentityError::RevocationUnknown {
+                gap: RevocationGap { cause: GapCause::NoCrl, .. },
+                ..
+            }) if partial && role == Role::Intermediate => {
+                certificates.push(evidence(role, certificate, Basis::NotChecked));
+            }
+            // A certificate higher up may be known to be revoked, which says more.
+            Err(gap) => unknown = unknown.or(Some(gap)),
         }
-    };
-    let until = crl.next_update().map(timestamp).unwrap_or_default();
-    let kind = match crl.kind() {
-        CrlScope::Delta => "delta CRL",
-        _ => "CRL",
-    };
-    let (issuer, from) = (name_text(crl.issuer()), timestamp(crl.this_update()));
-    format!("not on the {kind} of {issuer:?} from {from} until {until}")
+    }
+    unknown.map_or_else(|| Ok(RevocationEvidence::of(certificates)), Err)
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) use self::question::certificate_key;
+
+#[cfg(test)]
+pub(super) mod tests;

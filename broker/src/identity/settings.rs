@@ -1,5 +1,6 @@
 //! What the first step is told to believe, and everything that can be wrong with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use der::asn1::ObjectIdentifier;
@@ -7,9 +8,14 @@ use rustls_pki_types::CertificateDer;
 use x509_cert::name::Name;
 
 use super::certificate::ParsedCertificate;
+use super::fetch::{FetchSettings, Fetcher, LdapUrl, Url};
+use super::inquiry::InquirySettings;
 use super::now::Now;
 use super::path::{PolicyInputs, Root, Trust};
-use super::revocation::{Checker, Crl, CrlError, OcspError, OcspResponse, Revocation, split, split_ocsp};
+use super::revocation::{
+    Checker, Crl, CrlError, IssuerOrder, OcspError, OcspResponse, Plan, Plans, Revocation, RevocationStep,
+    newest_first, split, split_ocsp,
+};
 use super::signature::MAXIMUM_RSA_BITS;
 use super::usage::{ANY_EXTENDED_KEY_USAGE, CardRules};
 
@@ -32,6 +38,10 @@ pub struct Settings {
     pub hints: Vec<CertificateDer<'static>>,
     /// Where revocation is asked.
     pub revocation: Revocation,
+    /// The bounds of what is asked over the network.
+    pub inquiry: InquirySettings,
+    /// Asks over the network.
+    pub fetcher: Arc<Fetcher>,
     /// The certificate policies a path must be valid for.
     pub policies: Policies,
     /// Whether the rules for cards hold.
@@ -62,6 +72,8 @@ impl Settings {
             intermediates: Vec::new(),
             hints: Vec::new(),
             revocation: Revocation::NotConfigured,
+            inquiry: InquirySettings::default(),
+            fetcher: Arc::new(Fetcher::new(FetchSettings::default())),
             policies: Policies::default(),
             usage: Usage::Card,
             extended_key_usage: DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
@@ -83,6 +95,8 @@ impl Settings {
             intermediates: Vec::new(),
             hints: Vec::new(),
             revocation: Revocation::NotConfigured,
+            inquiry: self.inquiry,
+            fetcher: Arc::clone(&self.fetcher),
             policies: self.policies.clone(),
             usage: self.usage,
             extended_key_usage: self.extended_key_usage.clone(),
@@ -190,6 +204,17 @@ pub enum SettingsProblem {
     /// Revocation by CRL is configured without a CRL.
     #[error("revocation by CRL is configured, but no CRL file")]
     NoCrls,
+    /// Revocation in a declared order is configured without any order.
+    #[error("no order of revocation sources is declared")]
+    NoOrders,
+    /// An issuer's order of sources cannot be followed.
+    #[error("order {index} of revocation sources cannot be used: {reason}")]
+    Order {
+        /// Its index.
+        index: usize,
+        /// Why not.
+        reason: String,
+    },
     /// A required purpose is not an object identifier.
     #[error("{text:?} is not an object identifier")]
     ExtendedKeyUsage {
@@ -371,6 +396,10 @@ fn policies(configured: &Policies, problems: &mut Vec<SettingsProblem>) -> Polic
 /// Reads the CRLs, and looks among the configured CAs for the key that signed each.
 fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsProblem>) -> Checker {
     let (files, ocsp, partial) = match revocation {
+        Revocation::Ordered { crls, issuers } => {
+            let plans = plans(issuers, problems);
+            return Checker::Ordered { crls: read_lists(crls, trust, problems), plans };
+        }
         Revocation::Off => return Checker::Off,
         Revocation::NotConfigured => return Checker::NotConfigured,
         Revocation::Crls(files) => (files, Vec::new(), false),
@@ -379,6 +408,12 @@ fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsPro
     if files.is_empty() && ocsp.is_empty() {
         problems.push(SettingsProblem::NoCrls);
     }
+    let crls = read_lists(files, trust, problems);
+    Checker::Lists { crls, responses: responses(ocsp, problems), partial }
+}
+
+/// The lists of files, the newest first.
+fn read_lists(files: Vec<Vec<u8>>, trust: &Trust, problems: &mut Vec<SettingsProblem>) -> Vec<Arc<Crl>> {
     let mut crls = Vec::with_capacity(files.len());
     for (index, file) in files.into_iter().enumerate() {
         let blocks = split(file);
@@ -387,12 +422,79 @@ fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsPro
         }
         for block in blocks {
             match Crl::parse(&block) {
-                Ok(crl) => crls.push(signer_found(crl, trust)),
+                Ok(crl) => crls.push(Arc::new(signer_found(crl, trust))),
                 Err(error) => problems.push(SettingsProblem::Crl { index, error }),
             }
         }
     }
-    Checker::of(crls, responses(ocsp, problems), partial)
+    newest_first(&mut crls);
+    crls
+}
+
+/// Reads the orders of the issuers, of which each has one.
+fn plans(orders: Vec<IssuerOrder>, problems: &mut Vec<SettingsProblem>) -> Plans {
+    if orders.is_empty() {
+        problems.push(SettingsProblem::NoOrders);
+    }
+    let mut plans: Vec<Plan> = Vec::with_capacity(orders.len());
+    for (index, settings) in orders.into_iter().enumerate() {
+        let mut wrong = |reason: &str| {
+            problems.push(SettingsProblem::Order { index, reason: reason.to_owned() });
+        };
+        if settings.order.is_empty() {
+            wrong("it names no source");
+        }
+        let names = |step| settings.order.contains(&step);
+        if settings
+            .order
+            .iter()
+            .enumerate()
+            .any(|(place, step)| settings.order.iter().skip(place + 1).any(|other| other == step))
+        {
+            wrong("it names a source twice");
+        }
+        if names(RevocationStep::AlternateOcsp) == settings.alternate_ocsp.is_empty() {
+            wrong("alternate_ocsp stands in its order exactly if responders are named for it");
+        }
+        if settings.order == [RevocationStep::Cached] {
+            wrong("nothing is ever asked that could be remembered");
+        }
+        if ![16, 32].contains(&settings.manner.nonce_octets) {
+            wrong("a nonce has 16 or 32 octets");
+        }
+        let urls = settings.alternate_ocsp.iter().chain(&settings.crl_urls);
+        let follows = |url: &String| {
+            url.parse::<Url>().map(drop).or_else(|error| url.parse::<LdapUrl>().map(drop).map_err(|_| error))
+        };
+        for error in urls.filter_map(|url| follows(url).err()) {
+            wrong(&error.to_string());
+        }
+        let mut responders = Vec::with_capacity(settings.responders.len());
+        for responder in &settings.responders {
+            match ParsedCertificate::parse(responder) {
+                Ok(responder) => responders.push(responder),
+                Err(error) => wrong(&format!("a responder's certificate: {error}")),
+            }
+        }
+        let issuer = match settings.issuer.as_deref().map(str::parse::<Name>) {
+            Some(Ok(name)) if !name.is_empty() => Some(name),
+            None => None,
+            Some(_) => {
+                wrong("its issuer is not a distinguished name");
+                continue;
+            }
+        };
+        let same = |other: &Plan| match (&other.issuer, &issuer) {
+            (None, None) => true,
+            (Some(one), Some(other)) => certval::compare_names(one, other),
+            _ => false,
+        };
+        if plans.iter().any(same) {
+            wrong("its issuer has an order already");
+        }
+        plans.push(Plan { issuer, settings, responders });
+    }
+    Plans(plans)
 }
 
 fn responses(files: Vec<Vec<u8>>, problems: &mut Vec<SettingsProblem>) -> Vec<OcspResponse> {

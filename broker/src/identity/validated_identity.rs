@@ -3,12 +3,15 @@
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
 
+use super::evidence::RevocationEvidence;
+
 /// The result of the first step. Only [`super::Validator`] makes one.
 #[derive(Clone, Debug)]
 pub struct ValidatedIdentity {
     facts: CertificateFacts,
     fingerprint_sha256: [u8; 32],
     checks: Vec<Check>,
+    revocation: RevocationEvidence,
     not_after: Timestamp,
 }
 
@@ -17,9 +20,10 @@ impl ValidatedIdentity {
         facts: CertificateFacts,
         fingerprint_sha256: [u8; 32],
         checks: Vec<Check>,
+        revocation: RevocationEvidence,
         not_after: Timestamp,
     ) -> Self {
-        Self { facts, fingerprint_sha256, checks, not_after }
+        Self { facts, fingerprint_sha256, checks, revocation, not_after }
     }
 
     /// What the card's certificate says about its holder.
@@ -38,6 +42,12 @@ impl ValidatedIdentity {
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         &self.checks
+    }
+
+    /// What it was relied on that no certificate of the path is revoked, and how old it was.
+    #[must_use]
+    pub fn revocation(&self) -> &RevocationEvidence {
+        &self.revocation
     }
 
     /// When the first certificate of the path ends, the root included: nothing derived from this identity should

@@ -1,5 +1,6 @@
 //! The first step: from a chain to a [`ValidatedIdentity`].
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest;
@@ -8,12 +9,15 @@ use ldap_map::certificate::CertificateFacts;
 use rand_core::CryptoRng;
 
 use super::certificate::{ParsedCertificate, name_text, timestamp};
+use super::crl_store::CrlStore;
 use super::error::{IdentityError, Malformed, Role};
+use super::evidence::RevocationEvidence;
 use super::hints;
+use super::inquiry::{Inquiry, Memory};
 use super::now::Now;
 use super::path::Path;
 use super::peer_certificates::PeerCertificates;
-use super::revocation::{Checker, CrlSummary};
+use super::revocation::{CrlSummary, Gathered, Inquest, Question, SourceFault};
 use super::settings::{Compiled, Settings, SettingsError, compile};
 use super::validated_identity::{Check, CheckName, ValidatedIdentity};
 
@@ -28,10 +32,30 @@ pub struct AuthoritySummary {
     pub not_after: Timestamp,
 }
 
-/// Judges chains against one configuration. Shared by all logins; does no I/O and reads no clock.
+/// Judges chains against one configuration. Shared by all logins; reads no clock, and does no I/O but what
+/// [`Self::validate`] asks for.
 pub struct Validator {
-    compiled: Compiled,
+    compiled: Arc<Compiled>,
     rules: Settings,
+    inquiry: Inquiry,
+}
+
+/// What a decision over what is known comes to.
+pub(super) struct Decision {
+    pub(super) outcome: Result<ValidatedIdentity, IdentityError>,
+    pub(super) inquest: Inquest,
+}
+
+impl Decision {
+    /// What must be asked before the outcome is final; nothing where it is.
+    pub(super) fn open_questions(&mut self) -> Vec<Question> {
+        let is_final = match &self.outcome {
+            Ok(_) => true,
+            Err(IdentityError::Revoked { certificate, .. }) => certificate.role == Role::Card,
+            Err(_) => false,
+        };
+        if is_final { Vec::new() } else { std::mem::take(&mut self.inquest.questions) }
+    }
 }
 
 impl Validator {
@@ -41,7 +65,27 @@ impl Validator {
     /// All problems of the settings, each with its place.
     pub fn new(settings: Settings, now: SystemTime) -> Result<Self, SettingsError> {
         let rules = settings.rules();
-        Ok(Self { compiled: compile(settings, now)?, rules })
+        let inquiry = Inquiry::new(settings.inquiry, Arc::clone(&settings.fetcher));
+        Ok(Self { compiled: Arc::new(compile(settings, now)?), rules, inquiry })
+    }
+
+    /// The same, with what another one has learnt from responders, as far as this one believes it.
+    #[must_use]
+    pub fn remembering(&self, other: &Self) -> Self {
+        let (compiled, rules) = (Arc::clone(&self.compiled), self.rules.clone());
+        Self { compiled, rules, inquiry: self.inquiry.remembering(&other.inquiry) }
+    }
+
+    /// What is asked about revocation, and how that goes.
+    #[must_use]
+    pub fn memory(&self) -> Arc<Memory> {
+        self.inquiry.memory()
+    }
+
+    /// The lists that were fetched.
+    #[must_use]
+    pub fn store(&self) -> Arc<CrlStore> {
+        Arc::clone(self.inquiry.store())
     }
 
     /// Decides whether a chain proves who is there, for everybody who logs in: what the settings say is asked.
@@ -54,9 +98,15 @@ impl Validator {
         &self,
         peer: &PeerCertificates,
         now: SystemTime,
-        _rng: &mut (impl CryptoRng + Send),
+        rng: &mut (impl CryptoRng + Send),
     ) -> Result<ValidatedIdentity, IdentityError> {
-        self.judge(peer, now)
+        self.inquiry.settle(self, peer, now, rng).await
+    }
+
+    /// Asks again what was asked for cards that were seen lately and whose answers are about to end, so that the next login
+    /// finds new ones. Returns for how many cards that was done.
+    pub async fn refresh(&self, now: SystemTime, rng: &mut (impl CryptoRng + Send)) -> usize {
+        self.inquiry.refresh(self, now, rng).await
     }
 
     /// Decides by what is at hand whether a chain proves who is there; nobody is asked.
@@ -86,6 +136,38 @@ impl Validator {
         now: SystemTime,
         held: &mut Vec<Check>,
     ) -> Result<ValidatedIdentity, IdentityError> {
+        let mut gathered = Gathered::default();
+        loop {
+            let mut decision = self.decide(peer, now, &gathered, held);
+            match decision.open_questions() {
+                none if none.is_empty() => return decision.outcome,
+                questions => gathered.fail(questions, &SourceFault::Offline),
+            }
+        }
+    }
+
+    /// Decides over what has been gathered so far. Each question is new: once all that can be asked is answered, there is
+    /// none.
+    pub(super) fn decide(
+        &self,
+        peer: &PeerCertificates,
+        now: SystemTime,
+        gathered: &Gathered,
+        held: &mut Vec<Check>,
+    ) -> Decision {
+        let mut inquest = Inquest::default();
+        let outcome = self.decided(peer, now, gathered, held, &mut inquest);
+        Decision { outcome, inquest }
+    }
+
+    fn decided(
+        &self,
+        peer: &PeerCertificates,
+        now: SystemTime,
+        gathered: &Gathered,
+        held: &mut Vec<Check>,
+        inquest: &mut Inquest,
+    ) -> Result<ValidatedIdentity, IdentityError> {
         let now = Now::new(now)?;
         let malformed = |problem| IdentityError::Malformed { which: Role::Card, problem };
         let card = ParsedCertificate::parse(peer.card()).map_err(malformed)?;
@@ -94,16 +176,17 @@ impl Validator {
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
         let found = self.compiled.trust.find(&card, &others, now, |path| {
             let mut checks = Vec::new();
-            let ends = self.accept(path, &others, now, &mut checks);
-            if ends.is_err() && checks.len() > held.len() {
+            let examined = self.accept(path, &others, now, gathered, &mut checks, inquest);
+            if examined.is_err() && checks.len() > held.len() {
                 held.clone_from(&checks);
             }
-            ends.map(|ends| (checks, ends))
+            examined.map(|revocation| (checks, revocation, path.ends()))
         });
-        let (checks, ends) = found.map_err(|error| self.compiled.rules.name_slot(error, &card))?;
+        let (checks, revocation, ends) =
+            found.map_err(|error| self.compiled.rules.name_slot(error, &card))?;
         let facts =
             CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
-        Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, timestamp(ends)))
+        Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, revocation, timestamp(ends)))
     }
 
     /// DER subject names of the CAs that issue cards, for the CertificateRequest of the handshake; each once.
@@ -132,8 +215,7 @@ impl Validator {
     /// The CRLs that are loaded.
     #[must_use]
     pub fn crls(&self) -> Vec<CrlSummary> {
-        let Checker::Lists { crls, .. } = &self.compiled.revocation else { return Vec::new() };
-        crls.iter().map(super::revocation::Crl::summary).collect()
+        self.compiled.revocation.lists().iter().map(|crl| crl.summary()).collect()
     }
 
     /// Usage and revocation of a path that RFC 5280 accepts.
@@ -142,15 +224,18 @@ impl Validator {
         path: &Path<'a>,
         others: &'a [ParsedCertificate],
         now: Now,
+        gathered: &'a Gathered,
         checks: &mut Vec<Check>,
-    ) -> Result<u64, IdentityError> {
+        inquest: &mut Inquest,
+    ) -> Result<RevocationEvidence, IdentityError> {
         checks.push(Check::new(CheckName::Path, path_text(path)));
         let until = format!("all certificates until {}", timestamp(path.ends()));
         checks.push(Check::new(CheckName::Validity, until));
         self.compiled.rules.check(path, checks)?;
-        let evidence = self.compiled.revocation.check(path, &self.compiled.trust, others, now)?;
-        checks.push(Check::new(CheckName::Revocation, evidence));
-        Ok(path.ends())
+        let Compiled { revocation, trust, .. } = &*self.compiled;
+        let evidence = revocation.check(path, trust, others, now, gathered, inquest)?;
+        checks.push(Check::new(CheckName::Revocation, evidence.to_string()));
+        Ok(evidence)
     }
 }
 

@@ -1,21 +1,19 @@
 //! The first step: what cards are believed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::Loader;
+use super::{Loader, revocation};
 use crate::{
     config::{
         document::Located,
         problem::{Fault, Place},
-        raw::{self, PolicyMatch, RevocationMode},
+        raw::{self, PolicyMatch},
     },
-    identity::{
-        DEFAULT_EXTENDED_KEY_USAGE, Policies, Revocation, Settings, SettingsProblem, Usage, Validator,
-    },
+    identity::{DEFAULT_EXTENDED_KEY_USAGE, Fetcher, Policies, Settings, SettingsProblem, Usage, Validator},
 };
 
 impl Loader<'_> {
-    pub(super) fn identity(&self, raw: &raw::Identity) -> Option<Validator> {
+    pub(super) fn identity(&self, raw: &raw::Identity, fetcher: &Arc<Fetcher>) -> Option<Validator> {
         let roots = self.certificates(raw.roots.as_ref());
         let intermediates = match &raw.intermediates {
             Some(path) => self.certificates(Some(path)),
@@ -40,6 +38,8 @@ impl Loader<'_> {
             intermediates: intermediates?,
             hints: Vec::new(),
             revocation,
+            inquiry: revocation::bounds(raw.revocation.as_ref())?,
+            fetcher: Arc::clone(fetcher),
             policies,
             usage: Usage::Card,
             extended_key_usage,
@@ -66,19 +66,6 @@ impl Loader<'_> {
             }
         }
     }
-
-    /// Where revocation is asked, and the place of each list.
-    fn revocation(&self, raw: Option<&raw::Revocation>) -> Option<(Revocation, Vec<Place>)> {
-        let Some(raw) = raw else { return Some((Revocation::NotConfigured, Vec::new())) };
-        match raw.mode.as_ref()?.value {
-            RevocationMode::Off => Some((Revocation::Off, Vec::new())),
-            RevocationMode::Crl => {
-                let lists = self.revocation_lists(&raw.crls)?;
-                let (lists, places) = lists.into_iter().map(|list| (list.value, list.place)).unzip();
-                Some((Revocation::Crls(lists), places))
-            }
-        }
-    }
 }
 
 fn texts(listed: Option<&Vec<Located<String>>>) -> Vec<String> {
@@ -94,7 +81,11 @@ fn place_of<'r>(problem: &SettingsProblem, raw: &'r raw::Identity, lists: &'r [P
         }
         SettingsProblem::Intermediate { .. } => of(raw.intermediates.as_ref().map(|named| &named.place)),
         SettingsProblem::Crl { index, .. } => of(lists.get(*index)),
-        SettingsProblem::NoCrls => {
+        SettingsProblem::Order { index, .. } => {
+            let ordered = raw.revocation.as_ref().and_then(|revocation| revocation.ordered.as_ref());
+            of(ordered.and_then(|ordered| ordered.issuers.get(*index)).map(|issuer| &issuer.place))
+        }
+        SettingsProblem::NoCrls | SettingsProblem::NoOrders => {
             let mode = raw.revocation.as_ref().and_then(|revocation| revocation.mode.as_ref());
             of(mode.map(|mode| &mode.place))
         }
@@ -125,6 +116,9 @@ fn mend_of(problem: &SettingsProblem) -> &'static str {
         SettingsProblem::Intermediate { .. } => "keep only certificates of authorities in this file",
         SettingsProblem::Crl { .. } | SettingsProblem::NoCrls => {
             "name the complete revocation list of each authority, as it publishes it"
+        }
+        SettingsProblem::Order { .. } | SettingsProblem::NoOrders => {
+            "declare for each issuer an order out of ocsp, alternate_ocsp, crl, files and cached"
         }
         SettingsProblem::RsaBits => "leave it at 2048, or raise it",
         SettingsProblem::Bits { what: "curve", .. } => "set 256, 384 or 521",

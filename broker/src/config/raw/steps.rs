@@ -6,8 +6,9 @@ use super::{
     HOUR, MILLISECOND, MINUTE, SECOND,
     discovery::{Discovery, listed_unless},
     fetch::Fetch,
+    revocation::Revocation,
     seconds,
-    words::{PolicyMatch, RevocationMode},
+    words::PolicyMatch,
 };
 use crate::config::{
     document::{Located, Section},
@@ -34,13 +35,6 @@ pub(in crate::config) struct Identity {
     pub(in crate::config) fetch: Fetch,
 }
 
-/// `[identity.revocation]`: where it is known which of them were revoked. Without it every login is refused.
-#[derive(Debug)]
-pub(in crate::config) struct Revocation {
-    pub(in crate::config) mode: Option<Located<RevocationMode>>,
-    pub(in crate::config) crls: Vec<Located<PathBuf>>,
-}
-
 impl Identity {
     pub(super) fn read(section: Section<'_>) -> Self {
         let revocation = section.section("revocation");
@@ -62,16 +56,6 @@ impl Identity {
         };
         section.close();
         read
-    }
-}
-
-impl Revocation {
-    pub(super) fn read(section: Section<'_>) -> Self {
-        let mode: Option<Located<RevocationMode>> = section.required("mode");
-        let needs_lists = matches!(&mode, Some(mode) if mode.value == RevocationMode::Crl);
-        let crls = if needs_lists { section.required_list("crls") } else { section.list("crls") };
-        section.close();
-        Self { mode, crls: crls.unwrap_or_default() }
     }
 }
 

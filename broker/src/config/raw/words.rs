@@ -17,21 +17,6 @@ impl Value for Version {
     }
 }
 
-/// How revocation is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::config) enum RevocationMode {
-    Crl,
-    Off,
-}
-
-impl Value for RevocationMode {
-    const EXAMPLE: &'static str = "\"crl\"";
-
-    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
-        choice(value, &["crl", "off"], &[Self::Crl, Self::Off])
-    }
-}
-
 /// Whether the clients of the KDC proxy are asked for certificates.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::config) enum ClientCertificates {

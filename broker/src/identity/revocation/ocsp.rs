@@ -7,7 +7,7 @@ use x509_cert::ext::Extensions;
 use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::super::certificate::{ParsedCertificate, duplicate};
+use super::super::certificate::{ParsedCertificate, duplicate, name_text};
 use super::super::signature;
 use super::entries::{Reason, Serial};
 
@@ -15,6 +15,8 @@ use super::entries::{Reason, Serial};
 const MAX_RESPONSE_SIZE: usize = 64 * 1024;
 /// Most answers in a response that are looked at.
 const MAX_ANSWERS: usize = 256;
+/// How long an answer without nextUpdate counts, in seconds.
+const MAX_AGE_WITHOUT_END: u64 = 3600;
 /// Most certificates a responder may bring.
 const MAX_CERTIFICATES: usize = 8;
 
@@ -86,6 +88,7 @@ pub(crate) struct OcspResponse {
     responder: Responder,
     answers: Vec<Answer>,
     unknown_critical: Option<ObjectIdentifier>,
+    nonce: Option<Vec<u8>>,
     certificates: Vec<ParsedCertificate>,
 }
 
@@ -106,6 +109,14 @@ pub(crate) struct Answer {
     /// Seconds since 1970.
     pub(crate) next_update: Option<u64>,
     pub(crate) unknown_critical: Option<ObjectIdentifier>,
+}
+
+impl Answer {
+    /// When it ends, in seconds since 1970: at its nextUpdate, or an hour after its thisUpdate, since its responder always has
+    /// a newer one.
+    pub(crate) fn ends(&self) -> u64 {
+        self.next_update.unwrap_or_else(|| self.this_update.saturating_add(MAX_AGE_WITHOUT_END))
+    }
 }
 
 /// What a responder says of a certificate (RFC 6960 section 2.2).
@@ -200,6 +211,7 @@ impl OcspResponse {
             responder: data.responder,
             answers: data.answers,
             unknown_critical: data.unknown_critical,
+            nonce: data.nonce,
             certificates: certificates.map_or_else(|| Ok(Vec::new()), certificates_of)?,
         })
     }
@@ -223,6 +235,39 @@ impl OcspResponse {
         self.unknown_critical
     }
 
+    /// The value of the nonce extension, an OCTET STRING in DER (RFC 8954 section 2.1).
+    pub(crate) fn nonce(&self) -> Option<&[u8]> {
+        self.nonce.as_deref()
+    }
+
+    /// The thisUpdate of its newest answer, in seconds since 1970.
+    pub(crate) fn this_update(&self) -> u64 {
+        self.answers.iter().map(|answer| answer.this_update).max().unwrap_or_default()
+    }
+
+    /// When the first of its answers ends, in seconds since 1970.
+    pub(crate) fn ends(&self) -> u64 {
+        self.answers.iter().map(Answer::ends).min().unwrap_or_default()
+    }
+
+    /// About how much room it takes.
+    pub(crate) fn octets(&self) -> usize {
+        let certificates = self.certificates.iter().map(|certificate| certificate.der().len());
+        // A certificate is held as it came and as it was read.
+        certificates.map(|size| size.saturating_mul(4)).sum::<usize>().saturating_add(self.signed.len())
+    }
+
+    /// Who is said to have signed it, for a line of a log.
+    pub(crate) fn responder_text(&self) -> String {
+        match &self.responder {
+            Responder::Name(name) => name_text(name),
+            Responder::Key(hash) => {
+                let octets = hash.iter().take(20).map(|octet| format!("{octet:02x}"));
+                format!("key {}", octets.collect::<String>())
+            }
+        }
+    }
+
     /// Whether the response names this certificate's holder as its responder, and its key made the signature.
     pub(crate) fn is_signed_by(&self, signer: &ParsedCertificate) -> bool {
         let named = match &self.responder {
@@ -243,6 +288,7 @@ struct Data {
     responder: Responder,
     answers: Vec<Answer>,
     unknown_critical: Option<ObjectIdentifier>,
+    nonce: Option<Vec<u8>>,
 }
 
 impl Data {
@@ -259,7 +305,9 @@ impl Data {
             let extensions = extensions(fields)?;
             let critical = extensions.iter().filter(|one| one.critical && one.extn_id != NONCE);
             let unknown_critical = critical.map(|one| one.extn_id).next();
-            Ok::<_, OcspError>(Self { responder, answers, unknown_critical })
+            let nonce = extensions.iter().find(|one| one.extn_id == NONCE);
+            let nonce = nonce.map(|one| one.extn_value.as_bytes().to_vec());
+            Ok::<_, OcspError>(Self { responder, answers, unknown_critical, nonce })
         })?;
         reader.finish()?;
         Ok(data)

@@ -7,16 +7,22 @@
 //! whose status is just being decided counts as good meanwhile: a key that was rolled over is covered by lists of its
 //! own. All work is counted, not timed.
 
+use std::sync::Arc;
+
 use certval::compare_names;
 use x509_cert::ext::pkix::KeyUsages;
 
 use super::super::certificate::{ParsedCertificate, name_text, timestamp};
 use super::super::error::{IdentityError, Role};
+use super::super::evidence::{Basis, CertificateEvidence, EvidenceKind, ReliedOn};
 use super::super::now::Now;
 use super::super::path::{Path, Trust, take};
+use super::gap::{GapCause, OcspGap, RevocationGap};
+use super::gathered::{Gathered, Inquest};
 use super::ocsp::{Answer, OcspResponse, OcspStatus};
+use super::order::Plans;
 use super::scope::{Point, Reasons};
-use super::{Crl, Entry, GapCause, OcspGap, Reason, RevocationGap};
+use super::{Crl, CrlScope, Entry, Reason};
 
 /// Most signatures verified for the revocation of one path.
 const MAX_SIGNATURES: usize = 64;
@@ -27,30 +33,49 @@ const MAX_DEPTH: usize = 4;
 /// Most certificates between a signer of indirect lists and an authority of the path.
 const MAX_SIGNER_PATH: usize = 4;
 
-/// How long an OCSP answer without nextUpdate counts, in seconds: its responder always has a newer one.
-const MAX_AGE_WITHOUT_END: u64 = 3600;
-/// How far a responder's clock may be ahead, in seconds.
+/// How far a responder's or an authority's clock may be ahead, in seconds.
 const CLOCK_SKEW: u64 = 60;
 
-/// What one certificate's status rests on.
+/// Where the examination looks.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
-    Crl(&'a Crl),
-    /// An OCSP answer, with its times in seconds since 1970.
-    Ocsp {
-        this_update: u64,
-        ends: u64,
+pub(super) enum Sources<'a> {
+    /// Into these, responses first.
+    Files {
+        /// The newest first.
+        crls: &'a [Arc<Crl>],
+        responses: &'a [OcspResponse],
     },
+    /// Into what has been gathered, in the order that is declared for the issuer.
+    Ordered(Ordered<'a>),
 }
 
-/// All that one certificate's status rests on.
-pub(super) type Relied<'a> = Vec<Source<'a>>;
+/// What an examination in a declared order has.
+#[derive(Clone, Copy)]
+pub(super) struct Ordered<'a> {
+    pub(super) plans: &'a Plans,
+    /// The newest first.
+    pub(super) files: &'a [Arc<Crl>],
+    pub(super) gathered: &'a Gathered,
+}
+
+/// How old a list or an answer may be.
+#[derive(Clone, Copy)]
+pub(super) enum Currency {
+    /// It has not ended.
+    Current,
+    /// It was true at most so many seconds ago, whether it has ended or not.
+    NoOlderThan(u64),
+}
+
+/// Why lists do not show that a certificate is not revoked.
+pub(super) enum Halt {
+    Revoked(IdentityError),
+    Unknown(GapCause),
+}
 
 /// The examination of one path.
 pub(super) struct Examination<'a> {
-    /// The newest first.
-    crls: &'a [Crl],
-    responses: &'a [OcspResponse],
+    sources: Sources<'a>,
     trust: &'a Trust,
     /// Certificates that the peer sent beside its own; hints only.
     hints: &'a [ParsedCertificate],
@@ -60,51 +85,85 @@ pub(super) struct Examination<'a> {
     steps: usize,
     /// The signers that are being decided, outermost first.
     pending: Vec<&'a ParsedCertificate>,
+    pub(super) inquest: Inquest,
 }
 
 impl<'a> Examination<'a> {
     pub(super) fn new(
-        crls: &'a [Crl],
-        responses: &'a [OcspResponse],
+        sources: Sources<'a>,
         trust: &'a Trust,
         hints: &'a [ParsedCertificate],
         path: &Path<'a>,
         now: Now,
     ) -> Self {
         let (path, signatures, steps) = (path.above(0), MAX_SIGNATURES, MAX_STEPS);
-        Self { crls, responses, trust, hints, path, now, signatures, steps, pending: Vec::new() }
+        let inquest = Inquest::default();
+        Self { sources, trust, hints, path, now, signatures, steps, pending: Vec::new(), inquest }
     }
 
     /// Decides on the first certificate of `line`, which was issued by the one behind it.
-    pub(super) fn status(&mut self, role: Role, line: &Path<'a>) -> Result<Relied<'a>, IdentityError> {
-        let certificate = line.subject();
-        let unknown = |cause| IdentityError::RevocationUnknown {
-            certificate: certificate.id(role),
-            gap: RevocationGap { issuer: name_text(certificate.issuer()), cause },
-        };
+    pub(super) fn status(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+    ) -> Result<CertificateEvidence, IdentityError> {
+        match self.sources {
+            Sources::Ordered(ordered) => self.by_order(role, line, ordered),
+            Sources::Files { crls, responses } => {
+                let relied = self.by_files(role, line, crls, responses)?;
+                Ok(evidence(role, line.subject(), Basis::Sources(relied)))
+            }
+        }
+    }
+
+    fn by_files(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+        crls: &'a [Arc<Crl>],
+        responses: &'a [OcspResponse],
+    ) -> Result<Vec<ReliedOn>, IdentityError> {
         let mut furthest = GapCause::NoCrl;
-        match self.ocsp(line) {
+        match self.ocsp(responses, line, Currency::Current) {
             Ok(None) => {}
             Ok(Some((OcspStatus::Revoked { reason, since }, _))) => {
-                let certificate = certificate.id(role);
-                return Err(IdentityError::Revoked { certificate, reason, since: timestamp(since) });
+                return Err(revoked(role, line.subject(), reason, since));
             }
             Ok(Some((_, answer))) => return Ok(vec![answer]),
             Err(cause) => furthest = cause,
         }
-        let points = Point::all_of(certificate).ok_or_else(|| unknown(GapCause::DistributionPoints))?;
+        match self.by_lists(role, line, crls, Currency::Current) {
+            Ok(relied) => Ok(relied),
+            Err(Halt::Revoked(error)) => Err(error),
+            Err(Halt::Unknown(cause)) => {
+                further(&mut furthest, cause);
+                Err(unknown(role, line.subject(), furthest))
+            }
+        }
+    }
+
+    /// RFC 5280 section 6.3.3 over these lists, the newest of which comes first.
+    pub(super) fn by_lists(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+        crls: &'a [Arc<Crl>],
+        currency: Currency,
+    ) -> Result<Vec<ReliedOn>, Halt> {
+        let certificate = line.subject();
+        let mut furthest = GapCause::NoCrl;
+        let points = Point::all_of(certificate).ok_or(Halt::Unknown(GapCause::DistributionPoints))?;
         let mut relied = Vec::new();
         let mut seen = Reasons::NONE;
-        let crls = self.crls;
         for point in &points {
-            for crl in crls.iter() {
+            for crl in crls {
                 if !take(&mut self.steps) {
-                    return Err(unknown(GapCause::WorkLimit));
+                    return Err(Halt::Unknown(GapCause::WorkLimit));
                 }
                 if !point.is_issued_by(crl.issuer(), certificate.issuer()) {
                     continue;
                 }
-                let covered = match self.covered(crl, certificate, point) {
+                let covered = match self.covered(crl, certificate, point, currency) {
                     // Nothing new to learn; of two lists of one scope the newer has been asked.
                     Ok(covered) if seen.contains(covered) => continue,
                     Ok(covered) => covered,
@@ -114,7 +173,7 @@ impl<'a> Examination<'a> {
                     }
                 };
                 let found = self.signer(crl, line);
-                let delta = match found.and_then(|signer| self.delta(crl, signer)) {
+                let delta = match found.and_then(|signer| self.delta(crls, crl, signer, currency)) {
                     Ok(delta) => delta,
                     Err(cause) => {
                         further(&mut furthest, cause);
@@ -122,11 +181,10 @@ impl<'a> Examination<'a> {
                     }
                 };
                 if let Some(Entry { reason, since, .. }) = entry(crl, delta, certificate) {
-                    let certificate = certificate.id(role);
-                    return Err(IdentityError::Revoked { certificate, reason, since: timestamp(since) });
+                    return Err(Halt::Revoked(revoked(role, certificate, reason, since)));
                 }
-                relied.push(Source::Crl(crl));
-                relied.extend(delta.map(Source::Crl));
+                relied.push(list_evidence(crl));
+                relied.extend(delta.map(list_evidence));
                 seen = seen.or(covered);
                 if seen.contains(Reasons::ALL) {
                     return Ok(relied);
@@ -136,12 +194,16 @@ impl<'a> Examination<'a> {
         if seen != Reasons::NONE {
             further(&mut furthest, GapCause::SomeReasons);
         }
-        Err(unknown(furthest))
+        Err(Halt::Unknown(furthest))
     }
 
-    /// What the OCSP responses say of the first certificate of `line`: revoked or good; `None` where none is about it.
-    fn ocsp(&mut self, line: &Path<'a>) -> Result<Option<(OcspStatus, Source<'a>)>, GapCause> {
-        let responses = self.responses;
+    /// What OCSP responses say of the first certificate of `line`: revoked or good; `None` where none is about it.
+    pub(super) fn ocsp(
+        &mut self,
+        responses: impl IntoIterator<Item = &'a OcspResponse>,
+        line: &Path<'a>,
+        currency: Currency,
+    ) -> Result<Option<(OcspStatus, ReliedOn)>, GapCause> {
         let mut good = None;
         let mut gap = None;
         for response in responses {
@@ -149,13 +211,13 @@ impl<'a> Examination<'a> {
                 if !take(&mut self.steps) {
                     return Err(GapCause::WorkLimit);
                 }
-                let usable = current_answer(response, answer, self.now).map_err(GapCause::from);
-                match usable.and_then(|source| self.responder(response, line).map(|()| source)) {
+                let usable = current_answer(response, answer, currency, self.now).map_err(GapCause::from);
+                match usable.and_then(|relied| self.responder(response, line).map(|()| relied)) {
                     Ok(_) if answer.status == OcspStatus::Unknown => gap = Some(OcspGap::Unknown.into()),
-                    Ok(source) if answer.status == OcspStatus::Good => {
-                        good = Some((OcspStatus::Good, source))
+                    Ok(relied) if answer.status == OcspStatus::Good => {
+                        good = Some((OcspStatus::Good, relied))
                     }
-                    Ok(source) => return Ok(Some((answer.status, source))),
+                    Ok(relied) => return Ok(Some((answer.status, relied))),
                     Err(cause) => gap = Some(cause),
                 }
             }
@@ -176,6 +238,17 @@ impl<'a> Examination<'a> {
         if response.is_signed_by(line.issuer()) {
             return Ok(());
         }
+        for pinned in self.pinned(line.subject()) {
+            if !pinned.key().is_at_least(self.trust.minimum_rsa_bits()) {
+                continue;
+            }
+            if !take(&mut self.signatures) {
+                return Err(GapCause::WorkLimit);
+            }
+            if response.is_signed_by(pinned) {
+                return self.pinned_is_valid(pinned);
+            }
+        }
         for candidate in response.certificates().iter().chain(self.trust.intermediates()) {
             let certified = candidate.key().is_at_least(self.trust.minimum_rsa_bits())
                 && candidate.may_sign_ocsp()
@@ -193,12 +266,38 @@ impl<'a> Examination<'a> {
         Err(OcspGap::Responder.into())
     }
 
+    /// The responders that the configuration names for the issuer of a certificate (section 4.2.2.2: "matches a local
+    /// configuration of OCSP signing authority").
+    fn pinned(&self, certificate: &ParsedCertificate) -> &'a [ParsedCertificate] {
+        let Sources::Ordered(ordered) = self.sources else { return &[] };
+        ordered.plans.of(certificate.issuer()).map(|plan| plan.responders.as_slice()).unwrap_or_default()
+    }
+
+    fn pinned_is_valid(&self, pinned: &ParsedCertificate) -> Result<(), GapCause> {
+        let (not_before, not_after) = pinned.validity();
+        let certificate = pinned.id(Role::RevocationSigner);
+        let now = self.now.timestamp();
+        let refused = if self.now.seconds() < not_before {
+            IdentityError::NotYetValid { certificate, not_before: timestamp(not_before), now }
+        } else if self.now.seconds() > not_after {
+            IdentityError::Expired { certificate, not_after: timestamp(not_after), now }
+        } else {
+            return Ok(());
+        };
+        Err(OcspGap::Signer(Box::new(refused)).into())
+    }
+
+    /// Whether the certificate is one whose status is just being decided so that it can vouch for others.
+    pub(super) fn is_pending(&self, certificate: &ParsedCertificate) -> bool {
+        self.pending.iter().any(|pending| pending.der() == certificate.der())
+    }
+
     /// The certificate of a responder: valid, and not revoked unless its issuer says not to ask, or not where to
     /// (section 4.2.2.2.1).
     fn delegate(&mut self, candidate: &'a ParsedCertificate, line: &Path<'a>) -> Result<(), GapCause> {
         let refused = |error| GapCause::Ocsp(OcspGap::Signer(Box::new(error)));
         self.trust.judge_signer(line, self.now).map_err(refused)?;
-        if candidate.need_not_be_checked() || self.pending.iter().any(|one| one.der() == candidate.der()) {
+        if candidate.need_not_be_checked() || self.is_pending(candidate) {
             return Ok(());
         }
         if self.pending.len() >= MAX_DEPTH {
@@ -216,20 +315,27 @@ impl<'a> Examination<'a> {
         crl: &Crl,
         certificate: &ParsedCertificate,
         point: &Point,
+        currency: Currency,
     ) -> Result<Reasons, GapCause> {
         if crl.is_delta() || !crl.is_understood() {
             return Err(GapCause::Scope(crl.kind().clone()));
         }
         let covered = crl.scope().covers(certificate, point)?;
-        current(crl, self.now)?;
+        current(crl, currency, self.now)?;
         Ok(covered)
     }
 
     /// The newest delta list that completes a list and is signed by the same key.
-    fn delta(&mut self, complete: &Crl, signer: &ParsedCertificate) -> Result<Option<&'a Crl>, GapCause> {
-        let crls = self.crls;
+    fn delta(
+        &mut self,
+        crls: &'a [Arc<Crl>],
+        complete: &Crl,
+        signer: &ParsedCertificate,
+        currency: Currency,
+    ) -> Result<Option<&'a Crl>, GapCause> {
         for delta in crls.iter().filter(|crl| crl.is_delta() && crl.is_understood()) {
-            if delta.completes(complete) && current(delta, self.now).is_ok() && self.signed(delta, signer)? {
+            let fits = delta.completes(complete) && current(delta, currency, self.now).is_ok();
+            if fits && self.signed(delta, signer)? {
                 return Ok(Some(delta));
             }
         }
@@ -280,7 +386,7 @@ impl<'a> Examination<'a> {
             // Part of the path itself: judged and examined with it.
             return Ok(true);
         }
-        if self.pending.iter().any(|pending| pending.der() == candidate.der()) {
+        if self.is_pending(candidate) {
             return Ok(true);
         }
         if self.pending.len() >= MAX_DEPTH {
@@ -365,18 +471,29 @@ fn may_sign(signer: &ParsedCertificate) -> Result<(), GapCause> {
     }
 }
 
-fn current(crl: &Crl, now: Now) -> Result<(), GapCause> {
+fn current(crl: &Crl, currency: Currency, now: Now) -> Result<(), GapCause> {
+    let this_update = crl.this_update();
+    if now.seconds().saturating_add(CLOCK_SKEW) < this_update {
+        return Err(GapCause::NotYetCurrent { this_update: timestamp(this_update) });
+    }
     let next_update = crl.next_update().ok_or(GapCause::NoNextUpdate)?;
-    if now.seconds() < crl.this_update() {
-        return Err(GapCause::NotYetCurrent { this_update: timestamp(crl.this_update()) });
+    match currency {
+        Currency::Current if now.seconds() >= next_update => {
+            Err(GapCause::Stale { next_update: timestamp(next_update) })
+        }
+        Currency::NoOlderThan(most) if now.seconds().saturating_sub(this_update) > most => {
+            Err(OcspGap::TooOld { this_update: timestamp(this_update) }.into())
+        }
+        _ => Ok(()),
     }
-    if now.seconds() >= next_update {
-        return Err(GapCause::Stale { next_update: timestamp(next_update) });
-    }
-    Ok(())
 }
 
-fn current_answer<'a>(response: &OcspResponse, answer: &Answer, now: Now) -> Result<Source<'a>, OcspGap> {
+fn current_answer(
+    response: &OcspResponse,
+    answer: &Answer,
+    currency: Currency,
+    now: Now,
+) -> Result<ReliedOn, OcspGap> {
     if let Some(oid) = response.unknown_critical().or(answer.unknown_critical) {
         return Err(OcspGap::UnknownCriticalExtension { oid: oid.to_string() });
     }
@@ -384,11 +501,50 @@ fn current_answer<'a>(response: &OcspResponse, answer: &Answer, now: Now) -> Res
     if now.seconds().saturating_add(CLOCK_SKEW) < this_update {
         return Err(OcspGap::NotYetCurrent { this_update: timestamp(this_update) });
     }
-    let ends = answer.next_update.unwrap_or_else(|| this_update.saturating_add(MAX_AGE_WITHOUT_END));
-    if now.seconds() >= ends {
-        return Err(OcspGap::Stale { ended: timestamp(ends) });
+    let ends = answer.ends();
+    match currency {
+        Currency::Current if now.seconds() >= ends => return Err(OcspGap::Stale { ended: timestamp(ends) }),
+        Currency::NoOlderThan(most) if now.seconds().saturating_sub(this_update) > most => {
+            return Err(OcspGap::TooOld { this_update: timestamp(this_update) });
+        }
+        _ => {}
     }
-    Ok(Source::Ocsp { this_update, ends })
+    Ok(ReliedOn {
+        kind: EvidenceKind::Ocsp { responder: response.responder_text() },
+        source: None,
+        this_update: timestamp(this_update),
+        next_update: Some(timestamp(ends)),
+    })
+}
+
+fn list_evidence(crl: &Crl) -> ReliedOn {
+    let issuer = name_text(crl.issuer());
+    let kind = match crl.kind() {
+        CrlScope::Delta => EvidenceKind::DeltaCrl { issuer },
+        _ => EvidenceKind::Crl { issuer },
+    };
+    let (this_update, next_update) = (timestamp(crl.this_update()), crl.next_update().map(timestamp));
+    ReliedOn { kind, source: None, this_update, next_update }
+}
+
+/// The evidence of a certificate, of which no source was passed over.
+pub(super) fn evidence(role: Role, certificate: &ParsedCertificate, basis: Basis) -> CertificateEvidence {
+    let (serial, issuer) = (certificate.serial().to_string(), name_text(certificate.issuer()));
+    CertificateEvidence { role, serial, issuer, basis, passed_over: Vec::new() }
+}
+
+pub(super) fn revoked(
+    role: Role,
+    certificate: &ParsedCertificate,
+    reason: Reason,
+    since: u64,
+) -> IdentityError {
+    IdentityError::Revoked { certificate: certificate.id(role), reason, since: timestamp(since) }
+}
+
+pub(super) fn unknown(role: Role, certificate: &ParsedCertificate, cause: GapCause) -> IdentityError {
+    let gap = RevocationGap { issuer: name_text(certificate.issuer()), cause };
+    IdentityError::RevocationUnknown { certificate: certificate.id(role), gap }
 }
 
 fn further(furthest: &mut GapCause, cause: GapCause) {

@@ -1,4 +1,6 @@
 mod by_hand;
+pub(crate) mod ocsp_by_hand;
+mod ordered;
 mod signers;
 
 use rcgen::{KeyUsagePurpose, RevocationReason, date_time_ymd};

@@ -1,0 +1,340 @@
+//! The status of a certificate by the sources that its issuer's order names, one after another. No I/O: what is not known yet
+//! becomes a question.
+//!
+//! A source that says "revoked" ends it, wherever it stands in the order. One that says "good" ends it unless anything
+//! that was gathered says otherwise. One that says nothing usable, for whatever reason, is passed over: whoever can forge
+//! an answer badly can also suppress it, so that the two are worth the same.
+
+use std::sync::Arc;
+
+use der::Decode as _;
+use der::asn1::ObjectIdentifier;
+use ldap_map::net::published::ListAttribute;
+use x509_cert::ext::pkix::AuthorityInfoAccessSyntax;
+use x509_cert::ext::pkix::name::GeneralName;
+
+use super::super::certificate::ParsedCertificate;
+use super::super::crl_store::{Points, points_of};
+use super::super::error::{IdentityError, Role};
+use super::super::evidence::{Basis, CertificateEvidence, ReliedOn};
+use super::super::path::Path;
+use super::Crl;
+use super::gap::{GapCause, OcspGap, SourceFault, SourceGap, SourceName};
+use super::gathered::Question;
+use super::ocsp::{OcspResponse, OcspStatus};
+use super::order::{OcspUnknown, Plan, RevocationStep};
+use super::question::{OcspKey, OcspQuestion, certificate_key};
+use super::status::{Currency, Examination, Halt, Ordered, evidence, revoked, unknown};
+
+const AUTHORITY_INFORMATION_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
+const OCSP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1");
+const FRESHEST_CRL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.46");
+
+/// Most responders that are asked for one step.
+const MAX_RESPONDERS: usize = 4;
+
+/// What one source, or one step of an order, says of a certificate.
+enum Said {
+    Good(Vec<ReliedOn>),
+    Revoked(IdentityError),
+    /// A believed responder does not know it, and the order ends with that.
+    Unknown(SourceGap),
+    /// It has to be asked first.
+    Asked,
+    Nothing(Vec<SourceGap>),
+}
+
+impl<'a> Examination<'a> {
+    /// Decides on the first certificate of `line` by the order of its issuer.
+    pub(super) fn by_order(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+        ordered: Ordered<'a>,
+    ) -> Result<CertificateEvidence, IdentityError> {
+        let certificate = line.subject();
+        let refuse = |cause| Err(unknown(role, certificate, cause));
+        let Some(plan) = ordered.plans.of(certificate.issuer()) else { return refuse(GapCause::NoOrder) };
+        if let Some(refused) = self.revoked_by_any(role, line, plan, ordered) {
+            return Err(refused);
+        }
+        let mut passed_over = Vec::new();
+        for step in &plan.settings.order {
+            let said = match step {
+                RevocationStep::Ocsp => {
+                    self.responders(*step, ocsp_urls(certificate), role, line, plan, ordered)
+                }
+                RevocationStep::AlternateOcsp => {
+                    let urls = plan.settings.alternate_ocsp.clone();
+                    self.responders(*step, urls, role, line, plan, ordered)
+                }
+                RevocationStep::Crl => self.fetched_lists(role, line, plan, ordered),
+                RevocationStep::Files => {
+                    self.lists(name(*step, None), role, line, ordered.files, Currency::Current)
+                }
+                RevocationStep::Cached => self.remembered(role, line, plan, ordered),
+            };
+            match said {
+                Said::Good(relied) => {
+                    let good = evidence(role, certificate, Basis::Sources(relied));
+                    return Ok(CertificateEvidence { passed_over, ..good });
+                }
+                Said::Revoked(refused) => return Err(refused),
+                Said::Asked => return refuse(SourceFault::Asked.into()),
+                Said::Unknown(gap) => {
+                    passed_over.push(gap);
+                    return refuse(GapCause::Sources(passed_over));
+                }
+                Said::Nothing(gaps) => passed_over.extend(gaps),
+            }
+        }
+        let exhausted = passed_over.iter().any(|gap| gap.cause == GapCause::WorkLimit);
+        if plan.settings.accept_unknown_revocation_status && !exhausted {
+            let open = evidence(role, certificate, Basis::NothingKnown);
+            return Ok(CertificateEvidence { passed_over, ..open });
+        }
+        refuse(GapCause::Sources(passed_over))
+    }
+
+    /// The refusal, if anything at hand that the order names says that the certificate is revoked.
+    fn revoked_by_any(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+        plan: &'a Plan,
+        ordered: Ordered<'a>,
+    ) -> Option<IdentityError> {
+        // What would have to be asked to be sure of it is asked when its turn comes.
+        let (open, asked) = (self.inquest.questions.len(), self.inquest.asked);
+        let found = self.revoked_at_hand(role, line, plan, ordered);
+        self.inquest.questions.truncate(open);
+        self.inquest.asked = asked;
+        found
+    }
+
+    fn revoked_at_hand(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+        plan: &'a Plan,
+        ordered: Ordered<'a>,
+    ) -> Option<IdentityError> {
+        let gathered = ordered.gathered;
+        let certificate = line.subject();
+        let key = certificate_key(certificate, line.issuer(), plan.settings.manner.hash)?;
+        let about_it = gathered.answers.iter().filter(|(asked, _)| asked.certificate == key);
+        for (asked, response) in about_it.filter_map(|(asked, reply)| Some((asked, reply.as_ref().ok()?))) {
+            if let Ok(Some((OcspStatus::Revoked { reason, since }, _))) =
+                self.ocsp([response.as_ref()], line, Currency::Current)
+            {
+                self.inquest.settled.push(asked.clone());
+                return Some(revoked(role, certificate, reason, since));
+            }
+        }
+        let fetched = gathered.lists.get(&points(certificate, plan)).and_then(|lists| lists.as_ref().ok());
+        let files = plan.settings.order.contains(&RevocationStep::Files).then_some(ordered.files);
+        for lists in fetched.map(Vec::as_slice).into_iter().chain(files) {
+            if let Err(Halt::Revoked(refused)) = self.by_lists(role, line, lists, Currency::Current) {
+                return Some(refused);
+            }
+        }
+        None
+    }
+
+    /// Asks responders, one after another.
+    fn responders(
+        &mut self,
+        step: RevocationStep,
+        urls: Vec<String>,
+        role: Role,
+        line: &Path<'a>,
+        plan: &'a Plan,
+        ordered: Ordered<'a>,
+    ) -> Said {
+        let certificate = line.subject();
+        let manner = plan.settings.manner;
+        // A responder does not vouch for itself.
+        let itself = certificate.may_sign_ocsp() && self.is_pending(certificate);
+        let key = certificate_key(certificate, line.issuer(), manner.hash);
+        let (Some(key), false, false) = (key, urls.is_empty(), itself) else {
+            let cause = SourceFault::NotNamed.into();
+            return Said::Nothing(vec![SourceGap { source_name: name(step, None), cause }]);
+        };
+        let mut gaps = Vec::new();
+        for url in urls.into_iter().take(MAX_RESPONDERS) {
+            let source_name = name(step, Some(&url));
+            let key = OcspKey { certificate: key.clone(), url: url.into() };
+            let response = match ordered.gathered.answers.get(&key) {
+                None => {
+                    self.inquest.ask(Question::Ocsp(OcspQuestion { key, manner }));
+                    return Said::Asked;
+                }
+                Some(Err(fault)) => {
+                    gaps.push(SourceGap { source_name, cause: fault.clone().into() });
+                    continue;
+                }
+                Some(Ok(response)) => response,
+            };
+            match self.answer(source_name, role, line, plan, response, Currency::Current) {
+                (said, true) => {
+                    self.inquest.settled.push(key);
+                    if let Said::Nothing(unknown) = said { gaps.extend(unknown) } else { return said }
+                }
+                (Said::Nothing(more), false) => gaps.extend(more),
+                (said, false) => return said,
+            }
+        }
+        Said::Nothing(gaps)
+    }
+
+    /// What one response says, and whether it is a current answer of somebody who may give one.
+    fn answer(
+        &mut self,
+        source_name: SourceName,
+        role: Role,
+        line: &Path<'a>,
+        plan: &Plan,
+        response: &'a OcspResponse,
+        currency: Currency,
+    ) -> (Said, bool) {
+        let asked = self.inquest.asked;
+        let said = self.ocsp([response], line, currency);
+        if self.inquest.asked > asked {
+            // Whether its signer may be believed has to be asked first.
+            return (Said::Asked, false);
+        }
+        let gap = |cause| SourceGap { source_name: source_name.clone(), cause };
+        match said {
+            Ok(Some((OcspStatus::Revoked { reason, since }, _))) => {
+                (Said::Revoked(revoked(role, line.subject(), reason, since)), true)
+            }
+            Ok(Some((_, relied))) => {
+                (Said::Good(vec![ReliedOn { source: Some(source_name), ..relied }]), true)
+            }
+            Ok(None) => (Said::Nothing(vec![gap(OcspGap::OtherCertificate.into())]), false),
+            Err(cause @ GapCause::Ocsp(OcspGap::Unknown)) => match plan.settings.ocsp_unknown {
+                OcspUnknown::Refuse => (Said::Unknown(gap(cause)), true),
+                OcspUnknown::NextSource => (Said::Nothing(vec![gap(cause)]), true),
+            },
+            Err(cause) => (Said::Nothing(vec![gap(cause)]), false),
+        }
+    }
+
+    /// The lists of the certificate's distribution points, or of the configured ones.
+    fn fetched_lists(&mut self, role: Role, line: &Path<'a>, plan: &'a Plan, ordered: Ordered<'a>) -> Said {
+        let points = points(line.subject(), plan);
+        let source_name = name(RevocationStep::Crl, points.iter().flatten().next().map(String::as_str));
+        let nothing = |source_name, cause| Said::Nothing(vec![SourceGap { source_name, cause }]);
+        if points.is_empty() {
+            return nothing(source_name, SourceFault::NotNamed.into());
+        }
+        match ordered.gathered.lists.get(&points) {
+            None => {
+                self.inquest.ask(Question::Lists(points));
+                Said::Asked
+            }
+            Some(Err(fault)) => nothing(source_name, fault.clone().into()),
+            Some(Ok(lists)) => self.lists(source_name, role, line, lists, Currency::Current),
+        }
+    }
+
+    /// What these lists say.
+    fn lists(
+        &mut self,
+        source_name: SourceName,
+        role: Role,
+        line: &Path<'a>,
+        lists: &'a [Arc<Crl>],
+        currency: Currency,
+    ) -> Said {
+        let asked = self.inquest.asked;
+        let outcome = self.by_lists(role, line, lists, currency);
+        match outcome {
+            Err(Halt::Revoked(refused)) => Said::Revoked(refused),
+            _ if self.inquest.asked > asked => Said::Asked,
+            Ok(relied) => Said::Good(
+                relied
+                    .into_iter()
+                    .map(|relied| ReliedOn { source: Some(source_name.clone()), ..relied })
+                    .collect(),
+            ),
+            Err(Halt::Unknown(cause)) => Said::Nothing(vec![SourceGap { source_name, cause }]),
+        }
+    }
+
+    /// The last that was learnt, which may have ended: the newest answer of a responder, else the lists.
+    fn remembered(&mut self, role: Role, line: &Path<'a>, plan: &'a Plan, ordered: Ordered<'a>) -> Said {
+        let source_name = name(RevocationStep::Cached, None);
+        let certificate = line.subject();
+        let points = points(certificate, plan);
+        let nothing = |cause| Said::Nothing(vec![SourceGap { source_name: source_name.clone(), cause }]);
+        let Some(key) = certificate_key(certificate, line.issuer(), plan.settings.manner.hash) else {
+            return nothing(SourceFault::NothingRemembered.into());
+        };
+        let Some(remembered) = ordered.gathered.remembered.get(&key) else {
+            self.inquest.ask(Question::Remembered(key, points));
+            return Said::Asked;
+        };
+        let currency = Currency::NoOlderThan(plan.settings.cached_no_older_than.as_secs());
+        let mut gaps = Vec::new();
+        let newest = remembered.answers.iter().max_by_key(|one| one.response.this_update());
+        if let Some(newest) = newest {
+            let source_name = name(RevocationStep::Cached, Some(&newest.key.url));
+            match self.answer(source_name, role, line, plan, &newest.response, currency).0 {
+                Said::Nothing(more) => gaps.extend(more),
+                said => return said,
+            }
+        }
+        if !remembered.lists.is_empty() {
+            match self.lists(source_name.clone(), role, line, &remembered.lists, currency) {
+                Said::Nothing(more) => gaps.extend(more),
+                said => return said,
+            }
+        }
+        if gaps.is_empty() { nothing(SourceFault::NothingRemembered.into()) } else { Said::Nothing(gaps) }
+    }
+}
+
+fn name(step: RevocationStep, url: Option<&str>) -> SourceName {
+    SourceName { step, url: url.map(str::to_owned) }
+}
+
+/// The responders that a certificate names (RFC 5280 section 4.2.2.1); none where the extension cannot be read.
+fn ocsp_urls(certificate: &ParsedCertificate) -> Vec<String> {
+    let mut extensions = certificate.extensions().iter();
+    let Some(found) = extensions.find(|one| one.extn_id == AUTHORITY_INFORMATION_ACCESS) else {
+        return Vec::new();
+    };
+    let Ok(access) = AuthorityInfoAccessSyntax::from_der(found.extn_value.as_bytes()) else {
+        return Vec::new();
+    };
+    let responders = access.0.into_iter().filter(|one| one.access_method == OCSP);
+    responders.filter_map(|one| uri(&one.access_location)).collect()
+}
+
+/// Where lists about a certificate are: the configured URLs, else its distribution points, with those of delta lists.
+fn points(certificate: &ParsedCertificate, plan: &Plan) -> Points {
+    if !plan.settings.crl_urls.is_empty() {
+        return plan.settings.crl_urls.iter().map(|url| vec![url.clone()]).collect();
+    }
+    let issuer = certificate.issuer();
+    let mut extensions = certificate.extensions().iter();
+    let freshest = extensions.find(|one| one.extn_id == FRESHEST_CRL).map(|one| one.extn_value.as_bytes());
+    let complete = certificate.distribution_points().map(|value| {
+        let list = if certificate.is_ca() {
+            ListAttribute::AuthorityRevocationList
+        } else {
+            ListAttribute::CertificateRevocationList
+        };
+        points_of(value, issuer, list)
+    });
+    let delta = freshest.map(|value| points_of(value, issuer, ListAttribute::DeltaRevocationList));
+    complete.into_iter().chain(delta).flatten().collect()
+}
+
+fn uri(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::UniformResourceIdentifier(uri) => Some(uri.to_string()),
+        _ => None,
+    }
+}
