@@ -4,7 +4,7 @@ mod show;
 mod verify;
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -49,6 +49,8 @@ pub(super) fn run(command: CertificateCommand) -> ExitCode {
 enum CertificateFault {
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
+    #[error("{}: it is larger than {} octets", .0.display(), .1)]
+    TooLarge(PathBuf, u64),
     #[error("{}: it holds no certificate in DER or PEM", .0.display())]
     NoCertificate(PathBuf),
     #[error("{0} certificates beside the one in question are too many: {1}")]
@@ -63,15 +65,26 @@ enum CertificateFault {
     Settings(Vec<String>),
 }
 
-/// A whole file.
-#[expect(clippy::disallowed_methods, reason = "a command that does nothing else meanwhile")]
-fn octets(path: &Path) -> Result<Vec<u8>, CertificateFault> {
-    std::fs::read(path).map_err(|error| CertificateFault::File { path: path.to_owned(), error })
+/// Most octets of a file of certificates.
+const MAX_CERTIFICATES_SIZE: u64 = 32 * 1024 * 1024;
+/// Most octets of a file of lists or answers: the largest list that is read, in PEM.
+const MAX_LISTS_SIZE: u64 = 384 * 1024 * 1024;
+
+/// A whole file of at most so many octets. What has no end, such as a device, is not read to it.
+fn octets(path: &Path, most: u64) -> Result<Vec<u8>, CertificateFault> {
+    let fault = |error| CertificateFault::File { path: path.to_owned(), error };
+    let mut octets = Vec::new();
+    let file = std::fs::File::open(path).map_err(fault)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut octets).map_err(fault)?;
+    match u64::try_from(octets.len()) {
+        Ok(size) if size <= most => Ok(octets),
+        _ => Err(CertificateFault::TooLarge(path.to_owned(), most)),
+    }
 }
 
 /// The certificates of a file: one in DER, or all of its PEM blocks.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
-    let file = octets(path)?;
+    let file = octets(path, MAX_CERTIFICATES_SIZE)?;
     if file.first() == Some(&0x30) {
         return Ok(vec![file.into()]);
     }

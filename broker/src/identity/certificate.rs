@@ -28,6 +28,20 @@ const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5
 const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 
+/// What decides on a path: keyUsage, subjectAltName, basicConstraints, nameConstraints, certificatePolicies, policyMappings,
+/// policyConstraints, extendedKeyUsage, inhibitAnyPolicy.
+const RESTRICTING: [ObjectIdentifier; 9] = [
+    KEY_USAGE,
+    ObjectIdentifier::new_unwrap("2.5.29.17"),
+    BASIC_CONSTRAINTS,
+    ObjectIdentifier::new_unwrap("2.5.29.30"),
+    ObjectIdentifier::new_unwrap("2.5.29.32"),
+    ObjectIdentifier::new_unwrap("2.5.29.33"),
+    ObjectIdentifier::new_unwrap("2.5.29.36"),
+    EXTENDED_KEY_USAGE,
+    ObjectIdentifier::new_unwrap("2.5.29.54"),
+];
+
 /// A certificate that could be read. Nothing is believed of it yet.
 #[derive(Clone)]
 pub(super) struct ParsedCertificate {
@@ -53,6 +67,9 @@ impl ParsedCertificate {
         let tbs = inner.decoded().tbs_certificate();
         if let Some(oid) = duplicate(tbs.extensions().map(Vec::as_slice).unwrap_or_default()) {
             return Err(Malformed::DuplicateExtension { oid: oid.to_string() });
+        }
+        if let Some(oid) = unreadable(&inner) {
+            return Err(Malformed::Extension { oid: oid.to_string() });
         }
         let serial = Serial::from_integer(tbs.serial_number().as_bytes()).ok_or(Malformed::SerialNumber)?;
         let key = KeyKind::of(tbs.subject_public_key_info());
@@ -199,6 +216,16 @@ impl ParsedCertificate {
     fn extension(&self, oid: &ObjectIdentifier) -> Option<&PDVExtension> {
         self.inner.get_extension(oid).ok().flatten()
     }
+}
+
+/// The first extension of those that restrict a path, or name who is at its end, that certval has left out because it
+/// could not read it: to certval it would be absent, so that a critical nameConstraints would constrain nothing, and
+/// names behind one of an unknown form would not be held against it.
+fn unreadable(certificate: &PDVCertificate) -> Option<ObjectIdentifier> {
+    let extensions = certificate.decoded().tbs_certificate().extensions()?;
+    let mut of_weight =
+        extensions.iter().map(|extension| extension.extn_id).filter(|oid| RESTRICTING.contains(oid));
+    of_weight.find(|oid| !matches!(certificate.get_extension(oid), Ok(Some(_))))
 }
 
 /// A name as RFC 4514 text that is safe to log: bounded, without control characters.

@@ -145,6 +145,12 @@ pub enum Malformed {
         /// The extension's object identifier.
         oid: String,
     },
+    /// An extension that restricts it, or that says who holds it, cannot be read. Passed over, it would not restrict.
+    #[error("extension {oid} cannot be read")]
+    Extension {
+        /// The extension's object identifier.
+        oid: String,
+    },
     /// Its serial number is longer than 20 octets (RFC 5280 section 4.1.2.2).
     #[error("its serial number is longer than 20 octets")]
     SerialNumber,

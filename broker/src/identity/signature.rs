@@ -308,6 +308,24 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_that_is_spelt_out_in_a_key_is_of_no_kind() {
+        // ECParameters instead of a name: whoever may choose the generator has the private key of any public one.
+        let spelt_out =
+            tlv(0x30, &[tlv(2, &[1]), tlv(0x30, &[]), tlv(0x30, &[]), tlv(4, &[4]), tlv(2, &[3])].concat());
+        let oid = tlv(6, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]);
+        let key = tlv(3, &[&[0, 4], [7; 64].as_slice()].concat());
+        for parameters in [spelt_out, tlv(5, &[]), Vec::new(), tlv(6, &[0x2b, 0x81, 4, 0, 10])] {
+            let spki = tlv(0x30, &[tlv(0x30, &[oid.clone(), parameters].concat()), key.clone()].concat());
+            let spki = SubjectPublicKeyInfoOwned::from_der(&spki).expect("a key");
+            assert_eq!(KeyKind::of(&spki), KeyKind::Other);
+            let algorithm = tlv(0x30, alg_id::ECDSA_SHA256.as_ref());
+            let algorithm = AlgorithmIdentifierOwned::from_der(&algorithm).expect("an algorithm");
+            let verified = verify(b"a list", &[0x30, 6, 2, 1, 1, 2, 1, 1], &algorithm, &spki);
+            assert_eq!(verified, Err(SignatureError::Mismatch));
+        }
+    }
+
+    #[test]
     fn a_key_of_a_size_that_only_makes_work_is_not_strong_enough() {
         let of = |octets: usize| rsa(&[vec![0], vec![0xff; octets]].concat(), &[1, 0, 1], &[]);
         assert!(of(MAXIMUM_RSA_BITS / 8).is_at_least(2048));

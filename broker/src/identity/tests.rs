@@ -9,3 +9,4 @@ mod pkits;
 mod seeds;
 mod settings;
 mod slot;
+mod unreadable;

@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{CertificateFault, REFUSED, all_certificates, certificates, octets};
+use super::{CertificateFault, MAX_LISTS_SIZE, REFUSED, all_certificates, certificates, octets};
 use crate::{
     clock,
     command::Arguments,
@@ -81,7 +81,9 @@ impl VerifyArguments {
             let required = self.require_revocation;
             return Ok(if required { Revocation::NotConfigured } else { Revocation::Off });
         }
-        let read = |paths: &[PathBuf]| paths.iter().map(|path| octets(path)).collect::<Result<Vec<_>, _>>();
+        let read = |paths: &[PathBuf]| {
+            paths.iter().map(|path| octets(path, MAX_LISTS_SIZE)).collect::<Result<Vec<_>, _>>()
+        };
         let partial = self.crl.is_empty() && !self.require_revocation;
         Ok(Revocation::Files { crls: read(&self.crl)?, ocsp: read(&self.ocsp)?, partial })
     }

@@ -21,6 +21,13 @@ mod succession;
 /// Largest CRL that is read: about six million entries.
 const MAX_CRL_SIZE: usize = 255 * 1024 * 1024;
 
+/// Longest name of an issuer, in octets.
+const MAX_NAME_SIZE: usize = 16 * 1024;
+/// Most octets of all names of issuers in an indirect list.
+const MAX_NAMES_SIZE: usize = 16 * 1024 * 1024;
+/// Most extensions of one entry; three are defined.
+const MAX_ENTRY_EXTENSIONS: usize = 16;
+
 const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const ISSUER_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.18");
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
@@ -89,9 +96,15 @@ pub enum CrlError {
     /// A serial number is longer than 20 octets.
     #[error("a serial number is longer than 20 octets")]
     SerialNumber,
-    /// An indirect list speaks of more issuers than can be counted.
-    #[error("it has entries of more than 65535 issuers")]
+    /// An indirect list speaks of more issuers than can be counted, or their names fill 16 MiB.
+    #[error("it has entries of more issuers than are read")]
     TooManyIssuers,
+    /// An entry has more extensions than any issuer writes.
+    #[error("an entry has more than {MAX_ENTRY_EXTENSIONS} extensions")]
+    TooManyExtensions,
+    /// The issuer's name is longer than any authority's.
+    #[error("its issuer's name is longer than {MAX_NAME_SIZE} octets")]
+    Name,
 }
 
 impl From<der::Error> for CrlError {
@@ -178,6 +191,11 @@ impl Crl {
         self.this_update
     }
 
+    /// What orders lists of one issuer: when they were issued, and their numbers where that is the same second.
+    pub(super) fn age(&self) -> (u64, Option<Serial>) {
+        (self.this_update, self.number)
+    }
+
     /// Seconds since 1970.
     pub(crate) fn next_update(&self) -> Option<u64> {
         self.next_update
@@ -218,7 +236,7 @@ impl Crl {
     }
 
     /// What the list says of a certificate.
-    pub(super) fn entry(&self, certificate: &ParsedCertificate) -> Option<Entry> {
+    pub(in crate::identity) fn entry(&self, certificate: &ParsedCertificate) -> Option<Entry> {
         // One issuer can stand in an indirect list in several spellings.
         let numbered = (0_u16..).zip(&self.entry_issuers);
         let fitting = numbered.filter(|(_, issuer)| certval::compare_names(issuer, certificate.issuer()));
@@ -285,7 +303,11 @@ impl List {
                 _ => false,
             };
             let algorithm = fields.decode()?;
-            let issuer = fields.decode()?;
+            let issuer = fields.tlv_bytes()?;
+            if issuer.len() > MAX_NAME_SIZE {
+                return Err(CrlError::Name);
+            }
+            let issuer = Name::from_der(issuer)?;
             let this_update = seconds(fields.decode()?);
             let next_update = match next_tag(fields)? {
                 Some(Tag::UtcTime | Tag::GeneralizedTime) => Some(seconds(fields.decode()?)),
@@ -331,6 +353,7 @@ impl Revoked {
         let mut read = Self::with_room_for(count(list.value())?);
         let mut reader = SliceReader::new(list.value())?;
         let mut numbers = HashMap::new();
+        let mut room_for_names = MAX_NAMES_SIZE;
         // An entry without the extension is of the issuer of the one before (RFC 5280 section 5.3.3).
         let mut issuer = 0;
         while !reader.is_finished() {
@@ -345,6 +368,8 @@ impl Revoked {
                 issuer = match numbers.get(encoded) {
                     Some(known) => *known,
                     None => {
+                        room_for_names =
+                            room_for_names.checked_sub(encoded.len()).ok_or(CrlError::TooManyIssuers)?;
                         read.issuers.push(name);
                         let number =
                             u16::try_from(read.issuers.len()).map_err(|_| CrlError::TooManyIssuers)?;
@@ -398,6 +423,9 @@ impl<'a> EntryExtensions<'a> {
                 match first {
                     None => first = Some(oid),
                     Some(_) => seen.push(oid),
+                }
+                if seen.len() >= MAX_ENTRY_EXTENSIONS {
+                    return Err(CrlError::TooManyExtensions);
                 }
             }
             Ok(())

@@ -87,7 +87,7 @@ impl Gathered {
 
 /// Puts the newest list first, so that it is the one that decides.
 pub(crate) fn newest_first(lists: &mut [Arc<Crl>]) {
-    lists.sort_by_key(|list| std::cmp::Reverse(list.this_update()));
+    lists.sort_by_key(|list| std::cmp::Reverse(list.age()));
 }
 
 /// What comes out of a decision beside the verdict.

@@ -212,6 +212,24 @@ fn the_newest_of_several_lists_decides() {
 }
 
 #[test]
+fn of_two_lists_of_one_time_the_higher_number_decides() {
+    let line = Line::new();
+    let numbered = |number: u64, revoked| {
+        line.issuing.crl_with(|crl| {
+            crl.crl_number = number.into();
+            crl.revoked_certs = revoked;
+        })
+    };
+    let clean = numbered(7, Vec::new());
+    let later = numbered(256, vec![revoked(0x1001, RevocationReason::KeyCompromise)]);
+    for crls in [[clean.clone(), later.clone()], [later, clean]] {
+        let [first, second] = crls;
+        let refused = line.judge(vec![line.root.crl(), first, second]);
+        assert!(matches!(refused, Err(IdentityError::Revoked { .. })));
+    }
+}
+
+#[test]
 fn a_stale_list_beside_a_fresh_one_does_no_harm() {
     let line = Line::new();
     let stale = line.issuing.crl_with(|crl| crl.next_update = date_time_ymd(2025, 12, 31));

@@ -125,6 +125,32 @@ fn a_reason_that_is_not_defined_leaves_the_list_usable() {
 }
 
 #[test]
+fn an_entry_with_a_hundred_extensions_is_not_read() {
+    let root = Authority::root("Root");
+    let many = (0..100).flat_map(|n| extension(&[0x2b, 6, 1, 4, 1, 0x86, 0x8d, 0x1f, n], false, &[5, 0]));
+    let raw = with_entry_extension(many.collect());
+    assert_eq!(
+        problem(raw.sign(&root)),
+        SettingsProblem::Crl { index: 0, error: CrlError::TooManyExtensions }
+    );
+}
+
+#[test]
+fn a_list_whose_issuer_has_an_endless_name_is_not_read() {
+    let part = tlv(0x31, &tlv(0x30, &[vec![6, 3, 0x55, 4, 3], tlv(0x0c, &[b'a'; 200])].concat()));
+    let name = part.repeat(400);
+    let length = u32::try_from(name.len()).expect("small").to_be_bytes();
+    let name = [&[0x30, 0x83], &length[1..], &name].concat();
+    let fields = [&ECDSA_WITH_SHA256, name.as_slice(), &tlv(0x17, b"251225000000Z")].concat();
+    let length = u32::try_from(fields.len()).expect("small").to_be_bytes();
+    let signed = [&[0x30, 0x83], &length[1..], &fields].concat();
+    let list = [signed, ECDSA_WITH_SHA256.to_vec(), tlv(3, &[0, 1, 2])].concat();
+    let length = u32::try_from(list.len()).expect("small").to_be_bytes();
+    let crl = [&[0x30, 0x83], &length[1..], &list].concat();
+    assert_eq!(problem(crl), SettingsProblem::Crl { index: 0, error: CrlError::Name });
+}
+
+#[test]
 fn a_delta_list_without_its_complete_list_is_not_used() {
     let line = Line::new();
     let crl = Raw::extended(&[extension(&DELTA_CRL_INDICATOR, true, &[2, 1, 1])]).sign(&line.issuing);
