@@ -90,6 +90,7 @@ impl Line {
     ) -> Result<Handoff, Refusal> {
         let (peer, checked_at) = (peer.ok_or(Refusal::new(Code::CertificateMissing, Step::Validate))?, now);
         let identity = self.validator.validate(&peer, now, rng).await?;
+        narrate::revocation(identity.revocation(), now);
         report.establish(Step::Validate, narrate::identity(&identity));
 
         // After the card, so that strangers do not learn which gateways there are.

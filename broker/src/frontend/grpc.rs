@@ -2,6 +2,7 @@
 
 mod contexts;
 mod conversation;
+mod evidence;
 mod service;
 mod status;
 pub mod v1;

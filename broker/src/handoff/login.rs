@@ -67,6 +67,7 @@ impl Desk<Issuer> {
             expires_at,
             rule: grant.rule().to_owned(),
             login_id: login_id.to_owned(),
+            revocation: identity.revocation().clone(),
         };
         let first = Arc::clone(ticket.first());
         let gateway = gateway.to_owned();

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use kdc_proxy::ticket::ServiceTicket;
 use tokio::sync::Mutex;
 
+use crate::identity::RevocationEvidence;
+
 /// A held ticket that ends sooner than this is not handed out again: a client would hardly get to use it.
 const WORTH_HANDING_OUT: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,8 @@ pub struct SessionFacts {
     pub rule: String,
     /// Joins the session to the log of its login.
     pub login_id: String,
+    /// What the login relied on about revocation.
+    pub revocation: RevocationEvidence,
 }
 
 /// A session with its secrets. `B` is what further tickets are asked for with.

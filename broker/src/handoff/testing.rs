@@ -14,7 +14,7 @@ use super::desk::{Desk, Further, Handoff, Opening, Settings};
 use super::error::EndsWith;
 use super::presented::PresentedChain;
 use super::session::{SessionFacts, Subject};
-use crate::identity::PeerCertificates;
+use crate::identity::{PeerCertificates, RevocationEvidence};
 
 /// The session key of every ticket here.
 pub(crate) const UNSAFE_KEY: [u8; 32] = [0xA5; 32];
@@ -116,6 +116,7 @@ pub(crate) fn opening(end: SystemTime) -> Opening<Vec<&'static str>> {
         expires_at: end,
         rule: "desktop-users".to_owned(),
         login_id: "0123456789abcdef".to_owned(),
+        revocation: RevocationEvidence::SWITCHED_OFF,
     };
     let first = ticket(TERMSRV, end);
     let chain = chain("card");

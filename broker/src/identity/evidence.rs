@@ -16,7 +16,7 @@ pub struct RevocationEvidence {
 
 impl RevocationEvidence {
     /// Nothing was asked, as the configuration wants it.
-    pub(super) const SWITCHED_OFF: Self = Self { checked: false, certificates: Vec::new() };
+    pub(crate) const SWITCHED_OFF: Self = Self { checked: false, certificates: Vec::new() };
 
     pub(super) fn of(certificates: Vec<CertificateEvidence>) -> Self {
         Self { checked: true, certificates }

@@ -289,3 +289,6 @@ async fn landed<T: Clone>(mut flight: Flight<T>, over: Pin<&mut Sleep>) -> Resul
         () = over => Err(SourceFault::NoTime),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0017-who-may-sign-a-revocation-list.md")]
     pub mod d0017_who_may_sign_a_revocation_list {}
+
+    #[doc = include_str!("decisions/0018-revocation-in-a-declared-order.md")]
+    pub mod d0018_revocation_in_a_declared_order {}
 }
 
 #[cfg(test)]

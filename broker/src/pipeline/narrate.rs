@@ -1,15 +1,40 @@
 //! What a step established, in a clause for the log and the demonstration. Names and times, no secrets.
 
 use std::fmt::Display;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 use crate::directory::DirectoryAccount;
 use crate::handoff::Handoff;
-use crate::identity::ValidatedIdentity;
+use crate::identity::{RevocationEvidence, ValidatedIdentity};
 use crate::policy::{Grant, ServiceName};
 use crate::tickets::DelegatedTicket;
 
 pub(super) fn identity(identity: &ValidatedIdentity) -> String {
     joined(identity.checks(), "; ")
+}
+
+/// Tells the log what the login relies on about revocation and how old it is, and whoever watches it where that is less than
+/// what was wanted.
+pub(super) fn revocation(evidence: &RevocationEvidence, now: SystemTime) {
+    let now = Timestamp::try_from(now).unwrap_or(Timestamp::MAX);
+    let age = evidence.oldest_age(now).map(|age| age.as_secs());
+    if !evidence.is_checked() {
+        return;
+    }
+    let told = tracing::field::display(evidence);
+    if evidence.is_something_unknown() {
+        tracing::warn!(
+            evidence = told,
+            age,
+            "a certificate is accepted though nothing is known of its revocation"
+        );
+    } else if evidence.is_degraded() {
+        tracing::warn!(evidence = told, age, "revocation is known from a further source only");
+    } else {
+        tracing::info!(evidence = told, age, "no certificate is revoked");
+    }
 }
 
 pub(super) fn account(account: &DirectoryAccount) -> String {

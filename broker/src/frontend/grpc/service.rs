@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::contexts::Contexts;
 use super::conversation::{Conversation, Item};
+use super::evidence::evidence;
 use super::status::to_status;
 use super::v1::gateway_server::Gateway;
 use super::{Limits, MAX_REQUEST, v1};
@@ -232,6 +233,7 @@ fn session(session_id: String, facts: SessionFacts) -> v1::Session {
         rule: facts.rule,
         login_id: facts.login_id,
         kdc_proxy: None,
+        revocation: Some(evidence(&facts.revocation)),
     }
 }
 

@@ -28,7 +28,7 @@ macro_rules! redacted {
 
 redacted! {
     RedeemRequest {}
-    Session { subject, target, granted_spns, expires_at, rule, login_id, kdc_proxy }
+    Session { subject, target, granted_spns, expires_at, rule, login_id, kdc_proxy, revocation }
     KdcProxyAccess { realm, expires_at }
     IssueTicketRequest { spn, form, freerdp_placeholder }
     Ticket { form, spn, expires_at }

@@ -10,7 +10,7 @@ pub struct RedeemRequest {
     pub code: ::prost::alloc::string::String,
 }
 /// A person's right to use some services of one target for some time.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Session {
     /// Names the session in later calls: 22 characters of base64url without padding, 16 random octets. It works only over a
@@ -41,6 +41,67 @@ pub struct Session {
     /// access to sessions.
     #[prost(message, optional, tag = "8")]
     pub kdc_proxy: ::core::option::Option<KdcProxyAccess>,
+    /// What the login relied on to say that no certificate of the card's path is revoked, and how old that was.
+    #[prost(message, optional, tag = "9")]
+    pub revocation: ::core::option::Option<RevocationEvidence>,
+}
+/// What a login relied on to say that no certificate of the card's path is revoked, at the time of the login.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RevocationEvidence {
+    /// Whether revocation was checked at all. False only where the configuration switches it off; then all else is empty.
+    #[prost(bool, tag = "1")]
+    pub checked: bool,
+    /// Whether a source that stands first in its issuer's order could not say, so that a later one was relied on.
+    #[prost(bool, tag = "2")]
+    pub degraded: bool,
+    /// Whether nothing was known of a certificate and the configuration accepts that.
+    #[prost(bool, tag = "3")]
+    pub something_unknown: bool,
+    /// The this_update of the oldest thing that was relied on, UTC: how old the evidence is. Absent where there was none.
+    #[prost(message, optional, tag = "4")]
+    pub oldest: ::core::option::Option<::prost_types::Timestamp>,
+    /// The evidence of each certificate of the path but the root, the card's first.
+    #[prost(message, repeated, tag = "5")]
+    pub certificates: ::prost::alloc::vec::Vec<CertificateEvidence>,
+}
+/// What was relied on for one certificate.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CertificateEvidence {
+    /// Its serial number: lower-case hexadecimal.
+    #[prost(string, tag = "1")]
+    pub serial: ::prost::alloc::string::String,
+    /// Its issuer, RFC 4514.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// The lists and answers that were relied on, together. Empty where nothing was known.
+    #[prost(message, repeated, tag = "3")]
+    pub sources: ::prost::alloc::vec::Vec<RevocationSource>,
+    /// The sources that stand before these in the issuer's order, each with the reason why it could not say, for a log.
+    #[prost(string, repeated, tag = "4")]
+    pub passed_over: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A revocation list or the answer of a responder.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationSource {
+    /// "ocsp", "crl" or "delta_crl".
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// Who signed it: the responder as its answer names it, or the list's issuer, RFC 4514.
+    #[prost(string, tag = "2")]
+    pub signer: ::prost::alloc::string::String,
+    /// The step of the issuer's order that gave it: "ocsp", "alternate_ocsp", "crl", "files" or "cached". Empty where no order is
+    /// configured.
+    #[prost(string, tag = "3")]
+    pub step: ::prost::alloc::string::String,
+    /// Where it was asked for. Empty where it was at hand.
+    #[prost(string, tag = "4")]
+    pub url: ::prost::alloc::string::String,
+    /// When it was known to be true, UTC.
+    #[prost(message, optional, tag = "5")]
+    pub this_update: ::core::option::Option<::prost_types::Timestamp>,
+    /// When newer information was promised, UTC. Absent where nothing was promised.
+    #[prost(message, optional, tag = "6")]
+    pub next_update: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// A way through the KDC proxy (MS-KKDCP) for one person and one realm: for the client of a person who logs in to the domain by
 /// password or card from where no domain controller is reached. It gives no right but that to ask.
