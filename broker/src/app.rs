@@ -25,14 +25,14 @@ use crate::{
     frontend::{
         admission::admit,
         gateways::Gateways,
-        grpc,
+        grpc::{self, challenges::Challenges},
         kkdcp::{self, Admission, JudgeCards},
         listener::{self, BindError, Listener, TlsGeneration, Transport},
         status,
         terminators::{Presented, Terminators},
         web::{self, Door, LoginRequest, Welcome},
     },
-    handoff::{Desk, ProxyTokens},
+    handoff::{Desk, Handoff, ProxyTokens},
     health::{Failure, Monitor, Probe},
     identity::PeerCertificates,
     metrics::{Metrics, identity::IdentityMetrics},
@@ -113,12 +113,8 @@ impl App {
             }
             None => None,
         };
-        let (kdc_proxy_tls, settings) = watch::channel(
-            kdc_proxy
-                .as_ref()
-                .map(|proxy| Arc::clone(&proxy.tls))
-                .map_or_else(|| generation(Arc::clone(&config.gateway_api.tls)), generation),
-        );
+        let proxy_tls = kdc_proxy.as_ref().map_or(&config.gateway_api.tls, |proxy| &proxy.tls);
+        let (kdc_proxy_tls, settings) = watch::channel(generation(Arc::clone(proxy_tls)));
         let kdc_proxy = match kdc_proxy {
             Some(proxy) => {
                 let transport = Transport::Tls(settings);
@@ -142,7 +138,10 @@ impl App {
             let router = kkdcp::router(relay, allowed, admission, metrics.kdc_proxy());
             listener.serve(&router, &drain, &tasks);
         }
-        let interface = grpc::routes(Arc::clone(&desk), gateway_api.calls, drain.clone()).await;
+        let portal = Arc::new(Portal { line: current });
+        let (present, counters) = (Arc::clone(&portal), metrics.presentation());
+        let interface =
+            grpc::routes(Arc::clone(&desk), present, gateway_api.calls, counters, drain.clone()).await;
         let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
         if let Some(listener) = status_listener {
             let page = status::router(monitor.report(), Arc::clone(&metrics), config.controllers.clone());
@@ -152,11 +151,12 @@ impl App {
         let calls = admit(interface.router, known, backstop, metrics.presentation());
         gateway_listener.serve(&calls, &drain, &tasks);
         let door = Door { terminators: in_front, metrics: metrics.presentation() };
-        let logins = web::router(Arc::new(Portal { line: current }), cards.logins, door);
+        let logins = web::router(portal, cards.logins, door);
         card_listener.serve(&logins, &drain, &tasks);
         tasks.spawn(renew_answers(line.subscribe(), drain.clone()));
         tasks.spawn(monitor.run(drain.clone()));
         sessions::watch(&desk, config.recheck, &line, &metrics.sessions(), (&drain, &tasks));
+        tasks.spawn(sweep(interface.challenges, drain.clone()));
         tend(&config, &drain, &tasks);
         let Config { kerberos, service_secret, drain_timeout, .. } = config;
         Ok(Self {
@@ -221,21 +221,17 @@ impl App {
     }
 }
 
-/// The pipeline as the card listener sees it.
+/// The pipeline as the listeners see it.
 struct Portal {
     line: watch::Receiver<Arc<Line>>,
 }
 
 impl web::Login for Portal {
     async fn login(&self, presented: Presented, asked: LoginRequest) -> Result<Welcome, Refusal> {
-        let (now, began) = (crate::clock::now(), crate::clock::instant());
-        let elapsed = move || crate::clock::instant().saturating_duration_since(began);
         let LoginRequest { gateway, target, login_id, answer_by } = asked;
         let Presented { certificates, origin } = presented;
         let request = pipeline::LoginRequest { gateway, target, origin, login_id, answer_by };
-        let line = Arc::clone(&self.line.borrow());
-        let mut rng = crate::entropy::system();
-        let handoff = line.login(certificates, &request, now, elapsed, &mut rng).await?;
+        let handoff = self.go(certificates, &request).await?;
         Ok(Welcome {
             code: handoff.code(),
             expires_in: handoff.expires_in(),
@@ -254,6 +250,30 @@ fn first_line(config: &Config, issuer: Arc<Issuer>, desk: &Arc<Desk<Issuer>>) ->
         policy: Arc::clone(&config.policy),
         issuer,
         desk: Arc::clone(desk),
+    }
+}
+
+impl grpc::Present for Portal {
+    async fn log_in(
+        &self,
+        card: PeerCertificates,
+        request: pipeline::LoginRequest,
+    ) -> Result<Handoff, Refusal> {
+        self.go(Some(card), &request).await
+    }
+}
+
+impl Portal {
+    /// Goes through the line that was loaded last.
+    async fn go(
+        &self,
+        card: Option<PeerCertificates>,
+        request: &pipeline::LoginRequest,
+    ) -> Result<Handoff, Refusal> {
+        let (now, began) = (crate::clock::now(), crate::clock::instant());
+        let elapsed = move || crate::clock::instant().saturating_duration_since(began);
+        let line = Arc::clone(&self.line.borrow());
+        line.login(card, request, now, elapsed, &mut crate::entropy::system()).await
     }
 }
 
@@ -386,6 +406,21 @@ async fn renew_answers(line: watch::Receiver<Arc<Line>>, drain: CancellationToke
     }
 }
 
+/// Wipes the challenges that no card has answered in time.
+async fn sweep(challenges: Arc<Challenges>, drain: CancellationToken) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        tokio::select! {
+            biased;
+            () = drain.cancelled() => return,
+            _ = ticks.tick() => {
+                let waiting = challenges.sweep(crate::clock::now());
+                tracing::trace!(waiting, "challenges swept");
+            }
+        }
+    }
+}
+
 /// Finds out which of the domain controllers that failed are back, so that no login has to.
 async fn tend_directory(directory: Arc<Directory>, drain: CancellationToken) {
     drain.run_until_cancelled(directory.tend()).await.unwrap_or_default();
@@ -449,6 +484,9 @@ const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether answers about revocation are about to end.
 const RENEW_ANSWERS: Duration = Duration::from_secs(5);
+
+/// How often challenges that have expired are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
 
 /// How long a start waits for the first domain controllers.
 const FIRST_SEARCH: Duration = Duration::from_secs(5);

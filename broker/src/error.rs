@@ -33,6 +33,12 @@ pub enum Step {
     Issue,
     /// The one-time code and the session.
     HandOff,
+    /// A gateway's `Challenge`.
+    Challenge,
+    /// A gateway's `Answer`.
+    Answer,
+    /// A gateway's `Authenticate`.
+    Authenticate,
     /// A gateway's `Redeem`.
     Redeem,
     /// A gateway's `IssueTicket`.
@@ -54,6 +60,9 @@ impl Step {
             Self::Decide => "decide",
             Self::Issue => "issue",
             Self::HandOff => "hand_off",
+            Self::Challenge => "challenge",
+            Self::Answer => "answer",
+            Self::Authenticate => "authenticate",
             Self::Redeem => "redeem",
             Self::IssueTicket => "issue_ticket",
             Self::InitSecurityContext => "init_security_context",

@@ -17,6 +17,7 @@ mod inquiry;
 mod now;
 mod path;
 mod peer_certificates;
+mod possession;
 mod revocation;
 mod settings;
 mod signature;
@@ -35,6 +36,7 @@ pub use self::inquiry::{InquiryCounts, InquirySettings, Memory, ResponderStatus}
 pub use self::peer_certificates::{
     MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
 };
+pub use self::possession::{Challenge, NotProven, Purpose, SignatureScheme};
 pub use self::revocation::{
     CertIdHash, CrlError, CrlScope, CrlSummary, DEFAULT_CACHED_NO_OLDER_THAN, GapCause, IssuerOrder, Nonce,
     OcspError, OcspGap, OcspManner, OcspMethod, OcspUnknown, Reason, Revocation, RevocationGap,

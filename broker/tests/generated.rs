@@ -13,7 +13,9 @@ const GENERATED: &str = "src/frontend/grpc/generated";
 const DESCRIPTOR: &str = "descriptor.bin";
 
 /// Messages that carry secrets, and those of them that are wiped.
-const SECRET: [&str; 8] = [
+const SECRET: [&str; 10] = [
+    "AnswerRequest",
+    "ChallengeResponse",
     "Session",
     "IssueTicketRequest",
     "EndSessionRequest",

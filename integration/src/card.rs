@@ -164,6 +164,21 @@ impl Workstation {
         Ok(credential)
     }
 
+    /// Has the token sign a message, by a mechanism as `pkcs11-tool` names it. An ECDSA signature comes in DER.
+    ///
+    /// # Errors
+    /// Where there is no token, or it cannot.
+    pub fn sign(&self, mechanism: &str, message: &[u8]) -> Result<Vec<u8>, WorkstationError> {
+        self.container.write("/lab/message", message, "644")?;
+        let mut command = vec!["--sign", "--mechanism", mechanism, "--input-file", "/lab/message"];
+        command.extend(["--output-file", "/lab/signature"]);
+        if mechanism.starts_with("ECDSA") {
+            command.extend(["--signature-format", "openssl"]);
+        }
+        self.token_tool(&command)?;
+        Ok(self.container.read("/lab/signature")?)
+    }
+
     /// What the token says of its private key.
     ///
     /// # Errors
@@ -183,12 +198,28 @@ impl Workstation {
         gateway: &str,
         target: &str,
     ) -> Result<Answer, WorkstationError> {
+        self.log_in_through(&broker.card_address(), &[], presented, gateway, target)
+    }
+
+    /// Logs in at the host and port that stand before the broker, or are its own, with further options of curl.
+    ///
+    /// # Errors
+    /// As for [`Self::log_in`].
+    pub fn log_in_through(
+        &self,
+        address: &str,
+        options: &[&str],
+        presented: Presented<'_>,
+        gateway: &str,
+        target: &str,
+    ) -> Result<Answer, WorkstationError> {
         let request = serde_json::json!({"gateway": gateway, "target": target}).to_string();
-        let url = format!("https://{}/v1/login", broker.card_address());
+        let url = format!("https://{address}/v1/login");
         let mut command =
             vec!["--silent", "--show-error", "--max-time", "40", "--cacert", "/etc/ssl/lab/machine-ca.pem"];
         command.extend(["--header", "content-type: application/json", "--data", &request]);
         command.extend(["--write-out", WRITE_OUT]);
+        command.extend(options);
         let token = [
             "--cert-type",
             "PROV",

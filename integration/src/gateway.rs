@@ -2,6 +2,7 @@
 //! sessions on desktop hosts with the tickets it got. It knows no domain controller and holds no key of the domain.
 //!
 //! - [`redeem`] is its conversation with the broker;
+//! - [`presentation`] is how it presents certificates of its own clients;
 //! - [`contexts`] are conversations with services in which the broker plays the initiator;
 //! - [`held`] are sessions that stay open while a test changes the world around them;
 //! - [`clients`] are the programs a person's session needs: ssh, curl, a VNC and an RDP client, klist.
@@ -9,6 +10,7 @@
 pub mod clients;
 pub mod contexts;
 pub mod held;
+pub mod presentation;
 pub mod redeem;
 
 use std::net::Ipv4Addr;
@@ -20,6 +22,7 @@ use crate::process::Finished;
 
 const INTERFACE: &str = include_str!("../../broker/proto/kerbridge/v1/gateway.proto");
 const REDEEM: &str = include_str!("../../deploy/gateway/redeem.py");
+const PRESENT: &str = include_str!("../../deploy/gateway/present.py");
 const SECURITY_CONTEXT: &str = include_str!("../../deploy/gateway/security_context.py");
 const GENERATE_STUBS: &str = include_str!("../../deploy/gateway/generate-stubs");
 
@@ -93,6 +96,7 @@ impl Gateway {
             .hostname(&full_name)
             .file("/opt/kerbridge/proto/kerbridge/v1/gateway.proto", INTERFACE, 0o644)
             .file("/opt/kerbridge/redeem.py", REDEEM, 0o755)
+            .file("/opt/kerbridge/present.py", PRESENT, 0o755)
             .file("/opt/kerbridge/security_context.py", SECURITY_CONTEXT, 0o755)
             .file("/opt/kerbridge/generate-stubs", GENERATE_STUBS, 0o755)
             .file("/opt/kerbridge/ca.pem", lab.pki().machine_root_pem(), 0o644)

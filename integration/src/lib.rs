@@ -32,4 +32,5 @@ pub mod pki;
 pub mod process;
 pub mod samba_ad;
 pub mod scene;
+pub mod terminator;
 pub mod wait;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PKCS_RSA_SHA256, RevocationReason, RevokedCertParams, RsaKeySize, SerialNumber,
+    PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RevocationReason, RevokedCertParams, RsaKeySize, SerialNumber,
 };
 
 pub use card_request::CardRequest;
@@ -31,6 +31,8 @@ pub enum KeyKind {
     Rsa2048,
     /// ECDSA on P-256.
     P256,
+    /// ECDSA on P-384.
+    P384,
 }
 
 /// The authorities of one run.
@@ -202,6 +204,7 @@ pub(crate) fn key(kind: KeyKind) -> Result<KeyPair, rcgen::Error> {
     match kind {
         KeyKind::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
         KeyKind::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+        KeyKind::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
     }
 }
 

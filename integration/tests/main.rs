@@ -43,6 +43,8 @@ mod mit_kdc;
 mod names;
 mod outage;
 #[cfg(test)]
+mod presentation;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod rotation;
@@ -50,5 +52,7 @@ mod rotation;
 mod security_context;
 #[cfg(test)]
 mod session_recheck;
+#[cfg(test)]
+mod terminators;
 #[cfg(test)]
 mod units;

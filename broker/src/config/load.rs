@@ -80,8 +80,9 @@ impl Loader<'_> {
         let fetcher = Arc::new(fetch::fetcher(&raw.identity.fetch, domains.as_ref()));
         let validator = self.identity(&raw.identity, &fetcher);
         let terminators = self.terminators(raw.terminators, &mut warnings);
+        let max_logins = raw.frontend.max_logins.clone();
         let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);
-        let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, &mut warnings);
+        let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, max_logins, &mut warnings);
         let locators = self.locators(&raw.directory, raw.kerberos.realm.as_ref(), &raw.realms);
         let policy = self.policy(&raw.rules, gateways, &raw.realms);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
@@ -240,6 +241,7 @@ fn fixed(raw: &Raw) -> String {
         &frontend.max_logins,
         &gateway_api.max_connections,
         &gateway_api.max_contexts,
+        &gateway_api.max_challenges,
     );
     let times = (
         &frontend.handshake_timeout,
@@ -250,6 +252,7 @@ fn fixed(raw: &Raw) -> String {
         &gateway_api.handshake_timeout,
         &gateway_api.request_timeout,
         &gateway_api.context_idle_timeout,
+        &gateway_api.challenge_lifetime,
     );
     format!(
         "{addresses:?} {bounds:?} {times:?} {directory:?} {kerberos:?} {realms:?} {handoff:?} {log:?} {health:?} {kdc_proxy:?}"

@@ -134,6 +134,8 @@ pub(super) struct GatewayApi {
     pub(super) max_connections: Option<Located<usize>>,
     pub(super) max_contexts: Option<Located<usize>>,
     pub(super) context_idle_timeout: Option<Located<Duration>>,
+    pub(super) max_challenges: Option<Located<usize>>,
+    pub(super) challenge_lifetime: Option<Located<Duration>>,
 }
 
 impl GatewayApi {
@@ -149,6 +151,8 @@ impl GatewayApi {
             max_connections: section.within("max_connections", 256, 1..=1_000_000),
             max_contexts: section.within("max_contexts", 256, 1..=100_000),
             context_idle_timeout: section.within("context_idle_timeout", 10 * MINUTE, SECOND..=24 * HOUR),
+            max_challenges: section.within("max_challenges", 256, 1..=100_000),
+            challenge_lifetime: section.within("challenge_lifetime", 2 * MINUTE, SECOND..=10 * MINUTE),
         };
         section.close();
         read
@@ -161,11 +165,17 @@ pub(super) struct Gateway {
     pub(super) name: Option<Located<String>>,
     pub(super) dns_name: Option<Located<String>>,
     pub(super) certificate_sha256: Option<Located<Sha256>>,
+    pub(super) may_present: Option<Located<bool>>,
+    pub(super) may_present_without_proof: Option<Located<bool>>,
 }
 
 impl Gateway {
     fn read(section: Section<'_>) -> Self {
-        let read = Self::known_by(&section);
+        let read = Self {
+            may_present: section.optional("may_present"),
+            may_present_without_proof: section.optional("may_present_without_proof"),
+            ..Self::known_by(&section)
+        };
         section.close();
         read
     }
@@ -180,6 +190,8 @@ impl Gateway {
             name: section.required("name"),
             dns_name: section.optional("dns_name"),
             certificate_sha256: section.optional("certificate_sha256"),
+            may_present: None,
+            may_present_without_proof: None,
         }
     }
 }

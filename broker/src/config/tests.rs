@@ -1,3 +1,4 @@
+mod presenting;
 mod terminators;
 
 use super::{

@@ -39,6 +39,11 @@ pub enum Warning {
         /// The key that names it.
         key: &'static str,
     },
+    /// A gateway logs in whom it wants: nobody proves that a card is there.
+    PresentsWithoutProof {
+        /// Its name.
+        gateway: String,
+    },
     /// The status page answers the whole network.
     StatusNotLoopback,
     /// A rule names a group by a SID that no PAC contains, so that the directory's word alone lets its members in.
@@ -105,6 +110,11 @@ impl fmt::Display for Warning {
                 f,
                 "the account's secret is a copy that systemd made at the start: once the password is changed, every login is refused \
                  until a restart, and kerbridge rotate-secret cannot change it; name a file of the service's own ({key})"
+            ),
+            Self::PresentsWithoutProof { gateway } => write!(
+                f,
+                "gateway {gateway} presents certificates without proof: a certificate is public, so whoever can speak as this gateway \
+                 can log in as anybody (gateway.may_present_without_proof)"
             ),
             Self::StatusNotLoopback => {
                 f.write_str("the status page answers the whole network (health.loopback_only)")

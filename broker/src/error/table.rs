@@ -219,6 +219,28 @@ table! {
     ClockSkew "clock_skew" Network 503 FailedPrecondition
         "The clocks of the login service and the domain disagree. Tell your administrator.";
 
+    /// The gateway has no right to present certificates.
+    PresentationNotAllowed "presentation_not_allowed" Gateway 403 PermissionDenied
+        "You cannot log in through this portal with your card. Tell your administrator.";
+    /// The gateway presents a certificate without a proof that the card is there, and may not.
+    ProofMissing "proof_missing" Gateway 403 FailedPrecondition
+        "Your card has not proven that it is yours. Tell your administrator.";
+    /// The answer to a challenge was not signed by the card.
+    ProofInvalid "proof_invalid" CardHolder 403 Unauthenticated
+        "Your card could not prove that it is yours. Log in again.";
+    /// Never made, or of another gateway, or answered.
+    ChallengeUnknown "challenge_unknown" CardHolder 404 NotFound
+        "This login has been used or does not exist. Log in again.";
+    /// Too late.
+    ChallengeExpired "challenge_expired" CardHolder 410 NotFound
+        "This login has expired. Log in again.";
+    /// Answered before; to the caller [`Code::ChallengeUnknown`].
+    ChallengeUsed "challenge_used" Gateway 404 NotFound
+        "This login has been used or does not exist. Log in again.";
+    /// Made for another gateway; to the caller [`Code::ChallengeUnknown`].
+    ChallengeWrongGateway "challenge_wrong_gateway" Gateway 404 NotFound
+        "This login has been used or does not exist. Log in again.";
+
     /// Never made, or of another gateway, or used.
     CodeUnknown "code_unknown" CardHolder 404 NotFound
         "This login has been used or does not exist. Log in again.";
@@ -281,6 +303,7 @@ impl Code {
     /// What the caller is told instead, where the truth would help an attacker.
     pub(super) const fn shown(self) -> Self {
         match self {
+            Self::ChallengeUsed | Self::ChallengeWrongGateway => Self::ChallengeUnknown,
             Self::CodeUsed | Self::CodeWrongGateway => Self::CodeUnknown,
             Self::SessionWrongGateway => Self::SessionUnknown,
             other => other,
@@ -294,12 +317,16 @@ impl Code {
             self,
             Self::AccountMismatch
                 | Self::CertificateHeaderUntrusted
+                | Self::ChallengeUsed
+                | Self::ChallengeWrongGateway
                 | Self::CodeUsed
                 | Self::CodeWrongGateway
                 | Self::ContextUntrusted
                 | Self::KdcUntrusted
                 | Self::MappingMismatch
                 | Self::MembershipMismatch
+                | Self::PresentationNotAllowed
+                | Self::ProofInvalid
                 | Self::SessionWrongGateway
         )
     }

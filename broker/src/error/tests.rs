@@ -36,6 +36,13 @@ const PROMISED: &[&str] = &[
     "gateway_unknown",
     "overloaded",
     "deadline_exceeded",
+    "certificate_header_untrusted",
+    "certificate_header_invalid",
+    "presentation_not_allowed",
+    "proof_missing",
+    "proof_invalid",
+    "challenge_unknown",
+    "challenge_expired",
     "code_unknown",
     "code_expired",
     "code_wrong_gateway",
@@ -144,6 +151,8 @@ fn a_wrong_gateway_learns_no_more_than_that_the_code_is_unknown() {
         let refusal = Refusal::new(code, Step::Redeem);
         (refusal.code(), refusal.http_status(), refusal.grpc_status(), refusal.words())
     };
+    assert_eq!(seen(Code::ChallengeWrongGateway), seen(Code::ChallengeUnknown));
+    assert_eq!(seen(Code::ChallengeUsed), seen(Code::ChallengeUnknown));
     assert_eq!(seen(Code::CodeWrongGateway), seen(Code::CodeUnknown));
     assert_eq!(seen(Code::CodeUsed), seen(Code::CodeUnknown));
     assert_eq!(seen(Code::SessionWrongGateway), seen(Code::SessionUnknown));

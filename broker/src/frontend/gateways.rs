@@ -47,6 +47,12 @@ impl Standing {
         Self { gateways, certificate, name }
     }
 
+    /// What the gateway may present now.
+    #[must_use]
+    pub fn presents(&self) -> Presents {
+        self.gateways.borrow().presents.get(self.name.name()).copied().unwrap_or_default()
+    }
+
     /// Asks again.
     ///
     /// # Errors
@@ -71,10 +77,23 @@ pub enum GatewayCertificate {
     Sha256([u8; 32]),
 }
 
+/// Whether a gateway may present the certificates of cards that are connected with it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Presents {
+    /// It may not.
+    #[default]
+    Never,
+    /// It may, where the card proves by a signature that it is there.
+    WithProof,
+    /// Its word alone is enough.
+    WithoutProof,
+}
+
 /// All configured gateways.
 #[derive(Clone, Debug, Default)]
 pub struct Gateways {
     by_certificate: BTreeMap<GatewayCertificate, GatewayIdentity>,
+    presents: BTreeMap<String, Presents>,
 }
 
 impl Gateways {
@@ -92,7 +111,13 @@ impl Gateways {
                 (certificate, GatewayIdentity::new(&name))
             })
             .collect();
-        Self { by_certificate }
+        Self { by_certificate, presents: BTreeMap::new() }
+    }
+
+    /// The same, and what the named ones may present; all others nothing.
+    #[must_use]
+    pub fn presenting(self, presents: impl IntoIterator<Item = (String, Presents)>) -> Self {
+        Self { presents: presents.into_iter().collect(), ..self }
     }
 
     /// The names of all gateways.

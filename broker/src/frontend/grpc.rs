@@ -1,8 +1,10 @@
 //! The gateways' interface, `kerbridge.v1.Gateway`, as defined in `broker/proto/kerbridge/v1/gateway.proto`.
 
+pub mod challenges;
 mod contexts;
 mod conversation;
 mod evidence;
+mod presentation;
 mod service;
 mod status;
 pub mod v1;
@@ -15,10 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
+use self::challenges::Challenges;
+pub use self::presentation::Present;
+use self::presentation::Presentations;
 use self::service::GatewayService;
 use self::v1::gateway_server::GatewayServer;
 use crate::error::Refusal;
 use crate::handoff::{Desk, Further, IssueTicketError};
+use crate::metrics::presentation::PresentationMetrics;
 
 pub use self::status::to_status;
 
@@ -31,6 +37,9 @@ const MAX_MESSAGE: usize = kdc_proxy::gss::MAX_MESSAGE_LENGTH + MAX_REQUEST;
 /// Largest request outside of security contexts: every one of them is a few short fields.
 const MAX_REQUEST: usize = 16 * 1024;
 
+/// Largest request that carries a chain of certificates.
+const MAX_PRESENTATION: usize = crate::identity::MAX_CHAIN_SIZE + MAX_REQUEST;
+
 /// How long calls may take, and how many may last.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -40,6 +49,12 @@ pub struct Limits {
     pub max_contexts: usize,
     /// How long an established security context may wait for its next message.
     pub context_idle_timeout: Duration,
+    /// How many challenges of one gateway may wait for an answer at once.
+    pub max_challenges: usize,
+    /// How long they may wait.
+    pub challenge_lifetime: Duration,
+    /// How many logins of presented certificates may go on at once.
+    pub max_logins: usize,
 }
 
 /// The services on the gateways' port, and the switch of their health.
@@ -49,19 +64,30 @@ pub struct Interface {
     pub router: axum::Router,
     /// Sets the health of [`SERVICE_NAME`] and of the whole (`""`). Both start as serving.
     pub health: HealthReporter,
+    /// The challenges that wait, to be swept.
+    pub challenges: Arc<Challenges>,
 }
 
 /// The name under which the health service reports on the interface.
 pub const SERVICE_NAME: &str = v1::gateway_server::SERVICE_NAME;
 
-/// Builds the services around a desk. Security contexts end with `drain`.
-pub async fn routes<F>(desk: Arc<Desk<F>>, limits: Limits, drain: CancellationToken) -> Interface
+/// Builds the services around a desk, and `present` that logs in whom gateways present. Security contexts end with `drain`.
+pub async fn routes<F, P>(
+    desk: Arc<Desk<F>>,
+    present: Arc<P>,
+    limits: Limits,
+    metrics: PresentationMetrics,
+    drain: CancellationToken,
+) -> Interface
 where
+    P: Present,
     F: Further + 'static,
     F::Error: Send,
     Refusal: From<IssueTicketError<F::Error>>,
 {
-    let service = GatewayService::new(desk, limits, drain);
+    let challenges = Arc::new(Challenges::new(limits.max_challenges, limits.challenge_lifetime));
+    let presentations = Presentations::new(present, Arc::clone(&challenges), limits.max_logins, metrics);
+    let service = GatewayService::new(desk, presentations, limits, drain);
     let gateway = GatewayServer::new(service).max_decoding_message_size(MAX_MESSAGE);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, tonic_health::ServingStatus::Serving).await;
@@ -77,7 +103,7 @@ where
         .add_service(reflection().build_v1alpha().expect(valid))
         .prepare()
         .into_axum_router();
-    Interface { router, health }
+    Interface { router, health, challenges }
 }
 
 #[cfg(test)]

@@ -155,6 +155,25 @@ pub(super) fn verify(
     Message::of(message, algorithm).verify(signature, algorithm, spki)
 }
 
+/// Verifies with one entry of the table, by its two algorithms; a key of another kind is a mismatch.
+pub(super) fn verify_as(
+    (signature_id, key_id): (AlgorithmIdentifier, AlgorithmIdentifier),
+    message: &[u8],
+    signature: &[u8],
+    spki: &SubjectPublicKeyInfoOwned,
+) -> Result<(), SignatureError> {
+    let is_meant = |scheme: &&Scheme| scheme.signature == signature_id && scheme.key == key_id;
+    let scheme = SCHEMES.iter().find(is_meant).ok_or(SignatureError::Algorithm)?;
+    let of_key = contents(&spki.algorithm).filter(|of_key| key_id.as_ref() == of_key.as_slice());
+    of_key.ok_or(SignatureError::Mismatch)?;
+    let key = spki.subject_public_key.as_bytes().ok_or(SignatureError::Mismatch)?;
+    if spki.algorithm.oid == EC_PUBLIC_KEY && !is_point(key) {
+        return Err(SignatureError::Mismatch);
+    }
+    let key = UnparsedPublicKey::new(scheme.arithmetic, key);
+    key.verify(message, signature).map_err(|_| SignatureError::Mismatch)
+}
+
 /// Verifies with one algorithm; a key of another kind is a mismatch.
 pub(super) fn verify_with(
     algorithm: &dyn SignatureVerificationAlgorithm,

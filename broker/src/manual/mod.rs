@@ -67,6 +67,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0018-revocation-in-a-declared-order.md")]
     pub mod d0018_revocation_in_a_declared_order {}
+
+    #[doc = include_str!("decisions/0019-certificates-that-others-present.md")]
+    pub mod d0019_certificates_that_others_present {}
 }
 
 #[cfg(test)]

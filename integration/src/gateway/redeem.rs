@@ -126,8 +126,18 @@ impl Gateway {
         command: &[&str],
         code: &str,
     ) -> Result<Value, GatewayError> {
+        self.with_input(client, command, format!("{code}\n").as_bytes())
+    }
+
+    /// Runs a program that takes octets on standard input and answers with a JSON object.
+    pub(super) fn with_input(
+        &self,
+        client: &'static str,
+        command: &[&str],
+        input: &[u8],
+    ) -> Result<Value, GatewayError> {
         let environment = [("PYTHONPATH", STUBS), ("GRPC_VERBOSITY", "NONE")];
-        let finished = self.container.exec_with(command, &environment, format!("{code}\n").as_bytes())?;
+        let finished = self.container.exec_with(command, &environment, input)?;
         let answer: Value = match finished.code {
             Some(0 | REFUSED | UNREACHABLE) => serde_json::from_slice(&finished.stdout).unwrap_or_default(),
             _ => return Err(GatewayError::client(client, &finished)),

@@ -13,7 +13,7 @@ use crate::{
         warning,
     },
     frontend::{
-        gateways::{GatewayCertificate, Gateways},
+        gateways::{GatewayCertificate, Gateways, Presents},
         grpc, listener,
         tls::{self, ServerCertificate, TlsError, Version},
         web,
@@ -66,13 +66,15 @@ impl Loader<'_> {
         &self,
         raw: raw::GatewayApi,
         gateways: Vec<raw::Gateway>,
+        max_logins: Option<Located<usize>>,
         warnings: &mut Vec<Warning>,
     ) -> Option<GatewayApi> {
         let listen = self.addresses(raw.listen);
         let server = self.server(raw.certificate.as_ref(), raw.key.as_ref());
         let client_ca = self.certificates(raw.client_ca.as_ref());
         let lists = self.revocation_lists(&raw.client_crls);
-        let gateways = self.gateways(gateways);
+        let presents = self.presents(&gateways, warnings);
+        let gateways = self.gateways(gateways).map(|gateways| gateways.presenting(presents));
         let request_timeout = raw.request_timeout?.value;
         let max_connections = raw.max_connections?.value;
         let place = raw.client_ca?.place;
@@ -98,6 +100,9 @@ impl Loader<'_> {
                 deadline: request_timeout,
                 max_contexts: raw.max_contexts?.value,
                 context_idle_timeout: raw.context_idle_timeout?.value,
+                max_challenges: raw.max_challenges?.value,
+                challenge_lifetime: raw.challenge_lifetime?.value,
+                max_logins: max_logins?.value,
             },
             gateways: Arc::new(gateways?),
         })
@@ -150,6 +155,30 @@ impl Loader<'_> {
         self.problems.keep(&key.place, server)
     }
 
+    /// What each gateway may present.
+    fn presents(&self, gateways: &[raw::Gateway], warnings: &mut Vec<Warning>) -> Vec<(String, Presents)> {
+        let is_set = |key: &Option<Located<bool>>| key.as_ref().is_some_and(|key| key.value);
+        let mut presents = Vec::new();
+        for gateway in gateways {
+            let Some(name) = gateway.name.as_ref().map(|name| name.value.clone()) else { continue };
+            let granted = match (is_set(&gateway.may_present), &gateway.may_present_without_proof) {
+                (false, Some(unproven)) if unproven.value => {
+                    let fault = Fault::mended(NotPresenting, "set may_present = true too, or remove it");
+                    self.problems.note(&unproven.place, fault);
+                    continue;
+                }
+                (false, _) => continue,
+                (true, Some(unproven)) if unproven.value => {
+                    warnings.push(Warning::PresentsWithoutProof { gateway: name.clone() });
+                    Presents::WithoutProof
+                }
+                (true, _) => Presents::WithProof,
+            };
+            presents.push((name, granted));
+        }
+        presents
+    }
+
     fn gateways(&self, raw: Vec<raw::Gateway>) -> Option<Gateways> {
         let mut names: BTreeMap<String, Place> = BTreeMap::new();
         let mut certificates: BTreeMap<GatewayCertificate, Place> = BTreeMap::new();
@@ -200,6 +229,10 @@ impl Loader<'_> {
         Some((name?, by_name.or(by_fingerprint)?))
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("is about certificates that this gateway may not present")]
+struct NotPresenting;
 
 fn is_gateway_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

@@ -75,7 +75,14 @@ async fn asked(
     session: &mut hyper::client::conn::http2::SendRequest<Body>,
     path: &str,
 ) -> Result<String, String> {
-    let request = Request::get(format!("https://localhost{path}")).body(Body::empty()).unwrap();
+    send(session, Request::get(format!("https://localhost{path}")).body(Body::empty()).unwrap()).await
+}
+
+/// The same of a request.
+async fn send(
+    session: &mut hyper::client::conn::http2::SendRequest<Body>,
+    request: Request,
+) -> Result<String, String> {
     let response = session.send_request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     if let Some(status) = tonic::Status::from_header_map(response.headers()) {
@@ -109,6 +116,17 @@ async fn a_gateway_that_was_removed_is_refused_on_the_connection_it_has() {
     assert_eq!(asked(&mut session, "/name").await, Ok("gw1".into()));
     served.known.send_replace(Arc::new(Gateways::default()));
     assert_eq!(asked(&mut session, "/name").await, Err("GATEWAY_UNKNOWN".into()));
+}
+
+#[tokio::test]
+async fn a_gateways_request_with_the_header_of_a_certificate_is_refused() {
+    let served = served().await;
+    let client = served.client(&served.gateways.leaf("gw1.corp.example"));
+    let mut session = served.session(&client).await;
+    for name in ["client-cert", "ssl_client_cert", "x-forwarded-client-cert", "x-client-verified"] {
+        let request = Request::get("https://localhost/name").header(name, "").body(Body::empty()).unwrap();
+        assert_eq!(send(&mut session, request).await, Err("CERTIFICATE_HEADER_UNTRUSTED".into()), "{name}");
+    }
 }
 
 #[tokio::test]

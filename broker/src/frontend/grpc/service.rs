@@ -16,34 +16,41 @@ use zeroize::Zeroizing;
 use super::contexts::Contexts;
 use super::conversation::{Conversation, Item};
 use super::evidence::evidence;
+use super::presentation::{Present, Presentations};
 use super::status::to_status;
 use super::v1::gateway_server::Gateway;
-use super::{Limits, MAX_REQUEST, v1};
+use super::{Limits, MAX_PRESENTATION, MAX_REQUEST, v1};
 use crate::error::{Code, Refusal, Step};
-use crate::frontend::gateways::{GatewayIdentity, Standing};
+use crate::frontend::gateways::{GatewayIdentity, Presents, Standing};
 use crate::handoff::forms::{Binding, BindingError, CredKey, Form, MalformedCredKey};
-use crate::handoff::{Call, Desk, Further, IssueTicketError, ProxyAccess, SessionFacts, Subject};
+use crate::handoff::{Call, Desk, Further, Handoff, IssueTicketError, ProxyAccess, SessionFacts, Subject};
 use crate::{clock, entropy};
 
 /// Serves the calls from a desk.
-pub(super) struct GatewayService<F: Further> {
+pub(super) struct GatewayService<F: Further, P> {
     desk: Arc<Desk<F>>,
+    presentations: Presentations<P>,
     limits: Limits,
     contexts: Arc<Contexts>,
     drain: CancellationToken,
 }
 
-impl<F: Further> GatewayService<F> {
-    pub(super) fn new(desk: Arc<Desk<F>>, limits: Limits, drain: CancellationToken) -> Self {
-        Self { desk, limits, contexts: Contexts::new(limits.max_contexts), drain }
+impl<F: Further, P> GatewayService<F, P> {
+    pub(super) fn new(
+        desk: Arc<Desk<F>>,
+        presentations: Presentations<P>,
+        limits: Limits,
+        drain: CancellationToken,
+    ) -> Self {
+        Self { desk, presentations, limits, contexts: Contexts::new(limits.max_contexts), drain }
     }
 }
 
 /// A field of a request is not what the interface definition says.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-enum Malformed {
-    #[error("the request is longer than {MAX_REQUEST} octets")]
-    TooLong,
+pub(super) enum Malformed {
+    #[error("the request is longer than {0} octets")]
+    TooLong(usize),
     #[error("{0} is empty")]
     Empty(&'static str),
     #[error("form is none of the known forms")]
@@ -54,6 +61,10 @@ enum Malformed {
     StrayPlaceholder,
     #[error("krb_cred_key is only for FORM_KRB_CRED")]
     StrayKey,
+    #[error("client_address is no IP address")]
+    ClientAddress,
+    #[error("scheme is none of the known signature schemes")]
+    Scheme,
     #[error(transparent)]
     Binding(#[from] BindingError),
     #[error(transparent)]
@@ -61,8 +72,9 @@ enum Malformed {
 }
 
 #[tonic::async_trait]
-impl<F> Gateway for GatewayService<F>
+impl<F, P> Gateway for GatewayService<F, P>
 where
+    P: Present,
     F: Further + 'static,
     F::Error: Send,
     Refusal: From<IssueTicketError<F::Error>>,
@@ -74,16 +86,43 @@ where
         let request = bounded(request.into_inner(), Step::Redeem)?;
         let code = &request.code;
         present("code", code).map_err(|error| refused(&malformed(error, Step::Redeem)))?;
-        let redeemed = self.desk.redeem(code, &gateway, clock::now(), &mut entropy::system());
-        let (id, facts) = redeemed.map_err(|error| refused(&error.into()))?;
-        tracing::info!(login_id = facts.login_id, account = facts.subject.sam_account_name, "login redeemed");
-        let access = self.desk.proxy_access(&id, &gateway, clock::now(), &mut entropy::system());
-        let access = access.unwrap_or_else(|error| {
-            tracing::error!(login_id = facts.login_id, %error, "the session has no access to the kdc proxy");
-            None
-        });
-        let kdc_proxy = access.as_ref().map(kdc_proxy_access);
-        Ok(Response::new(v1::Session { kdc_proxy, ..session(id.text().as_str().to_owned(), facts) }))
+        self.session(code, &gateway).map(Response::new).map_err(|refusal| refused(&refusal))
+    }
+
+    async fn challenge(
+        &self,
+        request: Request<v1::ChallengeRequest>,
+    ) -> Result<Response<v1::ChallengeResponse>, Status> {
+        let step = Step::Challenge;
+        let (gateway, presents) = presenter(&request, step)?;
+        let span = tracing::info_span!("challenge", gateway, login_id = tracing::field::Empty);
+        let _entered = span.enter();
+        let request = within(request.into_inner(), MAX_PRESENTATION, step)?;
+        let made = self.presentations.challenge(&gateway, presents, request);
+        made.map(Response::new).map_err(|refusal| refused(&self.presentations.counted(refusal)))
+    }
+
+    async fn answer(&self, request: Request<v1::AnswerRequest>) -> Result<Response<v1::Session>, Status> {
+        let step = Step::Answer;
+        let (gateway, presents) = presenter(&request, step)?;
+        let span = tracing::info_span!("answer", gateway, login_id = tracing::field::Empty);
+        let request = span.in_scope(|| bounded(request.into_inner(), step))?;
+        let login = self.presentations.answer(&gateway, presents, request, self.limits.deadline);
+        let login = login.instrument(span.clone()).await;
+        span.in_scope(|| self.handed_off(login, &gateway))
+    }
+
+    async fn authenticate(
+        &self,
+        request: Request<v1::AuthenticateRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        let step = Step::Authenticate;
+        let (gateway, presents) = presenter(&request, step)?;
+        let span = tracing::info_span!("authenticate", gateway, login_id = tracing::field::Empty);
+        let request = span.in_scope(|| within(request.into_inner(), MAX_PRESENTATION, step))?;
+        let login = self.presentations.authenticate(&gateway, presents, request, self.limits.deadline);
+        let login = login.instrument(span.clone()).await;
+        span.in_scope(|| self.handed_off(login, &gateway))
     }
 
     async fn issue_ticket(
@@ -143,12 +182,37 @@ where
     }
 }
 
-impl<F> GatewayService<F>
+impl<F, P> GatewayService<F, P>
 where
+    P: Present,
     F: Further + 'static,
     F::Error: Send,
     Refusal: From<IssueTicketError<F::Error>>,
 {
+    /// The session behind a code of this gateway.
+    fn session(&self, code: &str, gateway: &str) -> Result<v1::Session, Refusal> {
+        let redeemed = self.desk.redeem(code, gateway, clock::now(), &mut entropy::system());
+        let (id, facts) = redeemed?;
+        tracing::info!(login_id = facts.login_id, account = facts.subject.sam_account_name, "login redeemed");
+        let access = self.desk.proxy_access(&id, gateway, clock::now(), &mut entropy::system());
+        let access = access.unwrap_or_else(|error| {
+            tracing::error!(login_id = facts.login_id, %error, "the session has no access to the kdc proxy");
+            None
+        });
+        let kdc_proxy = access.as_ref().map(kdc_proxy_access);
+        Ok(v1::Session { kdc_proxy, ..session(id.text().as_str().to_owned(), facts) })
+    }
+
+    /// The session of a login that this gateway presented: its code never leaves the service.
+    fn handed_off(
+        &self,
+        login: Result<Handoff, Refusal>,
+        gateway: &str,
+    ) -> Result<Response<v1::Session>, Status> {
+        let session = login.and_then(|handoff| self.session(&handoff.code(), gateway));
+        session.map(Response::new).map_err(|refusal| refused(&self.presentations.counted(refusal)))
+    }
+
     async fn issue(&self, gateway: &str, request: v1::IssueTicketRequest) -> Result<v1::Ticket, Refusal> {
         let step = Step::IssueTicket;
         present("session_id", &request.session_id).map_err(|error| malformed(error, step))?;
@@ -180,19 +244,30 @@ fn caller<T>(request: &Request<T>, step: Step) -> Result<String, Status> {
         .ok_or_else(|| refused(&Refusal::new(Code::GatewayUnknown, step)))
 }
 
-/// The messages of security contexts may be longer than any other request.
+/// The same, and what it may present.
+fn presenter<T>(request: &Request<T>, step: Step) -> Result<(String, Presents), Status> {
+    let gateway = caller(request, step)?;
+    let standing = request.extensions().get::<Standing>();
+    Ok((gateway, standing.map(Standing::presents).unwrap_or_default()))
+}
+
+/// The messages of security contexts, and chains of certificates, may be longer than any other request.
 fn bounded<T: prost::Message>(request: T, step: Step) -> Result<T, Status> {
-    if request.encoded_len() > MAX_REQUEST {
-        return Err(refused(&malformed(Malformed::TooLong, step)));
+    within(request, MAX_REQUEST, step)
+}
+
+fn within<T: prost::Message>(request: T, limit: usize, step: Step) -> Result<T, Status> {
+    if request.encoded_len() > limit {
+        return Err(refused(&malformed(Malformed::TooLong(limit), step)));
     }
     Ok(request)
 }
 
-fn present(field: &'static str, value: &str) -> Result<(), Malformed> {
+pub(super) fn present(field: &'static str, value: &str) -> Result<(), Malformed> {
     if value.is_empty() { Err(Malformed::Empty(field)) } else { Ok(()) }
 }
 
-fn malformed(error: Malformed, step: Step) -> Refusal {
+pub(super) fn malformed(error: Malformed, step: Step) -> Refusal {
     Refusal::because(Code::RequestInvalid, step, error)
 }
 
@@ -255,7 +330,7 @@ fn subject(subject: Subject) -> v1::Subject {
     }
 }
 
-fn timestamp(time: SystemTime) -> Timestamp {
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::from(time)
 }
 

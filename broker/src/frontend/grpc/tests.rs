@@ -1,3 +1,6 @@
+mod presentation;
+
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use http::Request as HttpRequest;
@@ -16,8 +19,12 @@ use super::v1::{EndSessionRequest, Form, IssueTicketRequest, RedeemRequest, Sess
 use super::*;
 use crate::error::{Code, Step};
 use crate::frontend::gateways::{CertificateNames, GatewayCertificate, GatewayIdentity, Gateways, Standing};
+use crate::handoff::Handoff;
 use crate::handoff::testing::{HTTP, SETTINGS, Source, TERMSRV, Told, UNSAFE_KEY, open};
+use crate::identity::PeerCertificates;
 use crate::logging::testing::Log;
+use crate::metrics::Metrics;
+use crate::pipeline::LoginRequest;
 use tokio::sync::watch;
 
 impl From<IssueTicketError<Told>> for Refusal {
@@ -42,7 +49,26 @@ const LIMITS: Limits = Limits {
     deadline: Duration::from_millis(200),
     max_contexts: 2,
     context_idle_timeout: Duration::from_millis(500),
+    max_challenges: 8,
+    challenge_lifetime: Duration::from_secs(60),
+    max_logins: 4,
 };
+
+/// What was presented, the card's own certificate, and for which login.
+type Asked = Arc<Mutex<Vec<(Vec<u8>, LoginRequest)>>>;
+
+/// Opens a session of alice for whatever is presented.
+struct Opens {
+    desk: Arc<Desk<Source>>,
+    asked: Asked,
+}
+
+impl Present for Opens {
+    async fn log_in(&self, card: PeerCertificates, request: LoginRequest) -> Result<Handoff, Refusal> {
+        self.asked.lock().expect("nobody panicked").push((card.card().to_vec(), request));
+        Ok(open(&self.desk, now() + Duration::from_secs(900), now()))
+    }
+}
 
 /// The interface around a desk of its own, with one code for `gw1` waiting.
 pub(super) struct Bench {
@@ -51,21 +77,29 @@ pub(super) struct Bench {
     certificate: CertificateNames,
     pub(super) known: watch::Sender<Arc<Gateways>>,
     pub(super) drain: CancellationToken,
+    asked: Asked,
+    metrics: Metrics,
 }
 
 impl Bench {
     pub(super) async fn new(source: Source) -> Self {
+        Self::with_limits(source, LIMITS).await
+    }
+
+    async fn with_limits(source: Source, limits: Limits) -> Self {
         let desk = Arc::new(Desk::new(SETTINGS, Arc::new(source)));
         let code = open(&desk, now() + Duration::from_secs(900), now()).code().as_str().to_owned();
         let drain = CancellationToken::new();
-        let router = routes(desk, LIMITS, drain.clone()).await.router;
+        let (asked, metrics) = (Asked::default(), Metrics::new());
+        let present = Arc::new(Opens { desk: Arc::clone(&desk), asked: Arc::clone(&asked) });
+        let router = routes(desk, present, limits, metrics.presentation(), drain.clone()).await.router;
         let key = rcgen::KeyPair::generate().expect("a key");
         let names = vec!["gw1.corp.example".to_owned()];
         let certificate = rcgen::CertificateParams::new(names).and_then(|asked| asked.self_signed(&key));
         let certificate = CertificateNames::read(certificate.expect("a certificate").der());
         let known = [(GatewayCertificate::DnsName("gw1.corp.example".into()), "gw1".into())];
         let (known, _) = watch::channel(Arc::new(Gateways::new(known)));
-        Self { router, code, certificate: certificate.expect("its names"), known, drain }
+        Self { router, code, certificate: certificate.expect("its names"), known, drain, asked, metrics }
     }
 
     /// The connection of a gateway, as the listener would mark it.

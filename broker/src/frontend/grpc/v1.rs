@@ -33,6 +33,8 @@ redacted! {
     IssueTicketRequest { spn, form, freerdp_placeholder }
     Ticket { form, spn, expires_at }
     EndSessionRequest {}
+    ChallengeResponse { expires_at }
+    AnswerRequest { scheme }
     StartContext { spn, mechanism, flags }
     ContextToken {}
     ContextEstablished { flags, expires_at }

@@ -1,2 +1,3 @@
 mod judged;
 mod read;
+mod seeds;

@@ -9,6 +9,79 @@ pub struct RedeemRequest {
     #[prost(string, tag = "1")]
     pub code: ::prost::alloc::string::String,
 }
+/// A card's certificate and what it is presented for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Presentation {
+    /// The chain as the card presented it in its handshake with the gateway, in DER, the card's own certificate first. At most 10
+    /// certificates and 65536 octets. The others are hints from a stranger, in any order, and may be left out where Kerbridge knows
+    /// the issuing authorities.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub certificates: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The desktop: a DNS host name, for example "desk1.corp.example".
+    #[prost(string, tag = "2")]
+    pub target: ::prost::alloc::string::String,
+    /// The IP address of the person's client, as the gateway sees it, without a port: "192.0.2.7" or "2001:db8::7". For the log and
+    /// for the rules of the policy.
+    #[prost(string, tag = "3")]
+    pub client_address: ::prost::alloc::string::String,
+}
+/// Asks for a challenge.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChallengeRequest {
+    /// What is presented.
+    #[prost(message, optional, tag = "1")]
+    pub presentation: ::core::option::Option<Presentation>,
+}
+/// Something for the card to sign.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ChallengeResponse {
+    /// Names the challenge in Answer: 22 characters of base64url without padding.
+    #[prost(string, tag = "1")]
+    pub challenge_id: ::prost::alloc::string::String,
+    /// The octets that the card signs. They are laid out like the content of a CertificateVerify message of TLS 1.3 (RFC 8446
+    /// section 4.4.3), under another name, so that no signature over them is good for a handshake or a document, nor the other way
+    /// round:
+    ///
+    ///    64 octets of 0x20
+    ///    "Kerbridge v1, card proof of possession", 38 octets of ASCII
+    ///    one octet of 0x00
+    ///    five fields, each behind its length in 2 octets, big-endian:
+    ///      1. a nonce, 32 octets
+    ///      2. the name of the calling gateway in the configuration of Kerbridge, at most 64 octets of ASCII
+    ///      3. the target, a DNS host name in lower case
+    ///      4. SHA-256 over the DER of the card's certificate, 32 octets
+    ///      5. the end of the challenge, seconds since 1970-01-01T00:00:00Z, 8 octets, big-endian
+    ///
+    /// The hash belongs to the signature scheme and is taken over all of it. The program that asks the card for the signature should
+    /// compare fields 2 to 4 with what the person means to do.
+    #[prost(bytes = "vec", tag = "2")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// The moment it ends, UTC, a whole second.
+    #[prost(message, optional, tag = "3")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A card's answer to a challenge.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct AnswerRequest {
+    /// The challenge_id of the challenge.
+    #[prost(string, tag = "1")]
+    pub challenge_id: ::prost::alloc::string::String,
+    /// How it was signed. SIGNATURE_SCHEME_UNSPECIFIED is refused.
+    #[prost(enumeration = "SignatureScheme", tag = "2")]
+    pub scheme: i32,
+    /// The signature over the challenge's message.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// Asks for a session on the gateway's word alone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuthenticateRequest {
+    /// What is presented.
+    #[prost(message, optional, tag = "1")]
+    pub presentation: ::core::option::Option<Presentation>,
+}
 /// A person's right to use some services of one target for some time.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -380,6 +453,47 @@ pub struct VerifyMicRequest {
 /// The token fits the message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MicVerified {}
+/// How a card signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SignatureScheme {
+    /// Refused.
+    Unspecified = 0,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2); keys of 2048 to 8192 bits.
+    RsaPkcs1Sha256 = 1,
+    /// RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 octets (RFC 8017 section 8.1); keys of 2048 to 8192 bits.
+    RsaPssSha256 = 2,
+    /// ECDSA on P-256 with SHA-256; an ECDSA-Sig-Value in DER (RFC 3279 section 2.2.3), as OpenSSL makes it.
+    EcdsaP256Sha256 = 3,
+    /// ECDSA on P-384 with SHA-384; likewise.
+    EcdsaP384Sha384 = 4,
+}
+impl SignatureScheme {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SIGNATURE_SCHEME_UNSPECIFIED",
+            Self::RsaPkcs1Sha256 => "SIGNATURE_SCHEME_RSA_PKCS1_SHA256",
+            Self::RsaPssSha256 => "SIGNATURE_SCHEME_RSA_PSS_SHA256",
+            Self::EcdsaP256Sha256 => "SIGNATURE_SCHEME_ECDSA_P256_SHA256",
+            Self::EcdsaP384Sha384 => "SIGNATURE_SCHEME_ECDSA_P384_SHA384",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SIGNATURE_SCHEME_UNSPECIFIED" => Some(Self::Unspecified),
+            "SIGNATURE_SCHEME_RSA_PKCS1_SHA256" => Some(Self::RsaPkcs1Sha256),
+            "SIGNATURE_SCHEME_RSA_PSS_SHA256" => Some(Self::RsaPssSha256),
+            "SIGNATURE_SCHEME_ECDSA_P256_SHA256" => Some(Self::EcdsaP256Sha256),
+            "SIGNATURE_SCHEME_ECDSA_P384_SHA384" => Some(Self::EcdsaP384Sha384),
+            _ => None,
+        }
+    }
+}
 /// The form of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -542,7 +656,7 @@ pub mod gateway_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// What a gateway does with a login: redeem the one-time code, fetch credentials for the granted services or have Kerbridge speak
+    /// What a gateway does with a login: redeem the one-time code, or present the certificate of a card that is connected with it, fetch credentials for the granted services or have Kerbridge speak
     /// to them in its place, end the session.
     #[derive(Debug, Clone)]
     pub struct GatewayClient<T> {
@@ -637,6 +751,94 @@ pub mod gateway_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("kerbridge.v1.Gateway", "Redeem"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Begins the login of a person whose card is connected with the gateway, not with Kerbridge: returns a challenge that the card
+        /// has to sign. Only for gateways that may present certificates (may_present in the configuration of Kerbridge). Nothing is said
+        /// yet about whether the certificate is believed: that is decided once it is proven whose it is.
+        ///
+        /// Reasons: REQUEST_INVALID, PRESENTATION_NOT_ALLOWED (the gateway may not present certificates; a security event),
+        /// CERTIFICATE_INVALID, OVERLOADED (as many challenges of this gateway wait as are configured).
+        pub async fn challenge(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChallengeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChallengeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kerbridge.v1.Gateway/Challenge",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kerbridge.v1.Gateway", "Challenge"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Brings the card's signature over a challenge, and with it logs the person in: the certificate is validated, its account found,
+        /// the policy asked and the first ticket obtained, as for a card that connects to Kerbridge itself. Returns the session at once,
+        /// without a one-time code. A challenge takes one answer, from the gateway it was made for, until it expires: whatever is wrong
+        /// with the answer, the card has to sign another challenge.
+        ///
+        /// Reasons: REQUEST_INVALID, PRESENTATION_NOT_ALLOWED, CHALLENGE_UNKNOWN (never made, answered before, or made for another
+        /// gateway), CHALLENGE_EXPIRED, PROOF_INVALID (not signed by this card, or not this challenge; a security event),
+        /// and those of a login: CERTIFICATE_UNTRUSTED, CERTIFICATE_EXPIRED, CERTIFICATE_USAGE, CERTIFICATE_REVOKED, REVOCATION_UNKNOWN,
+        /// UPN_MISSING, UPN_AMBIGUOUS, ACCOUNT_... , MAPPING_WEAK, MAPPING_MISMATCH, MEMBERSHIP_MISMATCH, DIRECTORY_UNAVAILABLE,
+        /// DIRECTORY_REFUSED, TRUST_UNUSABLE, POLICY_DENIED, those of IssueTicket, and OVERLOADED.
+        pub async fn answer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AnswerRequest>,
+        ) -> std::result::Result<tonic::Response<super::Session>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kerbridge.v1.Gateway/Answer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kerbridge.v1.Gateway", "Answer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Logs a person in whose certificate the gateway presents, without any proof that the card is there. A certificate is public:
+        /// whoever can speak as this gateway can log in as anybody. Refused with PROOF_MISSING unless the configuration of Kerbridge
+        /// says may_present_without_proof for this gateway; use Challenge and Answer.
+        ///
+        /// Reasons: REQUEST_INVALID, PRESENTATION_NOT_ALLOWED (the gateway may not present certificates; a security event),
+        /// PROOF_MISSING, and those of a login as at Answer.
+        pub async fn authenticate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AuthenticateRequest>,
+        ) -> std::result::Result<tonic::Response<super::Session>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/kerbridge.v1.Gateway/Authenticate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("kerbridge.v1.Gateway", "Authenticate"));
             self.inner.unary(req, path, codec).await
         }
         /// Returns a credential for one of the session's granted services, in the form asked for. The ticket for the first granted
@@ -762,6 +964,43 @@ pub mod gateway_server {
             &self,
             request: tonic::Request<super::RedeemRequest>,
         ) -> std::result::Result<tonic::Response<super::Session>, tonic::Status>;
+        /// Begins the login of a person whose card is connected with the gateway, not with Kerbridge: returns a challenge that the card
+        /// has to sign. Only for gateways that may present certificates (may_present in the configuration of Kerbridge). Nothing is said
+        /// yet about whether the certificate is believed: that is decided once it is proven whose it is.
+        ///
+        /// Reasons: REQUEST_INVALID, PRESENTATION_NOT_ALLOWED (the gateway may not present certificates; a security event),
+        /// CERTIFICATE_INVALID, OVERLOADED (as many challenges of this gateway wait as are configured).
+        async fn challenge(
+            &self,
+            request: tonic::Request<super::ChallengeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChallengeResponse>,
+            tonic::Status,
+        >;
+        /// Brings the card's signature over a challenge, and with it logs the person in: the certificate is validated, its account found,
+        /// the policy asked and the first ticket obtained, as for a card that connects to Kerbridge itself. Returns the session at once,
+        /// without a one-time code. A challenge takes one answer, from the gateway it was made for, until it expires: whatever is wrong
+        /// with the answer, the card has to sign another challenge.
+        ///
+        /// Reasons: REQUEST_INVALID, PRESENTATION_NOT_ALLOWED, CHALLENGE_UNKNOWN (never made, answered before, or made for another
+        /// gateway), CHALLENGE_EXPIRED, PROOF_INVALID (not signed by this card, or not this challenge; a security event),
+        /// and those of a login: CERTIFICATE_UNTRUSTED, CERTIFICATE_EXPIRED, CERTIFICATE_USAGE, CERTIFICATE_REVOKED, REVOCATION_UNKNOWN,
+        /// UPN_MISSING, UPN_AMBIGUOUS, ACCOUNT_... , MAPPING_WEAK, MAPPING_MISMATCH, MEMBERSHIP_MISMATCH, DIRECTORY_UNAVAILABLE,
+        /// DIRECTORY_REFUSED, TRUST_UNUSABLE, POLICY_DENIED, those of IssueTicket, and OVERLOADED.
+        async fn answer(
+            &self,
+            request: tonic::Request<super::AnswerRequest>,
+        ) -> std::result::Result<tonic::Response<super::Session>, tonic::Status>;
+        /// Logs a person in whose certificate the gateway presents, without any proof that the card is there. A certificate is public:
+        /// whoever can speak as this gateway can log in as anybody. Refused with PROOF_MISSING unless the configuration of Kerbridge
+        /// says may_present_without_proof for this gateway; use Challenge and Answer.
+        ///
+        /// Reasons: REQUEST_INVALID, PRESENTATION_NOT_ALLOWED (the gateway may not present certificates; a security event),
+        /// PROOF_MISSING, and those of a login as at Answer.
+        async fn authenticate(
+            &self,
+            request: tonic::Request<super::AuthenticateRequest>,
+        ) -> std::result::Result<tonic::Response<super::Session>, tonic::Status>;
         /// Returns a credential for one of the session's granted services, in the form asked for. The ticket for the first granted
         /// service was obtained at login; for the others the domain controller is asked at the first call.
         ///
@@ -818,7 +1057,7 @@ pub mod gateway_server {
             tonic::Status,
         >;
     }
-    /// What a gateway does with a login: redeem the one-time code, fetch credentials for the granted services or have Kerbridge speak
+    /// What a gateway does with a login: redeem the one-time code, or present the certificate of a card that is connected with it, fetch credentials for the granted services or have Kerbridge speak
     /// to them in its place, end the session.
     #[derive(Debug)]
     pub struct GatewayServer<T> {
@@ -924,6 +1163,137 @@ pub mod gateway_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RedeemSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kerbridge.v1.Gateway/Challenge" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChallengeSvc<T: Gateway>(pub Arc<T>);
+                    impl<T: Gateway> tonic::server::UnaryService<super::ChallengeRequest>
+                    for ChallengeSvc<T> {
+                        type Response = super::ChallengeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChallengeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::challenge(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChallengeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kerbridge.v1.Gateway/Answer" => {
+                    #[allow(non_camel_case_types)]
+                    struct AnswerSvc<T: Gateway>(pub Arc<T>);
+                    impl<T: Gateway> tonic::server::UnaryService<super::AnswerRequest>
+                    for AnswerSvc<T> {
+                        type Response = super::Session;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AnswerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::answer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AnswerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/kerbridge.v1.Gateway/Authenticate" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuthenticateSvc<T: Gateway>(pub Arc<T>);
+                    impl<
+                        T: Gateway,
+                    > tonic::server::UnaryService<super::AuthenticateRequest>
+                    for AuthenticateSvc<T> {
+                        type Response = super::Session;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AuthenticateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::authenticate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuthenticateSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
