@@ -68,6 +68,9 @@ impl ParsedCertificate {
         if let Some(oid) = duplicate(tbs.extensions().map(Vec::as_slice).unwrap_or_default()) {
             return Err(Malformed::DuplicateExtension { oid: oid.to_string() });
         }
+        if tbs.signature() != inner.decoded().signature_algorithm() {
+            return Err(Malformed::AlgorithmMismatch);
+        }
         if let Some(oid) = unreadable(&inner) {
             return Err(Malformed::Extension { oid: oid.to_string() });
         }

@@ -145,6 +145,9 @@ pub enum Malformed {
         /// The extension's object identifier.
         oid: String,
     },
+    /// The algorithm inside the signature and the one beside it differ (RFC 5280 section 4.1.1.2).
+    #[error("it names two different signature algorithms")]
+    AlgorithmMismatch,
     /// An extension that restricts it, or that says who holds it, cannot be read. Passed over, it would not restrict.
     #[error("extension {oid} cannot be read")]
     Extension {

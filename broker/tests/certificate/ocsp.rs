@@ -60,6 +60,7 @@ fn scene() -> tempfile::TempDir {
     issue(at, "pointed", "pointed", "0x3002", "root");
     issue(at, "unauthorised", "leaf", "0x3003", "root");
     issue(at, "foreign", "responder", "0x3004", "rogue");
+    issue_for("1", at, "short", "responder", "0x3005", "root");
     // Status, end, revocation time, serial, file, subject: what `openssl ca` would have written.
     let index = "V\t400101000000Z\t\t1001\tunknown\t/O=Corp/CN=good\n\
                  R\t400101000000Z\t250601000000Z,keyCompromise\t1002\tunknown\t/O=Corp/CN=revoked\n";
@@ -68,6 +69,11 @@ fn scene() -> tempfile::TempDir {
 }
 
 fn issue(at: &Path, name: &str, kind: &str, serial: &str, issuer: &str) {
+    issue_for("20", at, name, kind, serial, issuer);
+}
+
+/// A certificate for so many days.
+fn issue_for(days: &str, at: &Path, name: &str, kind: &str, serial: &str, issuer: &str) {
     let [key, csr, pem] = ["key", "csr", "pem"].map(|end| format!("{name}.{end}"));
     let [issuer_key, issuer_pem] = ["key", "pem"].map(|end| format!("{issuer}.{end}"));
     openssl(at, &["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", &key]);
@@ -87,7 +93,7 @@ fn issue(at: &Path, name: &str, kind: &str, serial: &str, issuer: &str) {
             "-set_serial",
             serial,
             "-days",
-            "20",
+            days,
             "-out",
             &pem,
             "-extfile",
@@ -172,16 +178,17 @@ fn an_answer_about_another_certificate_or_of_an_ignorant_responder_does_not_coun
     assert!(said.contains("does not know the certificate"), "{said}");
 }
 
+fn in_days(days: u64) -> String {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(now + days * 86_400);
+    jiff::Timestamp::try_from(then).expect("a time").to_string()
+}
+
 #[test]
 fn an_answer_has_its_time() {
     let folder = scene();
     let at = folder.path();
     let response = respond(at, "good", "responder", &["-ndays", "1"]);
-    let in_days = |days: u64| {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
-        let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(now + days * 86_400);
-        jiff::Timestamp::try_from(then).expect("a time").to_string()
-    };
     assert_eq!(verdict(at, "good", &response, &["--at", &in_days(0)]).0, Some(0));
     let (code, said) = verdict(at, "good", &response, &["--at", &in_days(2)]);
     assert_eq!(code, Some(1), "{said}");
@@ -213,4 +220,82 @@ fn a_damaged_answer_is_refused_and_a_refusal_to_answer_is_no_answer() {
     let (code, said) = verdict(at, "good", "later.ocsp", &[]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("tryLater"), "{said}");
+}
+
+#[test]
+fn a_responder_whose_certificate_has_ended_is_not_believed() {
+    let folder = scene();
+    let at = folder.path();
+    let response = respond(at, "good", "short", &["-ndays", "5"]);
+    assert_eq!(verdict(at, "good", &response, &["--at", &in_days(0)]).0, Some(0));
+    let (code, said) = verdict(at, "good", &response, &["--at", &in_days(2)]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the OCSP responder is not believed"), "{said}");
+}
+
+#[test]
+fn a_responder_that_is_on_a_list_is_not_believed_and_one_that_is_on_none_is() {
+    let folder = scene();
+    let at = folder.path();
+    let response = respond(at, "good", "pointed", &["-ndays", "1"]);
+    let list = |name: &str, entries: &str| {
+        std::fs::write(at.join("crl-index.txt"), entries).expect("a file");
+        let configuration = "[ca]\ndefault_ca = here\n[here]\ndatabase = crl-index.txt\ndefault_md = sha256\n\
+                             default_crl_days = 2\nunique_subject = no\n";
+        std::fs::write(at.join("crl.cnf"), configuration).expect("a file");
+        let output = at.join(name).display().to_string();
+        let keys = ["-keyfile", "root.key", "-cert", "root.pem"];
+        openssl(at, &[&["ca", "-gencrl", "-config", "crl.cnf", "-out", &output], &keys[..]].concat());
+        output
+    };
+    let clean = list("clean.crl", "");
+    let (code, said) = verdict(at, "good", &response, &["--crl", &clean]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("1001 good by OCSP from"), "{said}");
+    let revoked = "R\t400101000000Z\t250601000000Z,keyCompromise\t3002\tunknown\t/O=Corp/CN=pointed\n";
+    let listed = list("listed.crl", revoked);
+    // The list itself answers for the card, so that it is still accepted, on other evidence.
+    let (code, said) = verdict(at, "good", &response, &["--crl", &listed]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("good by OCSP") && said.contains("1001 not on the CRL"), "{said}");
+}
+
+#[test]
+fn an_answer_signed_with_sha1_is_not_believed_and_a_question_hashed_with_sha256_is() {
+    let folder = scene();
+    let at = folder.path();
+    let weak = respond(at, "good", "responder", &["-ndays", "1", "-rmd", "sha1"]);
+    let (code, said) = verdict(at, "good", &weak, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("signed by nobody the issuer has authorised"), "{said}");
+    let asked = [
+        "ocsp",
+        "-index",
+        "index.txt",
+        "-CA",
+        "root.pem",
+        "-issuer",
+        "root.pem",
+        "-sha256",
+        "-cert",
+        "good.pem",
+    ];
+    let signs = ["-rsigner", "responder.pem", "-rkey", "responder.key", "-ndays", "1", "-noverify"];
+    openssl(at, &[&asked[..], &signs, &["-respout", "sha256.ocsp"]].concat());
+    let (code, said) = verdict(at, "good", "sha256.ocsp", &[]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn a_responder_does_not_vouch_for_itself() {
+    let folder = scene();
+    let at = folder.path();
+    let index = "V\t400101000000Z\t\t1001\tunknown\t/O=Corp/CN=good\n\
+                 V\t400101000000Z\t\t3002\tunknown\t/O=Corp/CN=pointed\n";
+    std::fs::write(at.join("index.txt"), index).expect("a file");
+    // One response about the card and about the responder's own certificate, which names a list to be looked into.
+    let response = respond(at, "good", "pointed", &["-ndays", "1", "-cert", "pointed.pem"]);
+    let (code, said) = verdict(at, "good", &response, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the OCSP responder vouches for itself"), "{said}");
 }

@@ -21,6 +21,8 @@ mod succession;
 /// Largest CRL that is read: about six million entries.
 const MAX_CRL_SIZE: usize = 255 * 1024 * 1024;
 
+/// The shortest entry: a serial number of one octet and a UTCTime.
+const MIN_ENTRY_SIZE: usize = 20;
 /// Longest name of an issuer, in octets.
 const MAX_NAME_SIZE: usize = 16 * 1024;
 /// Most octets of all names of issuers in an indirect list.
@@ -385,12 +387,14 @@ impl Revoked {
     }
 }
 
-/// How many elements stand one behind the other.
-fn count(elements: &[u8]) -> Result<usize, CrlError> {
-    let mut reader = SliceReader::new(elements)?;
+/// How many entries stand one behind the other, which is how much room is made before any is read.
+fn count(entries: &[u8]) -> Result<usize, CrlError> {
+    let mut reader = SliceReader::new(entries)?;
     let mut count = 0_usize;
     while !reader.is_finished() {
-        reader.tlv_bytes()?;
+        if reader.tlv_bytes()?.len() < MIN_ENTRY_SIZE {
+            return Err(CrlError::Encoding);
+        }
         count = count.saturating_add(1);
     }
     Ok(count)

@@ -94,6 +94,9 @@ pub enum OcspGap {
     /// Signed neither by the issuer nor by a responder that the issuer certified for it (id-kp-OCSPSigning).
     #[error("the OCSP response is signed by nobody the issuer has authorised")]
     Responder,
+    /// The responder's own status rests on what it says itself.
+    #[error("the OCSP responder vouches for itself")]
+    Itself,
     /// The responder's certificate is not believed.
     #[error("the OCSP responder is not believed: {0}")]
     Signer(Box<IdentityError>),

@@ -143,6 +143,9 @@ impl<'a> Examination<'a> {
     }
 
     /// RFC 5280 section 6.3.3 over these lists, the newest of which comes first.
+    ///
+    /// What a list says that has ended, but is newer than the one that would be relied on, counts against a certificate
+    /// and never for it: a list that was issued out of turn may end before the one it corrects.
     pub(super) fn by_lists(
         &mut self,
         role: Role,
@@ -168,12 +171,19 @@ impl<'a> Examination<'a> {
                     Ok(covered) if seen.contains(covered) => continue,
                     Ok(covered) => covered,
                     Err(cause) => {
+                        if seen == Reasons::NONE
+                            && has_ended(&cause)
+                            && let Some(Entry { reason, since, .. }) = entry(crl, None, certificate)
+                            && self.signer(crl, line).is_ok()
+                        {
+                            return Err(Halt::Revoked(revoked(role, certificate, reason, since)));
+                        }
                         further(&mut furthest, cause);
                         continue;
                     }
                 };
                 let found = self.signer(crl, line);
-                let delta = match found.and_then(|signer| self.delta(crls, crl, signer, currency)) {
+                let delta = match found.and_then(|signer| self.delta(crls, crl, signer, line, currency)) {
                     Ok(delta) => delta,
                     Err(cause) => {
                         further(&mut furthest, cause);
@@ -297,8 +307,12 @@ impl<'a> Examination<'a> {
     fn delegate(&mut self, candidate: &'a ParsedCertificate, line: &Path<'a>) -> Result<(), GapCause> {
         let refused = |error| GapCause::Ocsp(OcspGap::Signer(Box::new(error)));
         self.trust.judge_signer(line, self.now).map_err(refused)?;
-        if candidate.need_not_be_checked() || self.is_pending(candidate) {
+        if candidate.need_not_be_checked() {
             return Ok(());
+        }
+        // Unlike a key for lists, whose own list covers it: whoever stole a responder's key would use it for this.
+        if self.is_pending(candidate) {
+            return Err(OcspGap::Itself.into());
         }
         if self.pending.len() >= MAX_DEPTH {
             return Err(GapCause::WorkLimit);
@@ -325,17 +339,24 @@ impl<'a> Examination<'a> {
         Ok(covered)
     }
 
-    /// The newest delta list that completes a list and is signed by the same key.
+    /// The newest delta list that completes a list and is signed by the same key; one that has ended only where it revokes
+    /// the first certificate of `line`.
     fn delta(
         &mut self,
         crls: &'a [Arc<Crl>],
         complete: &Crl,
         signer: &ParsedCertificate,
+        line: &Path<'a>,
         currency: Currency,
     ) -> Result<Option<&'a Crl>, GapCause> {
-        for delta in crls.iter().filter(|crl| crl.is_delta() && crl.is_understood()) {
-            let fits = delta.completes(complete) && current(delta, currency, self.now).is_ok();
-            if fits && self.signed(delta, signer)? {
+        for delta in
+            crls.iter().filter(|crl| crl.is_delta() && crl.is_understood() && crl.completes(complete))
+        {
+            let counts = match current(delta, currency, self.now) {
+                Ok(()) => true,
+                Err(cause) => has_ended(&cause) && entry(delta, None, line.subject()).is_some(),
+            };
+            if counts && self.signed(delta, signer)? {
                 return Ok(Some(delta));
             }
         }
@@ -486,6 +507,10 @@ fn current(crl: &Crl, currency: Currency, now: Now) -> Result<(), GapCause> {
         }
         _ => Ok(()),
     }
+}
+
+fn has_ended(cause: &GapCause) -> bool {
+    matches!(cause, GapCause::Stale { .. } | GapCause::Ocsp(OcspGap::TooOld { .. }))
 }
 
 fn current_answer(

@@ -237,6 +237,38 @@ fn a_stale_list_beside_a_fresh_one_does_no_harm() {
 }
 
 #[test]
+fn a_revocation_outlives_the_list_that_was_issued_out_of_turn() {
+    let line = Line::new();
+    // A week's list, and the day after it one for a day, which revokes; that day has passed.
+    let of_the_week = line.issuing.crl_with(|crl| crl.this_update = date_time_ymd(2025, 12, 28));
+    let out_of_turn = |revocations: Vec<_>| {
+        line.issuing.crl_with(|crl| {
+            crl.crl_number = 8_u64.into();
+            crl.this_update = date_time_ymd(2025, 12, 29);
+            crl.next_update = date_time_ymd(2025, 12, 30);
+            crl.revoked_certs = revocations;
+        })
+    };
+    let judge = |list| line.judge(vec![line.root.crl(), of_the_week.clone(), list]);
+    let card = || vec![revoked(0x1001, RevocationReason::KeyCompromise)];
+    assert!(matches!(judge(out_of_turn(card())), Err(IdentityError::Revoked { .. })));
+    assert!(judge(out_of_turn(Vec::new())).is_ok(), "it does not count for a card, nor against another");
+    let rogue = Authority::root("Issuing").crl_with(|crl| {
+        crl.this_update = date_time_ymd(2025, 12, 29);
+        crl.next_update = date_time_ymd(2025, 12, 30);
+        crl.revoked_certs = card();
+    });
+    assert!(judge(rogue).is_ok(), "signed by somebody else");
+    // A revocation that an older list knows and the newest does not was taken back.
+    let older = line.issuing.crl_with(|crl| {
+        crl.this_update = date_time_ymd(2025, 12, 26);
+        crl.next_update = date_time_ymd(2025, 12, 30);
+        crl.revoked_certs = vec![revoked(0x1001, RevocationReason::CertificateHold)];
+    });
+    assert!(judge(older).is_ok());
+}
+
+#[test]
 fn a_list_may_be_signed_by_an_issuer_only_the_peer_knows() {
     let line = Line::new();
     let mut settings = trusting(&[&line.root]);

@@ -1,10 +1,10 @@
 //! Extensions that cannot be read, and names of forms that nobody compares: none counts as absent.
 
-use rcgen::{CertificateParams, CustomExtension, GeneralSubtree, NameConstraints};
+use rcgen::{CertificateParams, CustomExtension, GeneralSubtree, NameConstraints, SigningKey as _};
 use rustls_pki_types::CertificateDer;
 
 use crate::identity::testing::{Authority, now, peer, tlv, trusting, validator};
-use crate::identity::{IdentityError, PathRule, Untrusted};
+use crate::identity::{IdentityError, Malformed, PathRule, Untrusted};
 
 /// 1.3.6.1.4.1.311.20.2.3, userPrincipalName.
 const UPN: [u8; 12] = [6, 10, 0x2b, 6, 1, 4, 1, 0x82, 0x37, 20, 2, 3];
@@ -101,4 +101,29 @@ fn a_constraint_on_user_principal_names_refuses_them_all_for_nobody_compares_the
             assert_eq!(rule, PathRule::NameConstraints);
         }
     }
+}
+
+#[test]
+fn a_certificate_that_names_two_signature_algorithms_is_refused() {
+    const SHA256: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    const SHA384: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+    let root = Authority::root("Root");
+    let card = root.card();
+    // Both headers have four octets: 0x30, 0x82, and a length.
+    let length = usize::from(u16::from_be_bytes([card[6], card[7]]));
+    let mut signed = card[4..8 + length].to_vec();
+    let resigned = |signed: &[u8]| {
+        let signature = root.key.sign(signed).expect("a signature");
+        let signature = tlv(3, &[&[0], signature.as_slice()].concat());
+        CertificateDer::from(tlv(0x30, &[signed, &SHA256, &signature].concat()))
+    };
+    let judge = |card| validator(trusting(&[&root])).judge(&peer(&[&card]), now()).map(drop);
+    assert_eq!(judge(resigned(&signed)), Ok(()));
+    let inside = signed.windows(SHA256.len()).position(|window| window == SHA256).expect("the algorithm");
+    signed[inside..inside + SHA384.len()].copy_from_slice(&SHA384);
+    let refused = judge(resigned(&signed)).expect_err("two algorithms");
+    assert!(
+        matches!(&refused, IdentityError::Malformed { problem: Malformed::AlgorithmMismatch, .. }),
+        "{refused}"
+    );
 }

@@ -5,7 +5,7 @@ use rcgen::SigningKey as _;
 
 use super::{Line, gap};
 use crate::identity::certificate::ParsedCertificate;
-use crate::identity::revocation::{CrlError, CrlScope, GapCause, Revocation};
+use crate::identity::revocation::{Crl, CrlError, CrlScope, GapCause, Revocation};
 use crate::identity::testing::{Authority, now, tlv, trusting};
 use crate::identity::{SettingsProblem, Validator};
 
@@ -14,6 +14,7 @@ use crate::identity::{SettingsProblem, Validator};
 struct Raw {
     version: Vec<u8>,
     without_next_update: bool,
+    entries: Vec<u8>,
     entry_extensions: Vec<u8>,
     extensions: Vec<u8>,
     another_algorithm_inside: bool,
@@ -36,6 +37,9 @@ impl Raw {
             [self.version.clone(), algorithm.to_vec(), name, tlv(0x17, b"251225000000Z")].concat();
         if !self.without_next_update {
             fields.extend(tlv(0x17, b"260108000000Z"));
+        }
+        if !self.entries.is_empty() {
+            fields.extend(tlv(0x30, &self.entries));
         }
         if !self.entry_extensions.is_empty() {
             let extensions = tlv(0x30, &self.entry_extensions);
@@ -133,6 +137,18 @@ fn an_entry_with_a_hundred_extensions_is_not_read() {
         problem(raw.sign(&root)),
         SettingsProblem::Crl { index: 0, error: CrlError::TooManyExtensions }
     );
+}
+
+#[test]
+fn entries_too_short_to_be_any_are_not_given_room() {
+    let root = Authority::root("Root");
+    let entry = [2, 1, 5].into_iter().chain(tlv(0x17, b"251201000000Z")).collect::<Vec<_>>();
+    let with = |entries: Vec<u8>| Raw { entries, version: vec![2, 1, 1], ..Raw::default() }.sign(&root);
+    assert!(Crl::parse(&with(tlv(0x30, &entry))).is_ok());
+    for short in [vec![5, 0], vec![0x30, 0], tlv(0x30, &entry[..17])] {
+        let crl = with([tlv(0x30, &entry), short].concat());
+        assert_eq!(Crl::parse(&crl).err(), Some(CrlError::Encoding));
+    }
 }
 
 #[test]
