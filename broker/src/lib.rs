@@ -64,7 +64,7 @@
 //! # Further reading
 //!
 //! [`manual`]: the [threat model](manual::threat_model), the [known attacks](manual::known_attacks) with the tests that try
-//! them, the [errors an administrator can act on](manual::administrator_errors), and the
+//! them, [revocation](manual::revocation) for the operator, the [errors an administrator can act on](manual::administrator_errors), and the
 //! [decisions](manual::decisions).
 
 // In path order.

@@ -183,6 +183,7 @@ mod tests {
             ("ali*@corp.example", UpnError::Character('*')),
             ("alice\u{200b}@corp.example", UpnError::Character('\u{200b}')),
             ("alice@corp.example\n", UpnError::Character('\n')),
+            ("alice\u{202e}@corp.example", UpnError::Character('\u{202e}')),
         ] {
             assert_eq!(Err(error), Upn::parse(text), "{text:?}");
         }

@@ -6,6 +6,9 @@ pub mod threat_model {}
 #[doc = include_str!("known_attacks.md")]
 pub mod known_attacks {}
 
+#[doc = include_str!("revocation.md")]
+pub mod revocation {}
+
 #[doc = include_str!("administrator_errors.md")]
 pub mod administrator_errors {}
 

@@ -1,4 +1,5 @@
 mod administrator_errors;
+mod revocation;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -31,7 +31,7 @@ impl Gateway {
         container.write(PATH, PROGRAM.as_bytes(), "700")?;
         container.write(&format!("/dev/shm/{name}.code"), format!("{code}\n").as_bytes(), "600")?;
         let command = format!(
-            "PYTHONPATH={} GRPC_VERBOSITY=NONE {PATH} {broker} {host} {name} 2>&1",
+            "env PYTHONPATH={} GRPC_VERBOSITY=NONE python3 {PATH} {broker} {host} {name}",
             super::redeem::STUBS
         );
         container.spawn(&command, &format!("/dev/shm/{name}.log"))?;
@@ -54,16 +54,15 @@ impl Held<'_> {
         self.opened.pointer("/kdc_proxy/url").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Waits for the end of the stream, and then: how the stream, a ticket, and the end of the session were refused, each null where it
-    /// was not.
+    /// Waits until the broker closes the stream, and returns how.
     ///
     /// # Errors
-    /// Where the stream does not end.
-    pub fn result(&self) -> Result<Value, GatewayError> {
-        self.written("result")
+    /// Where it does not.
+    pub fn stream(&self) -> Result<Value, GatewayError> {
+        self.written("stream")
     }
 
-    /// The same without waiting for the end of the stream, which is null then.
+    /// How the stream was closed, a ticket refused, and the end of the session; each is null where it was not.
     ///
     /// # Errors
     /// Where the program fails.

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A session that is held open, with a security context that stands: hold_session.py BROKER HOST NAME.
 
-Redeems the code in /dev/shm/NAME.code, establishes a context with gss-acceptor of the desktop host HOST, writes what it has to
-/dev/shm/NAME.open, and waits: until the broker closes the stream, or until there is /dev/shm/NAME.ask. Then it asks for a ticket, ends
-the session, and writes what came of each to /dev/shm/NAME.result.
+Redeems the code in /dev/shm/NAME.code, establishes a context with gss-acceptor of the desktop host HOST, and writes what it has to
+/dev/shm/NAME.open. Should the broker close the stream, it writes why to /dev/shm/NAME.stream. As soon as there is /dev/shm/NAME.ask it
+asks for a ticket, ends the session, and writes what came of each to /dev/shm/NAME.result.
 """
 
 import importlib.machinery
@@ -73,11 +73,11 @@ def main():
                 next(context._responses)
             except grpc.RpcError as error:
                 stream["end"] = told(refusal_of(error))
+                write(f"{path}.stream", stream["end"])
 
-        watching = threading.Thread(target=watch, daemon=True)
-        watching.start()
+        threading.Thread(target=watch, daemon=True).start()
         write(f"{path}.open", {"login_id": session.login_id, "kdc_proxy": kdc_proxy(session)})
-        while watching.is_alive() and not os.path.exists(f"{path}.ask"):
+        while not os.path.exists(f"{path}.ask"):
             time.sleep(0.05)
         results = {"stream": stream.get("end")}
         results["ticket"] = outcome(lambda: gateway.issue_ticket(session, f"HTTP/{host}", "CCACHE"))
