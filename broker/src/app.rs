@@ -228,9 +228,9 @@ struct Portal {
 
 impl web::Login for Portal {
     async fn login(&self, presented: Presented, asked: LoginRequest) -> Result<Welcome, Refusal> {
-        let LoginRequest { gateway, target, login_id, answer_by } = asked;
+        let LoginRequest { gateway, target, user, login_id, answer_by } = asked;
         let Presented { certificates, origin } = presented;
-        let request = pipeline::LoginRequest { gateway, target, origin, login_id, answer_by };
+        let request = pipeline::LoginRequest { gateway, target, user, origin, login_id, answer_by };
         let handoff = self.go(certificates, &request).await?;
         Ok(Welcome {
             code: handoff.code(),

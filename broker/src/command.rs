@@ -4,6 +4,7 @@
 //! is wrong, and answers with a code of [`crate::exit`]. Does I/O.
 
 mod certificate;
+mod explain;
 mod rotate_secret;
 mod serve;
 mod validate;
@@ -17,6 +18,7 @@ use std::{
 use clap::{Args, Parser};
 
 pub use self::certificate::{CertificateCommand, ShowArguments, VerifyArguments};
+pub use self::explain::ExplainArguments;
 pub use self::rotate_secret::RotateArguments;
 use crate::{config::Config, exit, reload::Source};
 
@@ -32,6 +34,11 @@ pub enum Command {
     /// Looks into certificates, without configuration or network.
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// Says what a login with a certificate would come to, and why: the checks, the account and how the card maps to it, every value
+    /// that would tie them, the rule, and whether delegation is set up. Nothing is issued.
+    ///
+    /// Ends with 0 where it would be accepted, 1 where it would be refused.
+    Explain(ExplainArguments),
     /// Changes the password of the service's own account, and writes its keytab or password file anew.
     RotateSecret(RotateArguments),
 }
@@ -52,6 +59,7 @@ impl Command {
             Self::Serve(arguments) => serve::serve(&arguments.source()),
             Self::Validate(arguments) => validate::validate(&arguments.source()),
             Self::Certificate(command) => certificate::run(command),
+            Self::Explain(arguments) => explain::explain(arguments),
             Self::RotateSecret(arguments) => rotate_secret::rotate_secret(arguments),
         }
     }

@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 use tracing::Instrument as _;
 
 use self::report::Report;
-use crate::directory::{DirectoryAccount, Domains, resolve};
+use crate::directory::{DirectoryAccount, Domains, ResolveError, UserHint, resolve};
 use crate::error::{Code, Refusal, Step};
 use crate::handoff::{Desk, EndsWith, HandOffError, Handoff, Login};
 use crate::identity::{PeerCertificates, Validator};
@@ -29,6 +29,8 @@ pub struct LoginRequest {
     pub gateway: String,
     /// The desktop, a DNS host name.
     pub target: String,
+    /// The name that the person gave, who may have several accounts for one card.
+    pub user: Option<String>,
     /// How the card's certificate reached us, and from where.
     pub origin: Origin,
     /// Joins everything this login causes.
@@ -96,7 +98,8 @@ impl Line {
         // After the card, so that strangers do not learn which gateways there are.
         let target = self.target(request)?;
 
-        let account = resolve(&self.domains, &identity, now).await?;
+        let hint = request.user.as_deref().map(UserHint::parse).transpose().map_err(ResolveError::from)?;
+        let account = resolve(&self.domains, &identity, hint.as_ref(), now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
 
         let grant = self.decide(&account, request, &target)?;

@@ -10,6 +10,7 @@ mod binding;
 mod diagnosis;
 mod error;
 mod membership;
+mod outlook;
 mod plan;
 mod subject;
 
@@ -27,6 +28,7 @@ pub use self::diagnosis::{Diagnosed, Finding};
 pub use self::error::TicketError;
 pub use self::membership::NotVouched;
 pub(crate) use self::membership::is_vouchable;
+pub use self::outlook::Outlook;
 pub use self::subject::{NameProblem, SubjectError};
 
 use self::advice::command::Names;

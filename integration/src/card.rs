@@ -213,11 +213,36 @@ impl Workstation {
         gateway: &str,
         target: &str,
     ) -> Result<Answer, WorkstationError> {
-        let request = serde_json::json!({"gateway": gateway, "target": target}).to_string();
+        let request = serde_json::json!({"gateway": gateway, "target": target});
+        self.ask(address, options, presented, &request.to_string())
+    }
+
+    /// Logs in for `gw1` with a certificate in a file, and names the account that is meant.
+    ///
+    /// # Errors
+    /// As for [`Self::log_in`].
+    pub fn log_in_as(
+        &self,
+        broker: &BrokerProcess,
+        credential: &Credential,
+        user: &str,
+        target: &str,
+    ) -> Result<Answer, WorkstationError> {
+        let request = serde_json::json!({"gateway": "gw1", "target": target, "user": user});
+        self.ask(&broker.card_address(), &[], Presented::File(credential), &request.to_string())
+    }
+
+    fn ask(
+        &self,
+        address: &str,
+        options: &[&str],
+        presented: Presented<'_>,
+        request: &str,
+    ) -> Result<Answer, WorkstationError> {
         let url = format!("https://{address}/v1/login");
         let mut command =
             vec!["--silent", "--show-error", "--max-time", "40", "--cacert", "/etc/ssl/lab/machine-ca.pem"];
-        command.extend(["--header", "content-type: application/json", "--data", &request]);
+        command.extend(["--header", "content-type: application/json", "--data", request]);
         command.extend(["--write-out", WRITE_OUT]);
         command.extend(options);
         let token = [

@@ -53,6 +53,8 @@ mod security_context;
 #[cfg(test)]
 mod session_recheck;
 #[cfg(test)]
+mod strong_mapping;
+#[cfg(test)]
 mod terminators;
 #[cfg(test)]
 mod units;

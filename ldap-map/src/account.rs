@@ -1,5 +1,6 @@
 //! One account of the directory, and whether it may be used.
 
+mod restrictions;
 mod usable;
 
 #[cfg(test)]
@@ -17,12 +18,15 @@ use crate::sid::Sid;
 use crate::time::{from_filetime, from_generalized_time};
 use crate::upn::{Upn, same_ignoring_case};
 
+pub use restrictions::Restriction;
 pub use usable::{NotAPerson, NotUsable};
 
 /// Most groups of one account; a Windows access token cannot hold more than 1024.
 const MAXIMUM_GROUPS: usize = 2048;
 /// Most classes of one object.
 const MAXIMUM_CLASSES: usize = 32;
+/// Most values of `altSecurityIdentities`; a directory sends no more than 1500 at once.
+const MAXIMUM_IDENTITIES: usize = 1500;
 /// Longest account name; the schema allows 256 characters.
 const MAXIMUM_NAME: usize = 1024;
 
@@ -61,6 +65,9 @@ pub struct Account {
     pub object_classes: Vec<String>,
     /// `tokenGroups`: every group, nested ones included. Never empty.
     pub groups: Vec<Group>,
+    /// `altSecurityIdentities`: which certificates are the account's, among others. Texts as they stand in the directory.
+    pub alt_security_identities: Vec<String>,
+    stated_restrictions: restrictions::Stated,
     dns_domain: String,
 }
 
@@ -106,6 +113,10 @@ impl Account {
         Attribute::OBJECT_CLASS,
         Attribute::TOKEN_GROUPS,
         Attribute::LOGON_HOURS,
+        Attribute::ALT_SECURITY_IDENTITIES,
+        Attribute::USER_WORKSTATIONS,
+        Attribute::ASSIGNED_AUTHN_POLICY_SILO,
+        Attribute::ASSIGNED_AUTHN_POLICY,
     ];
 
     /// Reads an account; its groups have no names yet.
@@ -136,6 +147,8 @@ impl Account {
             sam_account_type: entry.bits(Attribute::SAM_ACCOUNT_TYPE)?,
             object_classes: object_classes(entry)?,
             groups: token_groups(entry)?,
+            alt_security_identities: alt_security_identities(entry)?,
+            stated_restrictions: restrictions::Stated::read(entry),
         })
     }
 
@@ -153,6 +166,12 @@ impl Account {
         let implicit = same_ignoring_case(&self.sam_account_name, upn.user())
             && same_ignoring_case(&self.dns_domain, upn.suffix());
         explicit || implicit
+    }
+
+    /// What an administrator should know of the account beside: it forbids nothing here.
+    #[must_use]
+    pub fn restrictions(&self) -> Vec<Restriction> {
+        restrictions::of(self)
     }
 
     /// Refuses an account that must not be used at `now`.
@@ -211,6 +230,15 @@ fn object_classes(entry: &Entry) -> Result<Vec<String>, AttributeError> {
     let values = entry.values(attribute)?;
     if values.is_empty() || values.len() > MAXIMUM_CLASSES {
         return Err(malformed(attribute));
+    }
+    values.iter().map(|value| String::from_utf8(value.clone()).map_err(|_| malformed(attribute))).collect()
+}
+
+fn alt_security_identities(entry: &Entry) -> Result<Vec<String>, AttributeError> {
+    let attribute = Attribute::ALT_SECURITY_IDENTITIES;
+    let values = entry.values(attribute)?;
+    if values.len() > MAXIMUM_IDENTITIES {
+        return Err(AttributeError { attribute, problem: AttributeProblem::Incomplete });
     }
     values.iter().map(|value| String::from_utf8(value.clone()).map_err(|_| malformed(attribute))).collect()
 }

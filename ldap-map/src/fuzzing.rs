@@ -13,10 +13,10 @@ use crate::delegation::{AllowedToAct, ServiceAccount};
 use crate::dn::Dn;
 use crate::guid::Guid;
 use crate::logon_hours::{HourOfWeek, LogonHours};
-use crate::mapping::candidates;
 use crate::mapping::source::{
     AttributeMapping, AttributeMappings, Candidate, NameForm, Pattern, SerialForm, Source, SourceValue,
 };
+use crate::mapping::{Card, Rules, Sought};
 use crate::message::response::{Message, Response};
 use crate::netlogon::NetlogonReply;
 use crate::schema::AttributeName;
@@ -32,8 +32,10 @@ pub fn certificate(octets: &[u8]) -> bool {
     let Ok(facts) = CertificateFacts::parse(octets) else { return false };
     assert!(facts.sid().is_none_or(|sid| facts.sids() == [sid.clone()]));
     assert!(facts.upns().iter().all(|upn| Upn::parse(upn.as_str()).as_ref() == Ok(upn)));
-    let one = matches!(facts.upns(), [_]) && facts.sids().len() < 2;
-    assert_eq!(one, candidates(&facts).is_ok());
+    let (card, rules) = (Card { facts: &facts, issuer_sha1: None }, Rules::default());
+    if facts.upns().len() > 1 || facts.sids().len() > 1 {
+        assert!(Sought::by_card(&card, &rules).is_err(), "nothing is chosen among several");
+    }
     assert!(!facts.subject().contains(char::is_control) && !facts.issuer().contains(char::is_control));
     for value in AltSecurityIdentity::all_of(&facts, &Sha1Reading::ALL) {
         let read = AltSecurityIdentity::parse(&value.to_string());

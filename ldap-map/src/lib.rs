@@ -4,10 +4,11 @@
 //! the order of the line that the broker runs:
 //!
 //! 1. [`certificate`]: the facts a certificate states (it is trusted or not elsewhere);
-//! 2. [`mapping::candidates()`]: the one name the facts give;
-//! 3. `net::directory`: the one account of that name, over LDAPS;
+//! 2. [`mapping::Sought`]: every name that the facts give;
+//! 3. `net::directory`: the one account of these names, over LDAPS;
 //! 4. [`account::Account::check_usable`]: may this account be used at all, now;
-//! 5. [`mapping::confirm()`]: how strongly certificate and account belong together.
+//! 5. [`mapping::confirm()`]: how strongly certificate and account belong together, and [`mapping::enforce()`]: whether
+//!    that is enough.
 //!
 //! Every name that is unparsable or ambiguous is a typed refusal, never a guess.
 

@@ -22,6 +22,12 @@ impl Attribute {
     pub const DELTA_REVOCATION_LIST_BINARY: Self = Self("deltaRevocationList;binary");
     /// When the account expires, in 100 ns since 1601; 0 and 2^63-1 mean never.
     pub const ACCOUNT_EXPIRES: Self = Self("accountExpires");
+    /// The certificates that are the account's, and its names in other realms.
+    pub const ALT_SECURITY_IDENTITIES: Self = Self("altSecurityIdentities");
+    /// The account's own authentication policy.
+    pub const ASSIGNED_AUTHN_POLICY: Self = Self("msDS-AssignedAuthNPolicy");
+    /// The silo of authentication policies that the account is in.
+    pub const ASSIGNED_AUTHN_POLICY_SILO: Self = Self("msDS-AssignedAuthNPolicySilo");
     /// The server's time (on the root entry).
     pub const CURRENT_TIME: Self = Self("currentTime");
     /// The name of the server's domain (on the root entry).
@@ -78,6 +84,8 @@ impl Attribute {
     pub const USER_ACCOUNT_CONTROL: Self = Self("userAccountControl");
     /// The explicit user principal name.
     pub const USER_PRINCIPAL_NAME: Self = Self("userPrincipalName");
+    /// The computers at which the account may log on.
+    pub const USER_WORKSTATIONS: Self = Self("userWorkstations");
     /// When the object was made.
     pub const WHEN_CREATED: Self = Self("whenCreated");
 

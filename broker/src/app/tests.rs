@@ -1,3 +1,4 @@
+use ldap_map::mapping::Enforcement;
 use rustls::version::{TLS12, TLS13};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::{
@@ -176,9 +177,9 @@ async fn a_reload_does_not_change_what_the_directory_step_accepts() {
     let weak = "[directory]\naccept_weak_mapping = true\n";
     written.configuration(&format!("{COMPLETE}{HEALTH}").replace("[directory]\n", weak));
     let config = written.loaded().expect("a complete configuration");
-    assert!(config.domains.own().settings().accept_weak_mapping);
+    assert_ne!(config.domains.own().settings().mapping.enforcement, Enforcement::Full);
     app.replace(&config);
-    assert!(!app.line.borrow().domains.own().settings().accept_weak_mapping);
+    assert_eq!(app.line.borrow().domains.own().settings().mapping.enforcement, Enforcement::Full);
 }
 
 #[tokio::test]

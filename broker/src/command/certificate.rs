@@ -46,7 +46,7 @@ pub(super) fn run(command: CertificateCommand) -> ExitCode {
 
 /// Why nothing could be said about the certificate.
 #[derive(Debug, thiserror::Error)]
-enum CertificateFault {
+pub(super) enum CertificateFault {
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("{}: it is larger than {} octets", .0.display(), .1)]
@@ -83,7 +83,7 @@ fn octets(path: &Path, most: u64) -> Result<Vec<u8>, CertificateFault> {
 }
 
 /// The certificates of a file: one in DER, or all of its PEM blocks.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
     let file = octets(path, MAX_CERTIFICATES_SIZE)?;
     if file.first() == Some(&0x30) {
         return Ok(vec![file.into()]);

@@ -13,6 +13,7 @@ mod policy;
 mod realms;
 mod revocation;
 mod secret;
+mod strong_mapping;
 mod terminators;
 
 use std::{
@@ -172,12 +173,10 @@ impl Loader<'_> {
         }
         let directories =
             || std::iter::once(&raw.directory).chain(raw.realms.iter().map(|realm| &realm.directory));
-        if directories()
-            .filter_map(|directory| directory.accept_weak_mapping.as_ref())
-            .any(|accept| accept.value)
-        {
-            warnings.push(Warning::WeakMappingAccepted);
-        }
+        warnings.extend(strong_mapping::warnings(
+            &directories().collect::<Vec<_>>(),
+            raw.identity.issuers.is_some(),
+        ));
         if directories()
             .filter_map(|directory| directory.discovery.as_ref()?.certificates_name_domain.as_ref())
             .any(|needed| !needed.value)

@@ -9,6 +9,7 @@ mod kdc_proxy;
 mod realms;
 mod revocation;
 mod steps;
+mod strong_mapping;
 mod terminators;
 mod words;
 
@@ -23,6 +24,7 @@ pub(super) use self::{
     realms::TrustedRealm,
     revocation::{Revocation, RevocationIssuer, RevocationMode},
     steps::{Directory, Identity, Kerberos, Rule},
+    strong_mapping::MappingMode,
     terminators::{Terminator, Terminators},
     words::{ClientCertificates, PolicyMatch},
 };

@@ -169,6 +169,7 @@ base_dn = "DC=corp,DC=example"
 ca = "root.pem"
 bind_name = "svc-broker@corp.example"
 bind_password = "credential:ldap-password"
+strong_mapping.enterprise_issuers = ["CN=root"]
 
 [kerberos]
 realm = "CORP.EXAMPLE"

@@ -8,6 +8,11 @@ use super::{
     *,
 };
 use crate::frontend::kkdcp::Certificates;
+use ldap_map::alt_security_identities::Sha1Reading;
+use ldap_map::mapping::{Enforcement, EnterpriseIssuers};
+
+/// What `accept_weak_mapping = true` means.
+const COMPATIBILITY: Enforcement = Enforcement::Compatibility { backdating: Duration::ZERO };
 
 #[test]
 fn a_complete_configuration_is_loaded_with_its_defaults() {
@@ -20,7 +25,7 @@ fn a_complete_configuration_is_loaded_with_its_defaults() {
     assert_eq!(config.handoff.max_codes_per_person, 32);
     assert_eq!(config.log.format, Format::Text);
     assert!(config.status.is_none());
-    assert!(!config.domains.own().settings().accept_weak_mapping);
+    assert_eq!(config.domains.own().settings().mapping.enforcement, Enforcement::Full);
     assert_eq!(config.summary.gateways, ["gw1"]);
 }
 
@@ -41,10 +46,10 @@ fn every_problem_is_reported_at_once_with_its_line() {
         "line 4, frontend.port: no such key here",
         "line 11, gateway_api.certificate: the file cannot be read: it does not exist",
         "line 16, gateway[1].name: is not a name of at most 64 letters",
-        "line 30, kerberos.spn: missing",
-        "line 31, kerberos.realm: is not a realm in capital letters",
-        "line 39, policy.rule[1].targets[2]: \"*\": ",
-        "line 43, sesion: no such key here",
+        "line 31, kerberos.spn: missing",
+        "line 32, kerberos.realm: is not a realm in capital letters",
+        "line 40, policy.rule[1].targets[2]: \"*\": ",
+        "line 44, sesion: no such key here",
     ];
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
     for (problem, expected) in problems.iter().zip(expected) {
@@ -238,8 +243,8 @@ fn a_weak_mapping_that_another_realm_accepts_is_warned_of() {
     let written = Written::new();
     written.configuration(&format!("{COMPLETE}{BETA}accept_weak_mapping = true\n"));
     let config = written.loaded().unwrap();
-    assert!(!config.domains.own().settings().accept_weak_mapping);
-    assert!(config.domains.trusted()[0].settings().accept_weak_mapping);
+    assert_eq!(config.domains.own().settings().mapping.enforcement, Enforcement::Full);
+    assert_eq!(config.domains.trusted()[0].settings().mapping.enforcement, COMPATIBILITY);
     assert!(config.warnings.iter().any(|warning| matches!(warning, Warning::WeakMappingAccepted)));
 }
 
@@ -415,6 +420,38 @@ fn what_weakens_the_service_is_warned_of() {
     assert_eq!(written.loaded().unwrap().warnings, [Warning::RevocationNotConfigured]);
     written.with("[directory]\n", "[directory]\naccept_weak_mapping = true\n");
     assert!(written.loaded().unwrap().warnings.contains(&Warning::WeakMappingAccepted));
+    written.with("strong_mapping.enterprise_issuers", "strong_mapping.mode = \"dangerously-none\" #");
+    let warnings = written.loaded().unwrap().warnings;
+    assert!(warnings.contains(&Warning::AnyMappingAccepted), "{warnings:?}");
+    assert!(warnings.contains(&Warning::EveryIssuerNamesSids), "{warnings:?}");
+}
+
+#[test]
+fn the_rules_for_mappings_are_read_and_the_older_key_is_one_of_their_modes() {
+    let written = Written::new();
+    let table = "strong_mapping.mode = \"compatibility\"\n\
+                 strong_mapping.certificate_backdating_compensation = \"1h\"\n\
+                 strong_mapping.sha1_public_key = [\"certificate\"]\n\
+                 strong_mapping.name_rules = [\"fe40a3146d935dc248504d2dcd960d15c4542e6e; 1.2.3; IssuerSubject\"]\n\
+                 strong_mapping.enterprise_issuers";
+    let config = written.with("strong_mapping.enterprise_issuers", table).loaded().unwrap();
+    let rules = &config.domains.own().settings().mapping;
+    let backdating = Duration::from_secs(3600);
+    assert_eq!(rules.enforcement, Enforcement::Compatibility { backdating });
+    assert_eq!(rules.sha1_readings, [Sha1Reading::Certificate]);
+    assert_eq!(rules.enterprise_issuers, EnterpriseIssuers::Named(vec!["CN=root".to_owned()]));
+    assert_eq!(rules.name_rules[0].issuer()[0], 0xfe);
+
+    let old = "accept_weak_mapping = true\nstrong_mapping.enterprise_issuers";
+    let config = written.with("strong_mapping.enterprise_issuers", old).loaded().unwrap();
+    assert_eq!(config.domains.own().settings().mapping.enforcement, COMPATIBILITY);
+
+    let wrong = "accept_weak_mapping = true\nstrong_mapping.mode = \"full\"\nstrong_mapping.name_rules = [\"x\"]\n\
+                 strong_mapping.enterprise_issuers";
+    let problems = written.with("strong_mapping.enterprise_issuers", wrong).problems();
+    let told = |words: &str| problems.iter().any(|problem| problem.contains(words));
+    assert!(told("exactly one of accept_weak_mapping and strong_mapping.mode"), "{problems:?}");
+    assert!(told("strong_mapping.name_rules[1]: three sections"), "{problems:?}");
 }
 
 #[test]

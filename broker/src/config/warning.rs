@@ -27,6 +27,10 @@ pub enum Warning {
     Rc4Allowed,
     /// A certificate may name its account by UPN alone.
     WeakMappingAccepted,
+    /// A certificate of any age may.
+    AnyMappingAccepted,
+    /// Every authority whose cards are accepted is believed about SIDs.
+    EveryIssuerNamesSids,
     /// A host that DNS names is believed to be a domain controller by a certificate for its own name.
     AnyMachineIsController,
     /// The service's own ticket is renewed so late that persons' tickets end before their time.
@@ -95,7 +99,16 @@ impl fmt::Display for Warning {
             }
             Self::Rc4Allowed => f.write_str("rc4 is allowed: a broken cipher is accepted (kerberos.allow_rc4)"),
             Self::WeakMappingAccepted => f.write_str(
-                "weak mappings are accepted: whoever can set a upn in a certificate can be anybody (directory.accept_weak_mapping)",
+                "weak mappings are accepted: whoever can set a upn in a certificate can be anybody (directory.accept_weak_mapping, \
+                 directory.strong_mapping.mode)",
+            ),
+            Self::AnyMappingAccepted => f.write_str(
+                "DANGEROUS: every mapping is accepted, of certificates older than the account too: whoever ever had a certificate \
+                 with a name is whoever has the name now (directory.strong_mapping.mode)",
+            ),
+            Self::EveryIssuerNamesSids => f.write_str(
+                "every authority of cards is believed about SIDs: name those that take them from the directory and let nobody else \
+                 choose them (directory.strong_mapping.enterprise_issuers, or identity.issuers)",
             ),
             Self::AnyMachineIsController => f.write_str(
                 "certificates need not name the domain: whoever forges dns and holds the certificate of any machine is believed to be \

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use ldap_map::account::Account;
 use ldap_map::dn::Dn;
-use ldap_map::mapping::source::{AttributeMappings, AttributeQuery, Candidate};
+use ldap_map::mapping::source::{AttributeMappings, AttributeQuery};
+use ldap_map::mapping::{Rules, Sought};
 use ldap_map::net::directory::{Directory, DirectoryError, LdapServer};
 use ldap_map::sid::Sid;
 use ldap_map::trust::{TrustDirection, TrustedDomain};
+use ldap_map::upn::Upn;
 use tokio::sync::OnceCell;
 
 use super::ResolveError;
@@ -26,16 +28,23 @@ pub struct Domain {
 }
 
 /// The configuration of a domain.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Whether a card that names its account by a user principal name only, without the SID extension, is
-    /// accepted. Windows domain controllers no longer do (KB5014754).
-    pub accept_weak_mapping: bool,
+    /// How firmly cards must be tied to its accounts.
+    pub mapping: Rules,
     /// The suffixes of its user principal names beside its own DNS name. `None` in our own domain: all that are no other
     /// domain's DNS name.
     pub upn_suffixes: Option<Vec<String>>,
     /// The SID of a domain beside our own; `None` where our own domain is to say it.
     pub domain_sid: Option<Sid>,
+}
+
+/// By what one domain is asked for an account.
+pub(super) enum Lookup<'a> {
+    /// The names that a card or a person gives.
+    Sought(Sought),
+    /// Attributes that the configuration chose.
+    Attributes(&'a AttributeQuery),
 }
 
 /// All domains whose accounts are served.
@@ -136,7 +145,7 @@ impl Domain {
         &self.settings
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.directory.dns_domain()
     }
 }
@@ -177,16 +186,15 @@ impl Domains {
         &self.trusted
     }
 
-    /// The one account of this name. Every domain that could have it is asked; one of them must, and no other.
-    pub(super) async fn account(
-        &self,
-        candidate: &Candidate,
-    ) -> Result<(&Domain, Account, LdapServer), ResolveError> {
+    /// The one account that is sought: every domain that could have it is asked; one of them must, and no other.
+    pub(super) async fn account<'d>(
+        asked: Vec<(&'d Domain, Lookup<'_>)>,
+    ) -> Result<(&'d Domain, Account, LdapServer), ResolveError> {
         let mut found = Vec::new();
-        for domain in self.asked(candidate)? {
-            let answer = match candidate {
-                Candidate::Upn(upn) => domain.directory.account_and_server(upn).await,
-                Candidate::Attributes(query) => domain.directory.account_by_attributes(query).await,
+        for (domain, lookup) in asked {
+            let answer = match lookup {
+                Lookup::Sought(sought) => domain.directory.account_sought(&sought).await,
+                Lookup::Attributes(query) => domain.directory.account_by_attributes(query).await,
             };
             match answer {
                 Ok((account, server)) => found.push((domain, account, server)),
@@ -197,18 +205,25 @@ impl Domains {
         only(found, |domain| domain.name())
     }
 
-    /// The domains that could have the account; at least one.
-    fn asked(&self, candidate: &Candidate) -> Result<Vec<&Domain>, ResolveError> {
-        match candidate {
-            Candidate::Upn(upn) => {
-                let domains = self.candidates(upn.suffix());
-                if domains.is_empty() {
-                    return Err(ResolveError::SuffixUnknown { suffix: upn.suffix().to_owned() });
-                }
-                Ok(domains)
-            }
-            Candidate::Attributes(query) => Ok(self.searched(query)),
+    /// The domains that could have an account of the name, or without a name all, each with what is sought in it; at least one.
+    pub(super) fn asked(
+        &self,
+        upn: Option<&Upn>,
+        sought: impl Fn(&Domain) -> Result<Sought, ResolveError>,
+    ) -> Result<Vec<(&Domain, Lookup<'static>)>, ResolveError> {
+        let domains = match upn {
+            Some(upn) => self.candidates(upn.suffix()),
+            None => self.all().collect(),
+        };
+        if let (Some(upn), []) = (upn, domains.as_slice()) {
+            return Err(ResolveError::SuffixUnknown { suffix: upn.suffix().to_owned() });
         }
+        domains.into_iter().map(|domain| Ok((domain, Lookup::Sought(sought(domain)?)))).collect()
+    }
+
+    /// The domains that could have an account with these values, likewise.
+    pub(super) fn asked_by_attributes<'q>(&self, query: &'q AttributeQuery) -> Vec<(&Domain, Lookup<'q>)> {
+        self.searched(query).into_iter().map(|domain| (domain, Lookup::Attributes(query))).collect()
     }
 
     /// All domains, or the one that the query's base lies in.

@@ -45,7 +45,8 @@ impl From<ResolveError> for Refusal {
             ResolveError::Mapping(mapping) => mapping_code(mapping),
             ResolveError::Directory(directory) => directory_code(directory),
             ResolveError::NotUsable { reason, .. } => unusable_code(reason),
-            ResolveError::WeakMapping { .. } => Code::MappingWeak,
+            ResolveError::WeakMapping(_) => Code::MappingWeak,
+            ResolveError::Hint(_) => Code::RequestInvalid,
             ResolveError::SuffixUnknown { .. } => Code::AccountUnknown,
             ResolveError::AmbiguousDomains { .. } => Code::AccountAmbiguous,
             ResolveError::OtherDomain { .. } | ResolveError::Trust(TrustError::ForeignSid { .. }) => {
@@ -207,7 +208,9 @@ const fn mapping_code(error: &MappingError) -> Code {
         MappingError::Source(_) => Code::IdentityInvalid,
         MappingError::SeveralSids { .. } => Code::CertificateInvalid,
         MappingError::SidDiffers { .. } | MappingError::NameDiffers { .. } => Code::MappingMismatch,
-        MappingError::OlderThanAccount { .. } => Code::MappingWeak,
+        MappingError::OlderThanAccount { .. } | MappingError::TooWeak | MappingError::NotMapped => {
+            Code::MappingWeak
+        }
         _ => Code::Internal,
     }
 }
@@ -215,7 +218,8 @@ const fn mapping_code(error: &MappingError) -> Code {
 const fn directory_code(error: &DirectoryError) -> Code {
     match error {
         DirectoryError::NotFound => Code::AccountUnknown,
-        DirectoryError::Ambiguous => Code::AccountAmbiguous,
+        DirectoryError::Ambiguous | DirectoryError::SeveralAccounts => Code::AccountAmbiguous,
+        DirectoryError::Disagreement { .. } => Code::MappingMismatch,
         DirectoryError::Attribute(_) => Code::AccountInvalid,
         DirectoryError::BindRefused { .. }
         | DirectoryError::SearchRefused { .. }

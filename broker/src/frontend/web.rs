@@ -56,6 +56,8 @@ pub struct LoginRequest {
     pub gateway: String,
     /// The desktop, as the client named it.
     pub target: String,
+    /// The account that is meant, where the client named one.
+    pub user: Option<String>,
     /// Joins all lines of the log about this login; 16 hexadecimal digits.
     pub login_id: String,
     /// When the client no longer gets the login's own answer.
@@ -117,6 +119,7 @@ struct Portal<L> {
 struct LoginBody {
     gateway: String,
     target: String,
+    user: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -176,10 +179,10 @@ async fn login<L: Login>(
     login_id: &str,
     answer_by: Instant,
 ) -> Result<Welcome, Refused> {
-    let LoginBody { gateway, target } = body(request).await?;
+    let LoginBody { gateway, target, user } = body(request).await?;
     let overloaded = |_| Refused::Step(Refusal::new(Code::Overloaded, Step::Request));
     let _permit = portal.room.try_acquire().map_err(overloaded)?;
-    let asked = LoginRequest { gateway, target, login_id: login_id.to_owned(), answer_by };
+    let asked = LoginRequest { gateway, target, user, login_id: login_id.to_owned(), answer_by };
     portal.login.login(presented, asked).await.map_err(Refused::Step)
 }
 

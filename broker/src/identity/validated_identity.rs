@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
+use ldap_map::mapping::Card;
 
 use super::evidence::RevocationEvidence;
 
@@ -10,6 +11,7 @@ use super::evidence::RevocationEvidence;
 pub struct ValidatedIdentity {
     facts: CertificateFacts,
     fingerprint_sha256: [u8; 32],
+    issuer_sha1: [u8; 20],
     checks: Vec<Check>,
     revocation: RevocationEvidence,
     not_after: Timestamp,
@@ -19,11 +21,12 @@ impl ValidatedIdentity {
     pub(super) fn new(
         facts: CertificateFacts,
         fingerprint_sha256: [u8; 32],
+        issuer_sha1: [u8; 20],
         checks: Vec<Check>,
         revocation: RevocationEvidence,
         not_after: Timestamp,
     ) -> Self {
-        Self { facts, fingerprint_sha256, checks, revocation, not_after }
+        Self { facts, fingerprint_sha256, issuer_sha1, checks, revocation, not_after }
     }
 
     /// What the card's certificate says about its holder.
@@ -36,6 +39,12 @@ impl ValidatedIdentity {
     #[must_use]
     pub fn fingerprint_sha256(&self) -> &[u8; 32] {
         &self.fingerprint_sha256
+    }
+
+    /// What the mapping to an account rests on.
+    #[must_use]
+    pub const fn card(&self) -> Card<'_> {
+        Card { facts: &self.facts, issuer_sha1: Some(self.issuer_sha1) }
     }
 
     /// Every check that was made, in order, with its evidence.

@@ -180,13 +180,20 @@ impl Validator {
             if examined.is_err() && checks.len() > held.len() {
                 held.clone_from(&checks);
             }
-            examined.map(|revocation| (checks, revocation, path.ends()))
+            examined.map(|revocation| (checks, revocation, path.ends(), issuer_sha1(path)))
         });
-        let (checks, revocation, ends) =
+        let (checks, revocation, ends, issuer_sha1) =
             found.map_err(|error| self.compiled.rules.name_slot(error, &card))?;
         let facts =
             CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
-        Ok(ValidatedIdentity::new(facts, sha256(card.der()), checks, revocation, timestamp(ends)))
+        Ok(ValidatedIdentity::new(
+            facts,
+            sha256(card.der()),
+            issuer_sha1,
+            checks,
+            revocation,
+            timestamp(ends),
+        ))
     }
 
     /// DER subject names of the CAs that issue cards, for the CertificateRequest of the handshake; each once.
@@ -254,6 +261,13 @@ fn path_text(path: &Path<'_>) -> String {
         .map(|certificate| format!("{:?}", name_text(certificate.subject())))
         .collect();
     format!("{}, {} signatures verified", names.join(" issued by "), path.certificates.len())
+}
+
+/// The thumbprint of the certificate that issued the card: what Windows' name rules know an authority by.
+fn issuer_sha1(path: &Path<'_>) -> [u8; 20] {
+    let issuer = path.certificates.get(1).copied().unwrap_or(&path.root.certificate);
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, issuer.der());
+    digest.as_ref().try_into().expect("a SHA-1 digest has 20 octets")
 }
 
 pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {

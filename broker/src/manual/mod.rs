@@ -15,6 +15,9 @@ pub mod administrator_errors {}
 #[doc = include_str!("kdc_proxy_differences.md")]
 pub mod kdc_proxy_differences {}
 
+#[doc = include_str!("strong_mapping_differences.md")]
+pub mod strong_mapping_differences {}
+
 /// The decisions behind the design, a page each: what was decided, why, and what it costs.
 pub mod decisions {
     #[doc = include_str!("decisions/0001-own-rasn-types.md")]
@@ -73,6 +76,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0019-certificates-that-others-present.md")]
     pub mod d0019_certificates_that_others_present {}
+
+    #[doc = include_str!("decisions/0020-how-a-card-is-tied-to-its-account.md")]
+    pub mod d0020_how_a_card_is_tied_to_its_account {}
 }
 
 #[cfg(test)]

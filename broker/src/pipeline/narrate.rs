@@ -38,15 +38,13 @@ pub(super) fn revocation(evidence: &RevocationEvidence, now: SystemTime) {
 }
 
 pub(super) fn account(account: &DirectoryAccount) -> String {
-    let strength = match account.strength() {
-        ldap_map::mapping::Strength::Strong => "strong",
-        ldap_map::mapping::Strength::Weak => "weak",
-    };
-    let (source, account) = (account.source(), account.account());
-    format!(
-        "{} with objectSid {}, mapping {strength} by {source}",
-        account.sam_account_name, account.object_sid
-    )
+    let (strength, grounds) = (account.strength().as_str(), joined(account.grounds(), ", "));
+    let account = account.account();
+    let (name, sid) = (&account.sam_account_name, &account.object_sid);
+    let restrictions = account.restrictions();
+    let restrictions =
+        if restrictions.is_empty() { String::new() } else { format!("; it {}", joined(&restrictions, ", ")) };
+    format!("{name} with objectSid {sid}, mapping {strength} by {grounds}{restrictions}")
 }
 
 pub(super) fn grant(grant: &Grant) -> String {

@@ -66,6 +66,7 @@ fn request(gateway: &str, target: &str) -> LoginRequest {
     LoginRequest {
         gateway: gateway.to_owned(),
         target: target.to_owned(),
+        user: None,
         origin: Origin::direct(closed().ip()),
         login_id: "0123456789abcdef".to_owned(),
         answer_by: crate::clock::instant() + PATIENCE,

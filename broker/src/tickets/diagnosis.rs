@@ -4,6 +4,7 @@ use std::fmt;
 
 use kdc_proxy::net::client::{ClientError, Stage};
 use ldap_map::account::NotUsable;
+use ldap_map::delegation::ServiceAccount;
 use ldap_map::dn::Dn;
 use thiserror::Error;
 
@@ -71,6 +72,17 @@ impl Finding {
         }
     }
 
+    /// A finding that also names the account which has a name it should not have.
+    fn with_other(cause: Cause, certainty: Certainty, names: &Names, other: Option<&ServiceAccount>) -> Self {
+        let other = other.map(|account| account.sam_account_name.clone());
+        Self::new(cause, certainty, &Names { other, ..names.clone() })
+    }
+
+    /// What the directory says is missing.
+    pub(super) fn of_cause(cause: Cause, known: &Known<'_>, names: &Names) -> Self {
+        Self::with_other(cause, Certainty::Confirmed, names, known.other(cause))
+    }
+
     /// What is to be mended so that an account which the directory's answer excludes may be used; `None` where no command
     /// would make it one.
     #[must_use]
@@ -120,8 +132,7 @@ impl Diagnosed {
         }
         let find = |(cause, certainty)| {
             let other = known.as_ref().and_then(|known| known.other(cause));
-            let other = other.map(|account| account.sam_account_name.clone());
-            Finding::new(cause, certainty, &Names { other, ..names.clone() })
+            Finding::with_other(cause, certainty, &names, other)
         };
         let findings = judge(&symptom, known.as_ref()).into_iter().map(find).collect();
         let heard = match testimony {
@@ -153,7 +164,7 @@ impl Diagnosed {
 }
 
 /// Adds the names that the directory knows.
-fn learn(names: &mut Names, known: &Known<'_>) {
+pub(super) fn learn(names: &mut Names, known: &Known<'_>) {
     let facts = known.facts;
     if let Some(own) = &facts.own {
         names.account_dn = Some(own.dn.as_str().to_owned());

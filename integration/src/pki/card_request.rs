@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use rcgen::{
-    CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, KeyUsagePurpose, PublicKeyData, SanType,
-    SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PublicKeyData,
+    SanType, SerialNumber, SubjectPublicKeyInfo, string::Ia5String,
 };
 
 use super::{Credential, DAY, KeyKind, Pki, PkiError, common_name, key};
@@ -25,7 +25,10 @@ pub struct CardRequest<'a> {
     pki: &'a Pki,
     name: String,
     upns: Vec<String>,
+    emails: Vec<String>,
     sid: Option<String>,
+    sid_uri: Option<String>,
+    key_identifier: bool,
     key: KeyKind,
     extended_key_usages: Vec<ExtendedKeyUsagePurpose>,
     key_usages: Vec<KeyUsagePurpose>,
@@ -54,7 +57,10 @@ impl<'a> CardRequest<'a> {
             pki,
             name: upn.split('@').next().unwrap_or(upn).to_owned(),
             upns: vec![upn.to_owned()],
+            emails: Vec::new(),
             sid: None,
+            sid_uri: None,
+            key_identifier: false,
             key: KeyKind::P256,
             extended_key_usages: vec![
                 ExtendedKeyUsagePurpose::ClientAuth,
@@ -69,6 +75,24 @@ impl<'a> CardRequest<'a> {
     /// Adds the security extension with the account's SID in text.
     pub fn sid(mut self, sid: &str) -> Self {
         self.sid = Some(sid.to_owned());
+        self
+    }
+
+    /// Adds the account's SID as a URI among the alternative names.
+    pub fn sid_uri(mut self, sid: &str) -> Self {
+        self.sid_uri = Some(format!("tag:microsoft.com,2022-09-14:sid:{sid}"));
+        self
+    }
+
+    /// Adds an e-mail address to the alternative names.
+    pub fn email(mut self, address: &str) -> Self {
+        self.emails.push(address.to_owned());
+        self
+    }
+
+    /// Adds a subject key identifier, and says that it is no authority.
+    pub fn with_key_identifier(mut self) -> Self {
+        self.key_identifier = true;
         self
     }
 
@@ -181,6 +205,13 @@ impl<'a> CardRequest<'a> {
         params.use_authority_key_identifier_extension = true;
         for upn in &self.upns {
             params.subject_alt_names.push(SanType::OtherName((UPN.to_vec(), upn.as_str().into())));
+        }
+        // A name of another form than IA5String has been refused by nobody before: the tests' own are ASCII.
+        let ia5 = |text: &String| Ia5String::try_from(text.as_str()).expect("a name of the tests is ASCII");
+        params.subject_alt_names.extend(self.emails.iter().map(|address| SanType::Rfc822Name(ia5(address))));
+        params.subject_alt_names.extend(self.sid_uri.iter().map(|uri| SanType::URI(ia5(uri))));
+        if self.key_identifier {
+            params.is_ca = IsCa::ExplicitNoCa;
         }
         if let Some(sid) = &self.sid {
             params.custom_extensions.push(security_extension(sid));

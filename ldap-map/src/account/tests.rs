@@ -323,3 +323,28 @@ proptest! {
         crate::fuzzing::account(text.as_bytes());
     }
 }
+
+#[test]
+fn what_binds_the_accounts_own_logon_is_reported_and_forbids_nothing() {
+    assert!(Person::new("alice").account().restrictions().is_empty());
+    let account = Person::new("alice")
+        .with("userWorkstations", &["PC1,PC2"])
+        .with("msDS-User-Account-Control-Computed", &["8388608"])
+        .with("msDS-AssignedAuthNPolicySilo", &["CN=tier0,CN=AuthN Silos,DC=corp,DC=example"])
+        .with("msDS-AssignedAuthNPolicy", &["CN=short,CN=AuthN Policies,DC=corp,DC=example"])
+        .account();
+    let attributes: Vec<&str> =
+        account.restrictions().iter().map(|restriction| restriction.attribute().as_str()).collect();
+    assert_eq!(
+        [
+            "userWorkstations",
+            "msDS-User-Account-Control-Computed",
+            "msDS-AssignedAuthNPolicySilo",
+            "msDS-AssignedAuthNPolicy"
+        ],
+        attributes.as_slice()
+    );
+    assert_eq!(Ok(()), account.check_usable(UNIX_EPOCH + Duration::from_secs(1_767_225_600)));
+    let words: Vec<String> = account.restrictions().iter().map(ToString::to_string).collect();
+    assert!(words[0].contains("PC1,PC2") && words[0].contains("(userWorkstations)"), "{words:?}");
+}

@@ -30,6 +30,7 @@ use crate::dn::Dn;
 use crate::entry::Entry;
 use crate::filter::Filter;
 use crate::groups::{self, Group};
+use crate::mapping::sought::Sought;
 use crate::mapping::source::AttributeQuery;
 use crate::message::request::{Scope, SearchRequest};
 use crate::message::response::ResultCode;
@@ -146,7 +147,15 @@ impl Directory {
     /// # Errors
     /// As [`Self::account_by_upn`].
     pub async fn account_and_server(&self, upn: &Upn) -> Result<(Account, LdapServer), DirectoryError> {
-        self.account(&Wanted::Upn(upn)).await
+        self.account_sought(&Sought::by_name(upn.clone())).await
+    }
+
+    /// The one account that has any of the names sought, with the server that said so.
+    ///
+    /// # Errors
+    /// As [`Self::account_by_upn`]; also [`DirectoryError::SeveralAccounts`] and [`DirectoryError::Disagreement`].
+    pub async fn account_sought(&self, sought: &Sought) -> Result<(Account, LdapServer), DirectoryError> {
+        self.account(&Wanted::Sought(sought)).await
     }
 
     /// The one account whose attributes have these values, and the server that said so. Accounts beyond the base of the query,
@@ -240,16 +249,16 @@ impl Directory {
         let filter = Filter::all_of([user, wanted.filter(&self.dns_domain)]);
         let base = wanted.base().unwrap_or(&self.domain);
         // One more than expected, so that a second account shows.
-        let attributes = [Attribute::OBJECT_GUID];
-        let found = self.search(connection, base.as_str(), Scope::Subtree, &filter, &attributes, 2).await?;
-        let mut entries = found.entries.into_iter();
-        match (found.code, entries.next(), entries.next()) {
-            (ResultCode::SUCCESS, None, None) => Err(DirectoryError::NotFound.into()),
-            (ResultCode::SUCCESS, Some(entry), None) => Ok(entry),
-            (ResultCode::SUCCESS | ResultCode::SIZE_LIMIT_EXCEEDED, _, _) => {
-                Err(DirectoryError::Ambiguous.into())
+        let attributes = wanted.attributes();
+        let found = self.search(connection, base.as_str(), Scope::Subtree, &filter, attributes, 2).await?;
+        match (found.code, found.entries.as_slice()) {
+            (ResultCode::SUCCESS, []) => Err(DirectoryError::NotFound.into()),
+            (ResultCode::SUCCESS, [entry]) => Ok(entry.clone()),
+            (ResultCode::SUCCESS | ResultCode::SIZE_LIMIT_EXCEEDED, several @ [_, _, ..]) => {
+                Err(wanted.why_several(several, &self.dns_domain).into())
             }
-            (code, _, _) => Err(search_refused(connection, code)),
+            (ResultCode::SIZE_LIMIT_EXCEEDED, _) => Err(DirectoryError::Ambiguous.into()),
+            (code, _) => Err(search_refused(connection, code)),
         }
     }
 

@@ -19,6 +19,22 @@ pub enum DirectoryError {
     /// More than one account has the name, explicitly or implicitly.
     #[error("more than one account has the name")]
     Ambiguous,
+    /// More than one account names the certificate, so that its holder must say which one is meant.
+    #[error(
+        "more than one account has the certificate in altSecurityIdentities: the login must name one of them"
+    )]
+    SeveralAccounts,
+    /// The names that the certificate carries point at different accounts.
+    #[error(
+        "the certificate's names disagree: its user principal name is that of {one}, but {other} has the certificate in \
+         altSecurityIdentities"
+    )]
+    Disagreement {
+        /// The account of the name.
+        one: String,
+        /// The account that names the certificate.
+        other: String,
+    },
     /// An attribute of the account is missing, hidden from the service account, or malformed.
     #[error("the account cannot be read: {0}")]
     Attribute(#[from] AttributeError),

@@ -55,8 +55,9 @@ impl Loader<'_> {
             suffixes.into_iter().collect::<Option<Vec<_>>>()
         });
         let directory = self.directory(raw, domain_sid.clone(), secret);
+        let mapping = self.mapping_rules(raw);
         let settings = Settings {
-            accept_weak_mapping: raw.accept_weak_mapping.as_ref()?.value,
+            mapping: mapping?,
             upn_suffixes: match suffixes {
                 Some(suffixes) => Some(suffixes?),
                 None => None,

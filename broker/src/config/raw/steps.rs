@@ -8,6 +8,7 @@ use super::{
     fetch::Fetch,
     revocation::Revocation,
     seconds,
+    strong_mapping::StrongMapping,
     words::PolicyMatch,
 };
 use crate::config::{
@@ -74,6 +75,7 @@ pub(in crate::config) struct Directory {
     pub(in crate::config) bind_key: Option<Located<SecretSource>>,
     pub(in crate::config) upn_suffixes: Option<Vec<Located<String>>>,
     pub(in crate::config) accept_weak_mapping: Option<Located<bool>>,
+    pub(in crate::config) strong_mapping: StrongMapping,
     pub(in crate::config) pool_size: Option<Located<usize>>,
     pub(in crate::config) connect_timeout: Option<Located<Duration>>,
     pub(in crate::config) operation_timeout: Option<Located<Duration>>,
@@ -96,6 +98,7 @@ impl Directory {
             }
         }
         let discovery = Discovery::read(&section);
+        let strong_mapping = StrongMapping::read(&section);
         let read = Self {
             place: section.place(),
             servers: listed_unless(discovery.is_some(), &section, "servers", "discovery"),
@@ -108,6 +111,7 @@ impl Directory {
             bind_key: section.optional("bind_key"),
             upn_suffixes: section.list("upn_suffixes"),
             accept_weak_mapping: section.or("accept_weak_mapping", false),
+            strong_mapping,
             pool_size: section.within("pool_size", 4, 1..=64),
             connect_timeout: section.within("connect_timeout", seconds(3), 100 * MILLISECOND..=MINUTE),
             operation_timeout: section.within("operation_timeout", seconds(5), 100 * MILLISECOND..=MINUTE),

@@ -1,11 +1,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ldap_map::mapping::source::{AttributeMapping, Source};
+use ldap_map::mapping::source::{AttributeMapping, Candidate, Source};
 use ldap_map::net::directory::{self, Bind};
 use ldap_map::schema::AttributeName;
 use ldap_map::testing::Person;
-use ldap_map::upn::Upn;
 use zeroize::Zeroizing;
 
 use super::*;
@@ -101,12 +100,13 @@ fn exactly_one_domain_must_have_the_account() {
     assert_eq!(domains, ["corp.example", "beta.example"]);
 }
 
-#[tokio::test]
-async fn a_suffix_of_no_domain_is_refused_before_anybody_is_asked() {
+#[test]
+fn a_suffix_of_no_domain_is_refused_before_anybody_is_asked() {
     let own = domain("DC=corp,DC=example", Some(&["brand.example"]));
     let domains = Domains::new(own, Vec::new());
     let upn = Upn::parse("alice@unheard-of.example").expect("a name");
-    let refused = domains.account(&Candidate::Upn(upn)).await.expect_err("nobody's");
+    let sought = |_: &Domain| Ok(Sought::by_name(upn.clone()));
+    let Err(refused) = domains.asked(Some(&upn), sought) else { panic!("nobody's") };
     let ResolveError::SuffixUnknown { suffix } = refused else { panic!("{refused}") };
     assert_eq!(suffix, "unheard-of.example");
 }
@@ -116,7 +116,9 @@ async fn a_directory_that_does_not_answer_leaves_a_shared_suffix_undecided() {
     let own = domain("DC=corp,DC=example", None);
     let domains = Domains::new(own, vec![domain("DC=beta,DC=example", Some(&["brand.example"]))]);
     let upn = Upn::parse("alice@brand.example").expect("a name");
-    let refused = domains.account(&Candidate::Upn(upn)).await.expect_err("nobody listens");
+    let sought = |_: &Domain| Ok(Sought::by_name(upn.clone()));
+    let asked = domains.asked(Some(&upn), sought).expect("two domains have it");
+    let refused = Domains::account(asked).await.expect_err("nobody listens");
     assert!(matches!(refused, ResolveError::Directory(DirectoryError::Unavailable { .. })), "{refused}");
 }
 
@@ -182,7 +184,7 @@ fn an_account_of_another_domains_sid_is_refused() {
 }
 
 /// A card's common name as an attribute of accounts below `base`.
-fn by_attribute(base: Option<&str>) -> Candidate {
+fn by_attribute(base: Option<&str>) -> AttributeQuery {
     let identity = crate::identity::testing::identity();
     let attributes = vec![AttributeName::parse("employeeID").expect("a name")];
     let mapping = AttributeMapping::new(Source::CommonName, attributes).expect("a mapping");
@@ -190,7 +192,9 @@ fn by_attribute(base: Option<&str>) -> Candidate {
         Some(base) => mapping.searching_below(Dn::parse(base).expect("a base")),
         None => mapping,
     };
-    AttributeMappings::new(vec![mapping]).candidate(identity.facts()).expect("a name")
+    let candidate = AttributeMappings::new(vec![mapping]).candidate(identity.facts()).expect("a name");
+    let Candidate::Attributes(query) = candidate else { panic!("an attribute was chosen") };
+    query
 }
 
 #[test]
@@ -200,8 +204,9 @@ fn all_domains_are_asked_for_an_attribute_and_one_where_its_base_says_so() {
         vec![domain("DC=beta,DC=example", None), domain("DC=gamma,DC=example", None)],
     );
     let asked = |base: Option<&str>| -> Vec<String> {
-        let asked = domains.asked(&by_attribute(base)).expect("any name");
-        asked.iter().map(|domain| domain.name().to_owned()).collect()
+        let query = by_attribute(base);
+        let asked = domains.asked_by_attributes(&query);
+        asked.iter().map(|(domain, _)| domain.name().to_owned()).collect()
     };
     assert_eq!(asked(None), ["corp.example", "beta.example", "gamma.example"]);
     assert_eq!(asked(Some("OU=People,DC=Beta,DC=example")), ["beta.example"]);
@@ -210,6 +215,7 @@ fn all_domains_are_asked_for_an_attribute_and_one_where_its_base_says_so() {
 #[tokio::test]
 async fn a_domain_that_does_not_answer_is_not_left_out_of_the_search_for_an_attribute() {
     let domains = Domains::new(domain("DC=corp,DC=example", None), vec![domain("DC=beta,DC=example", None)]);
-    let refused = domains.account(&by_attribute(None)).await.expect_err("nobody listens");
+    let query = by_attribute(None);
+    let refused = Domains::account(domains.asked_by_attributes(&query)).await.expect_err("nobody listens");
     assert!(matches!(refused, ResolveError::Directory(DirectoryError::Unavailable { .. })));
 }

@@ -156,7 +156,8 @@ impl<P: Present> Presentations<P> {
     ) -> Result<Handoff, Refusal> {
         let _permit = self.room.try_acquire().map_err(|_| Refusal::new(Code::Overloaded, step))?;
         let answer_by = clock::instant() + deadline;
-        let request = LoginRequest { gateway: gateway.to_owned(), target, origin, login_id, answer_by };
+        let request =
+            LoginRequest { gateway: gateway.to_owned(), target, user: None, origin, login_id, answer_by };
         let login = timeout(deadline, self.present.log_in(card, request)).await;
         login.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))?
     }

@@ -123,7 +123,8 @@ async fn a_content_type_with_a_character_set_is_taken() {
 #[tokio::test]
 async fn an_unknown_missing_or_repeated_member_is_refused() {
     for body in [
-        r#"{"gateway":"gw1","target":"desk1","user":"administrator"}"#,
+        r#"{"gateway":"gw1","target":"desk1","role":"administrator"}"#,
+        r#"{"gateway":"gw1","target":"desk1","user":["alice"]}"#,
         r#"{"gateway":"gw1"}"#,
         r#"{"gateway":"gw1","gateway":"gw2","target":"desk1"}"#,
         r#"{"gateway":"gw1","target":["desk1"]}"#,

@@ -107,6 +107,17 @@ pub fn judge(symptom: &Symptom, known: Option<&Known<'_>>) -> Vec<(Cause, Certai
     as_sure(untold, Certainty::Possible)
 }
 
+/// What the directory says is missing before anything was seen to fail. Where neither way of delegation is open, what is missing
+/// for both.
+#[must_use]
+pub fn missing(known: &Known<'_>) -> Vec<Cause> {
+    // These are told from others by a refusal: without one, a good key and an account that is there look the same.
+    let only_with_a_refusal =
+        |cause: Cause| matches!(cause, Cause::OwnKeyWrong | Cause::OwnPasswordWrong | Cause::UserUnknown);
+    let holds = |cause: &Cause| !only_with_a_refusal(*cause) && known.holds(*cause) == Holds::Yes;
+    known.in_order(Cause::ALL.iter().copied().filter(holds).collect())
+}
+
 impl Known<'_> {
     /// A target that keeps a list of its own is meant to be opened by it, unless our account keeps one too.
     fn in_order(&self, mut causes: Vec<Cause>) -> Vec<Cause> {

@@ -2,7 +2,7 @@ use std::time::UNIX_EPOCH;
 
 use kdc_proxy::error::{ErrorCode, NtStatus};
 use ldap_map::account::Account as Person;
-use ldap_map::delegation::{Facts, ServerClock, ServiceAccount, Target};
+use ldap_map::delegation::{Facts, ServerClock, Target};
 use ldap_map::net::directory::DirectoryError;
 
 use super::*;

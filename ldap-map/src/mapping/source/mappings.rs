@@ -1,8 +1,7 @@
 //! Sources against attributes of the directory.
 
-use super::super::{MappingError, candidates::candidates, candidates::refuse_several_sids};
+use super::super::{MappingError, sought::refuse_several_sids};
 use super::{Source, SourceError, SourceValue};
-use crate::account::Account;
 use crate::certificate::CertificateFacts;
 use crate::dn::Dn;
 use crate::entry::Entry;
@@ -121,7 +120,7 @@ impl AttributeMapping {
             return Err(SourceError::OutsideBase { base: base.clone() }.into());
         }
         if self.is_by_upn() {
-            return candidates(facts).map(Candidate::Upn).map(Some);
+            return Ok(facts.upns().first().cloned().map(Candidate::Upn));
         }
         Ok(Some(Candidate::Attributes(AttributeQuery {
             source: self.source.name(),
@@ -154,6 +153,12 @@ impl AttributeMappings {
     #[must_use]
     pub fn new(mappings: Vec<AttributeMapping>) -> Self {
         if mappings.is_empty() { Self::default() } else { Self(mappings) }
+    }
+
+    /// Whether the account is looked up as every domain controller does, so that it may name the card instead.
+    #[must_use]
+    pub fn are_by_upn_alone(&self) -> bool {
+        matches!(self.0.as_slice(), [one] if one.is_by_upn() && one.subject_base.is_none())
     }
 
     /// What the account is looked up by: the first mapping whose source the certificate holds decides, alone.
@@ -242,23 +247,6 @@ impl AttributeQuery {
         match self.values.as_slice() {
             [value] => self.attributes.iter().any(|attribute| has((attribute, value))),
             values => values.len() == self.attributes.len() && self.attributes.iter().zip(values).all(has),
-        }
-    }
-
-    /// Compares the certificate with the account that has the values: a SID in the certificate must be the account's, and makes
-    /// the mapping strong; without one it is as strong as it was declared.
-    ///
-    /// # Errors
-    /// [`MappingError`] when the SIDs differ, or when the certificate names two.
-    pub fn confirm(&self, facts: &CertificateFacts, account: &Account) -> Result<Strength, MappingError> {
-        refuse_several_sids(facts)?;
-        match facts.sid() {
-            None => Ok(self.strength),
-            Some(sid) if *sid == account.object_sid => Ok(Strength::Strong),
-            Some(sid) => Err(MappingError::SidDiffers {
-                certificate: sid.clone(),
-                account: account.object_sid.clone(),
-            }),
         }
     }
 }

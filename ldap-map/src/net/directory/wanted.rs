@@ -4,14 +4,15 @@ use crate::account::Account;
 use crate::dn::Dn;
 use crate::entry::Entry;
 use crate::filter::Filter;
+use crate::mapping::sought::{Several, Sought};
 use crate::mapping::source::AttributeQuery;
+use crate::net::error::DirectoryError;
 use crate::schema::{Attribute, AttributeName};
-use crate::upn::{Upn, same_ignoring_case};
 
 /// The account that is wanted.
 pub(super) enum Wanted<'a> {
-    /// By its user principal name, explicit or implicit.
-    Upn(&'a Upn),
+    /// By the names that a card or a person gives.
+    Sought(&'a Sought),
     /// By attributes that the configuration chose.
     Attributes(&'a AttributeQuery),
 }
@@ -20,12 +21,7 @@ impl Wanted<'_> {
     /// Finds such accounts in the domain of this DNS name.
     pub(super) fn filter(&self, dns_domain: &str) -> Filter {
         match self {
-            Self::Upn(upn) => {
-                let explicit = Filter::equals(Attribute::USER_PRINCIPAL_NAME, upn.as_str().as_bytes());
-                let implicit = || Filter::equals(Attribute::SAM_ACCOUNT_NAME, upn.user().as_bytes());
-                let own_domain = same_ignoring_case(upn.suffix(), dns_domain);
-                Filter::any_of(std::iter::once(explicit).chain(own_domain.then(implicit)))
-            }
+            Self::Sought(sought) => sought.filter(dns_domain),
             Self::Attributes(query) => query.filter(),
         }
     }
@@ -33,7 +29,7 @@ impl Wanted<'_> {
     /// Where to search, if not in the whole domain.
     pub(super) fn base(&self) -> Option<&Dn> {
         match self {
-            Self::Upn(_) => None,
+            Self::Sought(_) => None,
             Self::Attributes(query) => query.search_base(),
         }
     }
@@ -41,7 +37,7 @@ impl Wanted<'_> {
     /// The attributes that must be read for it beside those of every account.
     pub(super) fn chosen(&self) -> &[AttributeName] {
         match self {
-            Self::Upn(_) => &[],
+            Self::Sought(_) => &[],
             Self::Attributes(query) => query.attributes(),
         }
     }
@@ -49,8 +45,26 @@ impl Wanted<'_> {
     /// Whether an account is the one, by a comparison that is stricter than the directory's.
     pub(super) fn is(&self, account: &Account, entry: &Entry) -> bool {
         match self {
-            Self::Upn(upn) => account.answers_to(upn),
+            Self::Sought(sought) => sought.is_met_by(account),
             Self::Attributes(query) => query.is_met_by(entry),
+        }
+    }
+
+    /// The attributes to find it with.
+    pub(super) const fn attributes(&self) -> &'static [Attribute] {
+        match self {
+            Self::Sought(sought) => sought.attributes(),
+            Self::Attributes(_) => &[Attribute::OBJECT_GUID],
+        }
+    }
+
+    /// Why more than one object is found.
+    pub(super) fn why_several(&self, found: &[Entry], dns_domain: &str) -> DirectoryError {
+        let Self::Sought(sought) = self else { return DirectoryError::Ambiguous };
+        match sought.several(found, dns_domain) {
+            Several::Ambiguous => DirectoryError::Ambiguous,
+            Several::Accounts => DirectoryError::SeveralAccounts,
+            Several::Disagree { one, other } => DirectoryError::Disagreement { one, other },
         }
     }
 }

@@ -1,0 +1,108 @@
+//! `kerbridge explain` on prepared accounts: each time the cause that a login would be refused for.
+
+use std::io::Write as _;
+
+use integration::broker_process::{BrokerProcess, Configuration};
+use integration::lab::Lab;
+use integration::pki::Credential;
+use serde_json::Value;
+
+use super::several_accounts::{add_value, issuer_serial, modify};
+use crate::bench::start;
+
+/// What the command says of a card, and its exit code.
+fn explain(broker: &BrokerProcess, card: &Credential, more: &[&str]) -> (Value, Option<i32>) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(card.chain_pem().as_bytes()).unwrap();
+    let leaf = file.path().display().to_string();
+    let words = [&["explain", "--json"], more, &[leaf.as_str()]].concat();
+    let finished = broker.command(&words).unwrap();
+    let said = serde_json::from_str(&finished.text());
+    (said.unwrap_or_else(|_| panic!("{}{}", finished.text(), finished.error_text())), finished.code)
+}
+
+#[test]
+fn explain_names_the_cause_for_ten_accounts() {
+    let lab = Lab::start("explain").unwrap();
+    let broker = start(&Configuration::new(&lab));
+    let controller = lab.controller();
+    let sid = |account: &str| controller.sid(account).unwrap();
+    let card_of =
+        |account: &str| lab.pki().card(&format!("{account}@corp.example")).sid(sid(account)).issue().unwrap();
+    let desk1 = ["--target", "desk1.corp.example"];
+
+    // The account that may, with what binds its own logon reported.
+    modify(controller, "alice", "replace: userWorkstations\nuserWorkstations: PC1");
+    let (said, code) = explain(&broker, &card_of("alice"), &desk1);
+    assert_eq!((said["verdict"].as_str(), code), (Some("accepted"), Some(0)), "{said:#}");
+    assert_eq!(said["account"]["mapped_by"].as_array().unwrap().len(), 2, "{said:#}");
+    assert_eq!(said["policy"]["rule"], "desktop-users");
+    assert_eq!(said["delegation"][0]["delegation"], "set up", "{said:#}");
+    assert!(said["account"]["restrictions"][0].as_str().unwrap().contains("PC1"), "{said:#}");
+    assert_eq!(said["windows"]["accepts"], true);
+    let value = issuer_serial(card_of("alice").der());
+    let form = value.split("<SR>").next().unwrap();
+    let values = said["certificate"]["mapping_values"].as_array().unwrap();
+    assert!(
+        values
+            .iter()
+            .any(|one| one["value"].as_str().unwrap().starts_with(form) && one["strength"] == "strong")
+    );
+
+    let weak = lab.pki().card("alice@corp.example").fresh().issue().unwrap();
+    let old = lab.pki().card("alice@corp.example").issue().unwrap();
+    let wrong = lab.pki().card("alice@corp.example").sid(sid("bob")).issue().unwrap();
+    let nobody = lab.pki().card("nobody@corp.example").issue().unwrap();
+    let misspelt = lab.pki().card("carol@corp.example").fresh().issue().unwrap();
+    let backwards =
+        issuer_serial(misspelt.der()).replace("CN=Corp Issuing CA,O=Corp", "O=Corp,CN=Corp Issuing CA");
+    add_value(controller, "carol", &backwards);
+    let claimed = card_of("alice");
+    add_value(controller, "bob", &issuer_serial(claimed.der()));
+    let expired = lab.pki().card("alice@corp.example").sid(sid("alice")).expired().issue().unwrap();
+    for (card, step, cause, event, words) in [
+        (&card_of("dave"), "resolve", "account_disabled", None, "userAccountControl"),
+        (&card_of("eve"), "resolve", "account_expired", None, "accountExpires"),
+        (&card_of("lou"), "resolve", "account_locked", None, "msDS-User-Account-Control-Computed"),
+        (&card_of("paula"), "resolve", "account_protected", None, "tokenGroups"),
+        (&card_of("sam"), "resolve", "account_not_delegable", None, "userAccountControl"),
+        (&card_of("grace"), "resolve", "account_ambiguous", None, "more than one account"),
+        (&card_of("bob"), "decide", "policy_denied", None, "desktop-users"),
+        (&weak, "resolve", "mapping_weak", Some(39), "X509:<I>CN=Corp Issuing CA,O=Corp<SR>"),
+        (&old, "resolve", "mapping_weak", Some(40), "1.3.6.1.4.1.311.25.2"),
+        (&wrong, "resolve", "mapping_mismatch", Some(41), "objectSid"),
+        (&misspelt, "resolve", "mapping_weak", Some(39), "written in reverse"),
+        (&claimed, "resolve", "mapping_mismatch", None, "disagree"),
+        (&nobody, "resolve", "account_unknown", None, "no account"),
+        (&expired, "validate", "certificate_expired", None, ""),
+    ] {
+        let (said, code) = explain(&broker, card, &desk1);
+        let refused = &said["refused"];
+        assert_eq!(
+            (refused["step"].as_str(), refused["code"].as_str()),
+            (Some(step), Some(cause)),
+            "{said:#}"
+        );
+        assert!(refused["reason"].as_str().unwrap().contains(words), "{words}: {said:#}");
+        assert_eq!(said["windows"]["event"].as_u64(), event, "{said:#}");
+        assert_eq!(code, Some(1), "{said:#}");
+    }
+
+    // Delegation that nobody set up, with the commands that would.
+    let (said, code) = explain(&broker, &card_of("alice"), &["--target", "desk3.corp.example"]);
+    assert_eq!((said["refused"]["code"].as_str(), code), (Some("delegation_refused"), Some(1)), "{said:#}");
+    let missing = said["delegation"][0]["missing"].as_array().unwrap();
+    assert!(missing.iter().any(|one| one["samba"].as_str().unwrap().contains("delegation")), "{said:#}");
+
+    // The same in words, and an account by its name.
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(misspelt.chain_pem().as_bytes()).unwrap();
+    let finished =
+        broker.command(&["explain", "--user", "carol", &file.path().display().to_string()]).unwrap();
+    let words = finished.text();
+    assert!(
+        words.contains("logs event 39") && words.contains("resolve: refused with mapping_weak"),
+        "{words}"
+    );
+    assert!(words.contains("is ignored: the issuer's name is written in reverse"), "{words}");
+}

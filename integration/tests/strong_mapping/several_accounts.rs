@@ -1,0 +1,71 @@
+//! Logins through the broker with cards that the directory names: one card of several accounts, and names that disagree.
+
+use integration::broker_process::Configuration;
+use integration::card::{Presented, Workstation};
+use integration::lab::Lab;
+use integration::samba_ad::DomainController;
+use ldap_map::alt_security_identities::{AltSecurityIdentity, Form};
+use ldap_map::certificate::CertificateFacts;
+
+use crate::bench::start;
+use crate::refusals::{assert_refused, code_of};
+
+const DESK1: &str = "desk1.corp.example";
+
+/// The value that names a certificate by issuer and serial number.
+pub(super) fn issuer_serial(der: &[u8]) -> String {
+    let facts = CertificateFacts::parse(der).unwrap();
+    let all = AltSecurityIdentity::all_of(&facts, &[]);
+    all.iter().find(|value| value.form() == Form::IssuerSerial).unwrap().to_string()
+}
+
+/// Changes an account on the running controller.
+pub(super) fn modify(controller: &DomainController, account: &str, changes: &str) {
+    let ldif = format!("dn: CN={account},CN=Users,DC=corp,DC=example\nchangetype: modify\n{changes}\n");
+    let command = ["ldbmodify", "-H", "/var/lib/samba/private/sam.ldb"];
+    let finished = controller.container().exec_with(&command, &[], ldif.as_bytes()).unwrap();
+    assert!(finished.succeeded(), "{}{}", finished.text(), finished.error_text());
+}
+
+pub(super) fn add_value(controller: &DomainController, account: &str, value: &str) {
+    modify(controller, account, &format!("add: altSecurityIdentities\naltSecurityIdentities: {value}"));
+}
+
+#[test]
+fn a_card_with_several_accounts_needs_a_name_and_a_strong_mapping_to_it() {
+    let lab = Lab::start("several").unwrap();
+    let broker = start(&Configuration::new(&lab));
+    let workstation = Workstation::start(&lab, "workstation").unwrap();
+    let log_in = |card: &_| workstation.log_in(&broker, Presented::File(card), "gw1", DESK1).unwrap();
+    let log_in_as = |card: &_, user: &str| workstation.log_in_as(&broker, card, user, DESK1).unwrap();
+
+    // No name in the card at all: the directory names it, for two people.
+    let card = lab.pki().card("nobody@corp.example").without_upn().issue().unwrap();
+    assert_refused(&log_in(&card), "upn_missing", "resolve");
+    let value = issuer_serial(card.der());
+    add_value(lab.controller(), "alice", &value);
+    assert_eq!(log_in(&card).field("subject"), Some("alice@corp.example"));
+    add_value(lab.controller(), "carol", &value);
+    assert_refused(&log_in(&card), "account_ambiguous", "resolve");
+    for (user, subject) in
+        [("carol", "carol.jones@corp.example"), ("alice@corp.example", "alice@corp.example")]
+    {
+        let answer = log_in_as(&card, user);
+        code_of(&answer);
+        assert_eq!(answer.field("subject"), Some(subject), "{answer:?}");
+    }
+
+    // The name alone is nobody's word.
+    assert_refused(&log_in_as(&card, "bob"), "mapping_weak", "resolve");
+    assert_refused(&log_in_as(&card, "nobody"), "account_unknown", "resolve");
+    assert_refused(&log_in_as(&card, "*"), "request_invalid", "resolve");
+    let alices = lab.pki().card("alice@corp.example").sid(lab.controller().sid("alice").unwrap());
+    let alices = alices.issue().unwrap();
+    assert_refused(&log_in_as(&alices, "carol"), "mapping_mismatch", "resolve");
+
+    // A name and a value that point at different accounts.
+    add_value(lab.controller(), "bob", &issuer_serial(alices.der()));
+    assert_refused(&log_in(&alices), "mapping_mismatch", "resolve");
+    let event = |line: &String| line.contains("\"security_event\":true") && line.contains("disagree");
+    assert!(broker.log().iter().any(event), "{:#?}", broker.log());
+}
