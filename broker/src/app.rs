@@ -4,6 +4,7 @@
 //! newest value: the TLS settings, the gateways, and the line with its validator and its policy. Everything else is
 //! made once.
 
+mod lists;
 mod sessions;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
@@ -142,7 +143,8 @@ impl App {
         let (present, counters) = (Arc::clone(&portal), metrics.presentation());
         let interface =
             grpc::routes(Arc::clone(&desk), present, gateway_api.calls, counters, drain.clone()).await;
-        let monitor = Monitor::new(probes(&config), config.check_interval, interface.health);
+        let monitor =
+            Monitor::new(probes(&config, line.subscribe()), config.check_interval, interface.health);
         if let Some(listener) = status_listener {
             let page = status::router(monitor.report(), Arc::clone(&metrics), config.controllers.clone());
             listener.serve(&page, &drain, &tasks);
@@ -154,6 +156,7 @@ impl App {
         let logins = web::router(portal, cards.logins, door);
         card_listener.serve(&logins, &drain, &tasks);
         tasks.spawn(renew_answers(line.subscribe(), drain.clone()));
+        tasks.spawn(lists::watch(line.subscribe(), metrics.identity(), drain.clone()));
         tasks.spawn(monitor.run(drain.clone()));
         sessions::watch(&desk, config.recheck, &line, &metrics.sessions(), (&drain, &tasks));
         tasks.spawn(sweep(interface.challenges, drain.clone()));
@@ -189,6 +192,8 @@ impl App {
     /// the old one. Connections finish what they are doing and close, so that their clients come back under the new one.
     pub fn replace(&self, config: &Config) {
         let old = Arc::clone(&self.line.borrow());
+        // The one that is in use knows the controllers that were found.
+        config.fetcher.look_in(Arc::clone(old.domains.own().directory()));
         self.line.send_replace(Arc::new(Line {
             gateways: names(&config.gateway_api.gateways),
             validator: Arc::new(config.validator.remembering(&old.validator)),
@@ -301,7 +306,7 @@ fn admission(
 }
 
 /// What the status page asks: whether the directory answers, and whether there is a ticket-granting ticket.
-fn probes(config: &Config) -> Vec<Probe> {
+fn probes(config: &Config, line: watch::Receiver<Arc<Line>>) -> Vec<Probe> {
     let (directory, kerberos) = (Arc::clone(config.domains.own().directory()), Arc::clone(&config.kerberos));
     let own = config.controllers.first();
     let [of_directory, of_kerberos] = [own.cloned(), own.cloned()];
@@ -337,6 +342,9 @@ fn probes(config: &Config) -> Vec<Probe> {
                 Err(Failure { code: controllers::code_of(&error), detail: error.to_string() })
             })
         }));
+    }
+    if config.validator.bundle().is_some() || !config.validator.crls().is_empty() {
+        probes.push(Probe::known("revocation_lists", move || lists::check(&line.borrow().validator)));
     }
     probes
 }

@@ -6,14 +6,17 @@
 //!
 //! The TLS layer uses [`verifier::ProofOfPossession`], which makes no decision about trust.
 
+mod bundle;
 mod certificate;
 mod crl_store;
 mod description;
+mod ending;
 mod error;
 mod evidence;
 mod fetch;
 mod hints;
 mod inquiry;
+mod issuer_store;
 mod now;
 mod path;
 mod peer_certificates;
@@ -21,18 +24,22 @@ mod possession;
 mod revocation;
 mod settings;
 mod signature;
+mod signed_data;
 mod slot;
 mod usage;
 mod validated_identity;
 mod validator;
 pub mod verifier;
 
+pub use self::bundle::{Bundle, BundleChange, BundleError};
 pub use self::crl_store::{CrlPlace, CrlStore, CrlStoreSettings, ObtainError};
 pub use self::description::Description;
+pub use self::ending::{Ending, ListState};
 pub use self::error::{CertificateId, IdentityError, Malformed, PathRule, Role, Untrusted, UsageError};
 pub use self::evidence::{Basis, CertificateEvidence, EvidenceKind, ReliedOn, RevocationEvidence};
 pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, LdapUrl, Limits, Url, UrlError};
 pub use self::inquiry::{InquiryCounts, InquirySettings, Memory, ResponderStatus};
+pub use self::issuer_store::IssuerFetchSettings;
 pub use self::peer_certificates::{
     MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
 };

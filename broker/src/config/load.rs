@@ -79,7 +79,7 @@ impl Loader<'_> {
             &raw.realms,
         );
         let fetcher = Arc::new(fetch::fetcher(&raw.identity.fetch, domains.as_ref()));
-        let validator = self.identity(&raw.identity, &fetcher);
+        let validator = self.identity(&raw.identity, &fetcher, &mut warnings);
         let terminators = self.terminators(raw.terminators, &mut warnings);
         let max_logins = raw.frontend.max_logins.clone();
         let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);

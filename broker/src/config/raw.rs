@@ -19,7 +19,7 @@ use tracing::Level;
 
 pub(super) use self::{
     discovery::Discovery,
-    fetch::Fetch,
+    fetch::{Aia, Fetch},
     kdc_proxy::{KdcProxy, ProxyClients},
     realms::TrustedRealm,
     revocation::{Revocation, RevocationIssuer, RevocationMode},

@@ -364,6 +364,39 @@ fn revocation_by_lists_needs_a_list() {
 }
 
 #[test]
+fn a_directory_of_lists_stands_for_the_lists_and_a_bad_file_in_it_is_a_warning() {
+    let written = Written::new();
+    written.with("mode = \"off\"", "mode = \"crl\", directory = \"lists\"");
+    let mistake = "identity.revocation.directory: it cannot be read: entity not found";
+    assert!(written.problems().iter().any(|problem| problem.ends_with(mistake)), "{:#?}", written.problems());
+    std::fs::create_dir(written.path("lists")).unwrap();
+    assert!(
+        !written.loaded().unwrap().warnings.iter().any(|warning| matches!(warning, Warning::ListFile { .. }))
+    );
+    written.public("lists/good.crl", &Authority::new("root").crl(20));
+    written.public("lists/bad.crl", "rubbish");
+    let config = written.loaded().unwrap();
+    assert_eq!(config.summary.revocation_lists, 1);
+    let bad = config.warnings.iter().filter(|warning| matches!(warning, Warning::ListFile { .. })).count();
+    assert_eq!(bad, 1, "{:?}", config.warnings);
+}
+
+#[test]
+fn who_is_asked_for_what_certificates_point_at_is_named_in_networks_ports_and_hosts() {
+    let written = Written::new();
+    let tables = "[identity.fetch]\nallow_networks = [\"10.0.0.0/8\"]\nallow_ports = [8080]\n[identity.aia]\nhosts = [\"pki.example\"]\n";
+    written.with("[directory]", &format!("{tables}[directory]"));
+    assert!(written.loaded().is_ok(), "{:#?}", written.problems());
+    for (right, wrong) in
+        [("10.0.0.0/8", "10.0.0.1/8"), ("[8080]", "[80800]"), ("hosts = [\"pki.example\"]", "")]
+    {
+        let other = Written::new();
+        other.with("[directory]", &format!("{}[directory]", tables.replace(right, wrong)));
+        assert_eq!(other.problems().len(), 1, "{:#?}", other.problems());
+    }
+}
+
+#[test]
 fn two_gateways_of_one_name_or_certificate_are_refused() {
     let written = Written::new();
     let again = "[[gateway]]\nname = \"gw1\"\ndns_name = \"GW1.corp.example\"\n\n[identity]";

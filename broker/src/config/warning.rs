@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -9,6 +10,8 @@ use jiff::Timestamp;
 use ldap_map::sid::Sid;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
+
+use crate::identity::BundleError;
 
 /// A setting that weakens the service, or something that is about to end.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,6 +68,13 @@ pub enum Warning {
         not_after: Timestamp,
         /// It has ended already.
         ended: bool,
+    },
+    /// A file of the directory of revocation lists cannot be used.
+    ListFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: BundleError,
     },
     /// A revocation list is out of date, so that the cards of its authority are refused.
     RevocationListEnded {
@@ -141,6 +151,9 @@ impl fmt::Display for Warning {
             }
             Self::CertificateEnds { key, not_after, ended: true } => {
                 write!(f, "a certificate of {key} has ended at {not_after}")
+            }
+            Self::ListFile { path, error } => {
+                write!(f, "no revocation list from {}: {error} (identity.revocation.directory)", path.display())
             }
             Self::RevocationListEnded { next_update } => write!(
                 f,

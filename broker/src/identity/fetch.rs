@@ -13,7 +13,7 @@ mod url;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -70,6 +70,9 @@ pub enum FetchError {
         /// What it is.
         kind: AddressKind,
     },
+    /// The configuration: this host is not among those that are asked for this. Nothing was sent.
+    #[error("the host is not configured (identity.aia.hosts)")]
+    Host,
     /// The network: DNS does not know the host.
     #[error("the host has no address")]
     Resolve,
@@ -116,20 +119,30 @@ pub struct Fetcher {
     settings: FetchSettings,
     gates: Gates,
     names: Names,
-    directory: Option<Arc<Directory>>,
+    directory: RwLock<Option<Arc<Directory>>>,
 }
 
 impl Fetcher {
     /// A fetcher that has asked nothing yet.
     #[must_use]
     pub fn new(settings: FetchSettings) -> Self {
-        Self { settings, gates: Gates::new(), names: Names::System, directory: None }
+        Self { settings, gates: Gates::new(), names: Names::System, directory: RwLock::default() }
     }
 
     /// The same, with the directory that ldap URLs without a host mean.
     #[must_use]
     pub fn in_directory(self, directory: Arc<Directory>) -> Self {
-        Self { directory: Some(directory), ..self }
+        self.look_in(directory);
+        self
+    }
+
+    /// Takes another directory as the one that ldap URLs without a host mean.
+    pub fn look_in(&self, directory: Arc<Directory>) {
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = Some(directory);
+    }
+
+    fn directory(&self) -> Option<Arc<Directory>> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whom it may ask.
@@ -178,13 +191,13 @@ impl Fetcher {
 
     /// Whether a host is a server of our own directory.
     fn is_own(&self, host: &Host) -> bool {
-        let servers = self.directory.iter().flat_map(|directory| directory.server_status());
+        let servers = self.directory().into_iter().flat_map(|directory| directory.server_status());
         let host = host.to_string();
         servers.into_iter().any(|status| status.server.eq_ignore_ascii_case(&host))
     }
 
     async fn own_lists(&self, url: &LdapUrl, limits: Limits) -> Result<Vec<Vec<u8>>, FetchError> {
-        let directory = self.directory.as_ref().ok_or(FetchError::NoDirectory)?;
+        let directory = self.directory().ok_or(FetchError::NoDirectory)?;
         let _permit = self.gates.enter("").await;
         match directory.published(url.dn(), url.list(), limits.octets).await {
             Ok(lists) if lists.is_empty() => Err(FetchError::NoList),

@@ -85,8 +85,8 @@ enum Freshness {
 }
 
 impl Inquiry {
-    pub(super) fn new(settings: InquirySettings, fetcher: Arc<Fetcher>) -> Self {
-        let store = Arc::new(CrlStore::new(Arc::clone(&fetcher), CrlStoreSettings::default()));
+    pub(super) fn new(settings: InquirySettings, fetcher: Arc<Fetcher>, lists: CrlStoreSettings) -> Self {
+        let store = Arc::new(CrlStore::new(Arc::clone(&fetcher), lists));
         Self { settings, fetcher, store, memory: Arc::default() }
     }
 

@@ -6,6 +6,7 @@
 //! a peer sends.
 
 mod judge;
+mod lacking;
 
 use std::collections::BTreeMap;
 

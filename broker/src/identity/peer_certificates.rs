@@ -45,6 +45,19 @@ impl PeerCertificates {
         Ok(Self { chain })
     }
 
+    /// The same with further hints, as far as they are new and the bounds allow it; `None` where nothing is added.
+    pub(super) fn with(&self, more: Vec<CertificateDer<'static>>) -> Option<Self> {
+        let mut extended = self.clone();
+        for certificate in more {
+            let mut chain = extended.chain.clone();
+            if !chain.contains(&certificate) {
+                chain.push(certificate);
+                extended = Self::new(chain).unwrap_or(extended);
+            }
+        }
+        (extended.chain.len() > self.chain.len()).then_some(extended)
+    }
+
     /// The certificate whose key the peer holds.
     #[must_use]
     pub fn card(&self) -> &CertificateDer<'static> {
@@ -114,6 +127,16 @@ mod tests {
     fn an_oversized_chain_is_refused() {
         let refused = PeerCertificates::new(chain(&[MAX_CERTIFICATE_SIZE, 16_384, 16_384, 16_384, 1]));
         assert_eq!(refused, Err(PeerError::ChainTooLarge { size: MAX_CHAIN_SIZE + 1 }));
+    }
+
+    #[test]
+    fn hints_are_added_within_the_bounds_and_each_once() {
+        let peer = PeerCertificates::new(chain(&[1, 2])).expect("a small chain");
+        assert_eq!(peer.with(chain(&[1, 2])), None);
+        let more = peer.with(chain(&[3, 3, 2, 20_000])).expect("one is new");
+        assert_eq!(more.others().len(), 2);
+        let full = peer.with(chain(&[3, 4, 5, 6, 7, 8, 9, 10, 11, 12])).expect("some fit");
+        assert_eq!(full.others().len(), MAX_CERTIFICATES - 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub(super) use self::crl::Crl;
+pub(super) use self::crl::{Crl, MAX_CRL_SIZE};
 pub use self::crl::{CrlError, CrlScope};
 pub use self::entries::Reason;
 pub(super) use self::entries::{Entry, Serial};
@@ -29,7 +29,7 @@ pub use self::ocsp::OcspError;
 pub(super) use self::ocsp::OcspResponse;
 pub use self::order::{DEFAULT_CACHED_NO_OLDER_THAN, IssuerOrder, OcspUnknown, RevocationStep};
 pub(super) use self::order::{Plan, Plans};
-pub(super) use self::pem::{split, split_ocsp};
+pub(super) use self::pem::{split, split_ocsp, split_signed_data};
 pub use self::question::{CertIdHash, Nonce, OcspManner, OcspMethod};
 pub(super) use self::question::{CertificateKey, OcspKey, OcspQuestion, OcspRequest};
 use self::status::{Examination, Ordered, Sources, evidence};
@@ -82,6 +82,17 @@ pub struct CrlSummary {
     pub scope: CrlScope,
 }
 
+/// What a decision looks into beside the configuration.
+#[derive(Clone, Copy)]
+pub(super) struct AtHand<'a> {
+    /// The lists of files, the newest first.
+    pub(super) files: &'a [Arc<Crl>],
+    /// Certificates of the peer beside its own, of which one may have signed a list.
+    pub(super) hints: &'a [ParsedCertificate],
+    /// What was asked and answered.
+    pub(super) gathered: &'a Gathered,
+}
+
 /// A revocation source that is ready to be asked.
 pub(super) enum Checker {
     Lists {
@@ -108,22 +119,20 @@ impl Checker {
         }
     }
 
-    /// Checks every certificate of `path` but the root. `hints` are certificates of the peer, of which one may have signed
-    /// a list. Where something must be asked first, it is in `inquest`, and the refusal is not final.
+    /// Checks every certificate of `path` but the root. Where something must be asked first, it is in `inquest`, and the
+    /// refusal is not final.
     pub(super) fn check<'a>(
         &'a self,
         path: &Path<'a>,
         trust: &'a Trust,
-        hints: &'a [ParsedCertificate],
+        at_hand: AtHand<'a>,
         now: Now,
-        gathered: &'a Gathered,
         inquest: &mut Inquest,
     ) -> Result<RevocationEvidence, IdentityError> {
+        let AtHand { files, hints, gathered } = at_hand;
         let (sources, partial) = match self {
-            Self::Lists { crls, responses, partial } => (Sources::Files { crls, responses }, *partial),
-            Self::Ordered { crls: files, plans } => {
-                (Sources::Ordered(Ordered { plans, files, gathered }), false)
-            }
+            Self::Lists { responses, partial, .. } => (Sources::Files { crls: files, responses }, *partial),
+            Self::Ordered { plans, .. } => (Sources::Ordered(Ordered { plans, files, gathered }), false),
             Self::Off => return Ok(RevocationEvidence::SWITCHED_OFF),
             Self::NotConfigured => return Err(IdentityError::RevocationNotConfigured),
         };

@@ -7,9 +7,12 @@ use der::asn1::ObjectIdentifier;
 use rustls_pki_types::CertificateDer;
 use x509_cert::name::Name;
 
+use super::bundle::Bundle;
 use super::certificate::ParsedCertificate;
+use super::crl_store::CrlStoreSettings;
 use super::fetch::{FetchSettings, Fetcher, LdapUrl, Url};
 use super::inquiry::InquirySettings;
+use super::issuer_store::IssuerFetchSettings;
 use super::now::Now;
 use super::path::{PolicyInputs, Root, Trust};
 use super::revocation::{
@@ -42,6 +45,14 @@ pub struct Settings {
     pub inquiry: InquirySettings,
     /// Asks over the network.
     pub fetcher: Arc<Fetcher>,
+    /// A directory of revocation lists beside those of [`Settings::revocation`], where there is one. It must have been looked at.
+    pub bundle: Option<Arc<Bundle>>,
+    /// How long before the end of a list its end is near; without it, a quarter of its life.
+    pub list_warning: Option<Duration>,
+    /// The bounds of lists that are fetched.
+    pub crl_store: CrlStoreSettings,
+    /// Where certificates of issuers are fetched that a chain does not bring; without it, nowhere.
+    pub issuer_fetch: Option<IssuerFetchSettings>,
     /// The certificate policies a path must be valid for.
     pub policies: Policies,
     /// Whether the rules for cards hold.
@@ -74,6 +85,10 @@ impl Settings {
             revocation: Revocation::NotConfigured,
             inquiry: InquirySettings::default(),
             fetcher: Arc::new(Fetcher::new(FetchSettings::default())),
+            bundle: None,
+            list_warning: None,
+            crl_store: CrlStoreSettings::default(),
+            issuer_fetch: None,
             policies: Policies::default(),
             usage: Usage::Card,
             extended_key_usage: DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
@@ -97,6 +112,10 @@ impl Settings {
             revocation: Revocation::NotConfigured,
             inquiry: self.inquiry,
             fetcher: Arc::clone(&self.fetcher),
+            bundle: None,
+            list_warning: None,
+            crl_store: self.crl_store,
+            issuer_fetch: None,
             policies: self.policies.clone(),
             usage: self.usage,
             extended_key_usage: self.extended_key_usage.clone(),
@@ -284,7 +303,8 @@ pub(super) fn compile(settings: Settings, now: std::time::SystemTime) -> Result<
     let issuers = issuers(&settings.issuers, &mut problems);
     let policies = policies(&settings.policies, &mut problems);
     let trust = Trust::new(roots, intermediates, policies, minimum_rsa_bits);
-    let revocation = checker(settings.revocation, &trust, &mut problems);
+    let bundled = settings.bundle.is_some();
+    let revocation = checker(settings.revocation, bundled, &trust, &mut problems);
     if !problems.is_empty() {
         return Err(SettingsError { problems });
     }
@@ -394,7 +414,12 @@ fn policies(configured: &Policies, problems: &mut Vec<SettingsProblem>) -> Polic
 }
 
 /// Reads the CRLs, and looks among the configured CAs for the key that signed each.
-fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsProblem>) -> Checker {
+fn checker(
+    revocation: Revocation,
+    bundled: bool,
+    trust: &Trust,
+    problems: &mut Vec<SettingsProblem>,
+) -> Checker {
     let (files, ocsp, partial) = match revocation {
         Revocation::Ordered { crls, issuers } => {
             let plans = plans(issuers, problems);
@@ -405,7 +430,7 @@ fn checker(revocation: Revocation, trust: &Trust, problems: &mut Vec<SettingsPro
         Revocation::Crls(files) => (files, Vec::new(), false),
         Revocation::Files { crls, ocsp, partial } => (crls, ocsp, partial),
     };
-    if files.is_empty() && ocsp.is_empty() {
+    if files.is_empty() && ocsp.is_empty() && !bundled {
         problems.push(SettingsProblem::NoCrls);
     }
     let crls = read_lists(files, trust, problems);

@@ -1,25 +1,32 @@
 //! The first step: from a chain to a [`ValidatedIdentity`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
 use rand_core::CryptoRng;
 
+use super::bundle::Bundle;
 use super::certificate::{ParsedCertificate, name_text, timestamp};
 use super::crl_store::CrlStore;
-use super::error::{IdentityError, Malformed, Role};
+use super::ending::{self, ListState};
+use super::error::{IdentityError, Malformed, Role, Untrusted};
 use super::evidence::RevocationEvidence;
 use super::hints;
 use super::inquiry::{Inquiry, Memory};
+use super::issuer_store::IssuerStore;
 use super::now::Now;
 use super::path::Path;
 use super::peer_certificates::PeerCertificates;
-use super::revocation::{CrlSummary, Gathered, Inquest, Question, SourceFault};
+use super::revocation::{AtHand, Crl, CrlSummary, Gathered, Inquest, Question, SourceFault, newest_first};
 use super::settings::{Compiled, Settings, SettingsError, compile};
 use super::validated_identity::{Check, CheckName, ValidatedIdentity};
+
+/// Most rounds in which certificates of issuers are fetched for one chain: each leads one step further up.
+const MAX_ISSUER_ROUNDS: usize = 4;
 
 /// A configured CA, for metrics and warnings before it ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,6 +45,9 @@ pub struct Validator {
     compiled: Arc<Compiled>,
     rules: Settings,
     inquiry: Inquiry,
+    bundle: Option<Arc<Bundle>>,
+    list_warning: Option<Duration>,
+    issuers: Option<Arc<IssuerStore>>,
 }
 
 /// What a decision over what is known comes to.
@@ -65,15 +75,32 @@ impl Validator {
     /// All problems of the settings, each with its place.
     pub fn new(settings: Settings, now: SystemTime) -> Result<Self, SettingsError> {
         let rules = settings.rules();
-        let inquiry = Inquiry::new(settings.inquiry, Arc::clone(&settings.fetcher));
-        Ok(Self { compiled: Arc::new(compile(settings, now)?), rules, inquiry })
+        let fetcher = Arc::clone(&settings.fetcher);
+        let inquiry = Inquiry::new(settings.inquiry, Arc::clone(&fetcher), settings.crl_store);
+        let issuer_fetch = settings.issuer_fetch.clone();
+        let issuers = issuer_fetch.map(|settings| Arc::new(IssuerStore::new(fetcher, settings)));
+        let (bundle, list_warning) = (settings.bundle.clone(), settings.list_warning);
+        Ok(Self {
+            compiled: Arc::new(compile(settings, now)?),
+            rules,
+            inquiry,
+            bundle,
+            list_warning,
+            issuers,
+        })
     }
 
-    /// The same, with what another one has learnt from responders, as far as this one believes it.
+    /// The same, with what another one has learnt from responders and directories, as far as this one believes it.
     #[must_use]
     pub fn remembering(&self, other: &Self) -> Self {
         let (compiled, rules) = (Arc::clone(&self.compiled), self.rules.clone());
-        Self { compiled, rules, inquiry: self.inquiry.remembering(&other.inquiry) }
+        let inquiry = self.inquiry.remembering(&other.inquiry);
+        // What is in use of the directory's files may be no longer in them.
+        let known =
+            |own: &Arc<Bundle>| other.bundle.clone().filter(|known| known.directory() == own.directory());
+        let bundle = self.bundle.as_ref().map(|own| known(own).unwrap_or_else(|| Arc::clone(own)));
+        let (list_warning, issuers) = (self.list_warning, self.issuers.clone());
+        Self { compiled, rules, inquiry, bundle, list_warning, issuers }
     }
 
     /// What is asked about revocation, and how that goes.
@@ -100,7 +127,31 @@ impl Validator {
         now: SystemTime,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<ValidatedIdentity, IdentityError> {
-        self.inquiry.settle(self, peer, now, rng).await
+        let mut outcome = self.inquiry.settle(self, peer, now, rng).await;
+        let Some(issuers) = &self.issuers else { return outcome };
+        let (mut peer, mut asked) = (peer.clone(), Vec::new());
+        for _ in 0..MAX_ISSUER_ROUNDS {
+            if !matches!(&outcome, Err(IdentityError::Untrusted(Untrusted::NoPath { .. }))) {
+                break;
+            }
+            let urls = self.lacking(&peer, issuers.settings().max_urls, &mut asked);
+            let Some(more) = peer.with(issuers.obtain(&urls, now).await) else { break };
+            peer = more;
+            outcome = self.inquiry.settle(self, &peer, now, rng).await;
+        }
+        outcome
+    }
+
+    /// Where issuers of a chain may be found that nobody has been asked about; `asked` are the URLs so far.
+    fn lacking(&self, peer: &PeerCertificates, most: usize, asked: &mut Vec<String>) -> Vec<String> {
+        let Ok(card) = ParsedCertificate::parse(peer.card()) else { return Vec::new() };
+        let others: Vec<ParsedCertificate> =
+            peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
+        let mut urls = self.compiled.trust.lacking(&card, &others, most);
+        urls.retain(|url| !asked.contains(url));
+        urls.truncate(most.saturating_sub(asked.len()));
+        asked.extend_from_slice(&urls);
+        urls
     }
 
     /// Asks again what was asked for cards that were seen lately and whose answers are about to end, so that the next login
@@ -174,9 +225,11 @@ impl Validator {
         // Hints only: one that cannot be read leads nowhere and harms nobody.
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
+        let files = self.files();
         let found = self.compiled.trust.find(&card, &others, now, |path| {
             let mut checks = Vec::new();
-            let examined = self.accept(path, &others, now, gathered, &mut checks, inquest);
+            let at_hand = AtHand { files: &files, hints: &others, gathered };
+            let examined = self.accept(path, at_hand, now, &mut checks, inquest);
             if examined.is_err() && checks.len() > held.len() {
                 held.clone_from(&checks);
             }
@@ -219,19 +272,41 @@ impl Validator {
         self.compiled.trust.authorities().map(summary).collect()
     }
 
-    /// The CRLs that are loaded.
+    /// The CRLs that are loaded from files.
     #[must_use]
     pub fn crls(&self) -> Vec<CrlSummary> {
-        self.compiled.revocation.lists().iter().map(|crl| crl.summary()).collect()
+        self.files().iter().map(|crl| crl.summary()).collect()
+    }
+
+    /// How near the ends are of the lists of files.
+    ///
+    /// # Errors
+    /// The clock is unusable.
+    pub fn list_states(&self, now: SystemTime) -> Result<Vec<ListState>, IdentityError> {
+        Ok(ending::states(&self.files(), self.list_warning, Now::new(now)?))
+    }
+
+    /// The directory of lists, to be looked at again and again.
+    #[must_use]
+    pub fn bundle(&self) -> Option<Arc<Bundle>> {
+        self.bundle.clone()
+    }
+
+    /// The lists of the configured files and of the directory, the newest first.
+    fn files(&self) -> Cow<'_, [Arc<Crl>]> {
+        let own = self.compiled.revocation.lists();
+        let Some(bundle) = &self.bundle else { return Cow::Borrowed(own) };
+        let mut all = [own, &bundle.lists()].concat();
+        newest_first(&mut all);
+        Cow::Owned(all)
     }
 
     /// Usage and revocation of a path that RFC 5280 accepts.
     fn accept<'a>(
         &'a self,
         path: &Path<'a>,
-        others: &'a [ParsedCertificate],
+        at_hand: AtHand<'a>,
         now: Now,
-        gathered: &'a Gathered,
         checks: &mut Vec<Check>,
         inquest: &mut Inquest,
     ) -> Result<RevocationEvidence, IdentityError> {
@@ -240,7 +315,7 @@ impl Validator {
         checks.push(Check::new(CheckName::Validity, until));
         self.compiled.rules.check(path, checks)?;
         let Compiled { revocation, trust, .. } = &*self.compiled;
-        let evidence = revocation.check(path, trust, others, now, gathered, inquest)?;
+        let evidence = revocation.check(path, trust, at_hand, now, inquest)?;
         checks.push(Check::new(CheckName::Revocation, evidence.to_string()));
         Ok(evidence)
     }

@@ -79,6 +79,9 @@ pub mod decisions {
 
     #[doc = include_str!("decisions/0020-how-a-card-is-tied-to-its-account.md")]
     pub mod d0020_how_a_card_is_tied_to_its_account {}
+
+    #[doc = include_str!("decisions/0021-fetching-what-certificates-point-at.md")]
+    pub mod d0021_fetching_what_certificates_point_at {}
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::{document::Located, raw},
     directory::Domains,
-    identity::{FetchSettings, Fetcher},
+    identity::{CrlStoreSettings, FetchSettings, Fetcher, IssuerFetchSettings},
 };
 
 /// Makes the fetcher, which asks our own directory over the service's connection. Nothing is asked yet.
@@ -18,6 +18,27 @@ pub(super) fn fetcher(raw: &raw::Fetch, domains: Option<&Domains>) -> Fetcher {
         Some(domains) => fetcher.in_directory(Arc::clone(domains.own().directory())),
         None => fetcher,
     }
+}
+
+/// The bounds of lists that are fetched.
+pub(super) fn lists(raw: &raw::Fetch) -> Option<CrlStoreSettings> {
+    Some(CrlStoreSettings {
+        max_list: raw.max_crl_size.as_ref()?.value,
+        max_total: raw.max_crl_total.as_ref()?.value,
+        timeout: raw.crl_timeout.as_ref()?.value,
+        refresh: raw.crl_refresh_interval.as_ref()?.value,
+    })
+}
+
+/// Where certificates of issuers are fetched.
+pub(super) fn issuers(raw: Option<&raw::Aia>) -> Option<Option<IssuerFetchSettings>> {
+    let Some(raw) = raw else { return Some(None) };
+    Some(Some(IssuerFetchSettings {
+        hosts: raw.hosts.as_ref()?.iter().map(|host| host.value.clone()).collect(),
+        max_octets: raw.max_size.as_ref()?.value,
+        timeout: raw.timeout.as_ref()?.value,
+        max_urls: raw.max_urls.as_ref()?.value,
+    }))
 }
 
 fn values<T: Copy>(listed: Option<&[Located<T>]>) -> Vec<T> {

@@ -2,18 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Loader, revocation};
+use super::{Loader, fetch, revocation};
 use crate::{
     config::{
         document::Located,
         problem::{Fault, Place},
         raw::{self, PolicyMatch},
+        warning::Warning,
     },
     identity::{DEFAULT_EXTENDED_KEY_USAGE, Fetcher, Policies, Settings, SettingsProblem, Usage, Validator},
 };
 
 impl Loader<'_> {
-    pub(super) fn identity(&self, raw: &raw::Identity, fetcher: &Arc<Fetcher>) -> Option<Validator> {
+    pub(super) fn identity(
+        &self,
+        raw: &raw::Identity,
+        fetcher: &Arc<Fetcher>,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<Validator> {
         let roots = self.certificates(raw.roots.as_ref());
         let intermediates = match &raw.intermediates {
             Some(path) => self.certificates(Some(path)),
@@ -25,6 +31,9 @@ impl Loader<'_> {
             || DEFAULT_EXTENDED_KEY_USAGE.map(str::to_owned).to_vec(),
             |purposes| texts(Some(purposes)),
         );
+        let bundle = self.bundle(raw.revocation.as_ref(), warnings);
+        let warn_before = raw.revocation.as_ref().and_then(|revocation| revocation.warn_before.as_ref());
+        let warn_before = warn_before.map(|before| before.value);
         let (revocation, lists) = revocation?;
         let policies = texts(raw.policies.as_ref());
         let policies = Policies {
@@ -40,6 +49,10 @@ impl Loader<'_> {
             revocation,
             inquiry: revocation::bounds(raw.revocation.as_ref())?,
             fetcher: Arc::clone(fetcher),
+            bundle: bundle?,
+            list_warning: warn_before,
+            crl_store: fetch::lists(&raw.fetch)?,
+            issuer_fetch: fetch::issuers(raw.aia.as_ref())?,
             policies,
             usage: Usage::Card,
             extended_key_usage,

@@ -1,14 +1,16 @@
 //! Where revocation is asked.
 
+use std::sync::Arc;
+
 use super::Loader;
 use crate::{
     config::{
         document::Located,
-        problem::Place,
+        problem::{Fault, Place},
         raw::{self, RevocationMode},
         warning::Warning,
     },
-    identity::{InquirySettings, IssuerOrder, OcspManner, Revocation},
+    identity::{Bundle, BundleChange, InquirySettings, IssuerOrder, OcspManner, Revocation},
 };
 
 impl Loader<'_> {
@@ -59,6 +61,36 @@ impl Loader<'_> {
             accept_unknown_revocation_status: raw.accept_unknown_revocation_status.as_ref()?.value,
         })
     }
+}
+
+impl Loader<'_> {
+    /// The directory of lists, looked at for the first time. A file in it that cannot be used is worth a warning, since the
+    /// others can; that there is no such directory is a mistake.
+    pub(super) fn bundle(
+        &self,
+        raw: Option<&raw::Revocation>,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<Option<Arc<Bundle>>> {
+        let Some(raw) = raw.filter(|raw| is_checked(raw)) else { return Some(None) };
+        let Some(named) = &raw.directory else { return Some(None) };
+        let bundle = Bundle::new(self.places.base.join(&named.value));
+        for BundleChange { path, error, .. } in bundle.look() {
+            match error {
+                Some(error) if path == bundle.directory() => {
+                    let mend = "name a directory that this service can read, with revocation lists in it";
+                    self.problems.note(&named.place, Fault::mended(error, mend));
+                    return None;
+                }
+                Some(error) => warnings.push(Warning::ListFile { path, error }),
+                None => {}
+            }
+        }
+        Some(Some(Arc::new(bundle)))
+    }
+}
+
+fn is_checked(raw: &raw::Revocation) -> bool {
+    raw.mode.as_ref().is_some_and(|mode| mode.value != RevocationMode::Off)
 }
 
 /// The bounds of what is asked over the network.

@@ -37,6 +37,8 @@ impl Value for RevocationMode {
 pub(in crate::config) struct Revocation {
     pub(in crate::config) mode: Option<Located<RevocationMode>>,
     pub(in crate::config) crls: Vec<Located<PathBuf>>,
+    pub(in crate::config) directory: Option<Located<PathBuf>>,
+    pub(in crate::config) warn_before: Option<Located<Duration>>,
     /// What stands beside with `mode = "ordered"` only.
     pub(in crate::config) ordered: Option<OrderedRevocation>,
 }
@@ -72,10 +74,18 @@ impl Revocation {
     pub(super) fn read(section: Section<'_>) -> Self {
         let mode: Option<Located<RevocationMode>> = section.required("mode");
         let is = |wanted| matches!(&mode, Some(mode) if mode.value == wanted);
-        let crls = if is(RevocationMode::Crl) { section.required_list("crls") } else { section.list("crls") };
+        let needed = is(RevocationMode::Crl) && !section.has("directory");
+        let crls = if needed { section.required_list("crls") } else { section.list("crls") };
+        // Its default depends on the list.
+        let warn_before = if section.has("warn_before") {
+            section.within("warn_before", HOUR, MINUTE..=365 * 24 * HOUR)
+        } else {
+            None
+        };
+        let directory = section.optional("directory");
         let ordered = is(RevocationMode::Ordered).then(|| OrderedRevocation::read(&section));
         section.close();
-        Self { mode, crls: crls.unwrap_or_default(), ordered }
+        Self { mode, crls: crls.unwrap_or_default(), directory, warn_before, ordered }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     HOUR, MILLISECOND, MINUTE, SECOND,
     discovery::{Discovery, listed_unless},
-    fetch::Fetch,
+    fetch::{Aia, Fetch},
     revocation::Revocation,
     seconds,
     strong_mapping::StrongMapping,
@@ -34,6 +34,7 @@ pub(in crate::config) struct Identity {
     pub(in crate::config) policy_match: Option<Located<PolicyMatch>>,
     pub(in crate::config) revocation: Option<Revocation>,
     pub(in crate::config) fetch: Fetch,
+    pub(in crate::config) aia: Option<Aia>,
 }
 
 impl Identity {
@@ -54,6 +55,7 @@ impl Identity {
             policy_match: section.or("policy_match", PolicyMatch::Any),
             revocation: section.has("revocation").then(|| Revocation::read(revocation)),
             fetch: Fetch::read(section.section("fetch")),
+            aia: Aia::read(&section),
         };
         section.close();
         read

@@ -19,7 +19,7 @@ use super::scope::Scope;
 mod succession;
 
 /// Largest CRL that is read: about six million entries.
-const MAX_CRL_SIZE: usize = 255 * 1024 * 1024;
+pub(crate) const MAX_CRL_SIZE: usize = 255 * 1024 * 1024;
 
 /// The shortest entry: a serial number of one octet and a UTCTime.
 const MIN_ENTRY_SIZE: usize = 20;

@@ -13,6 +13,11 @@ pub(crate) fn split_ocsp(file: Vec<u8>) -> Vec<Vec<u8>> {
     split_as("OCSP RESPONSE", file)
 }
 
+/// The CMS messages of one file, likewise.
+pub(crate) fn split_signed_data(file: Vec<u8>) -> Vec<Vec<u8>> {
+    split_as("PKCS7", file)
+}
+
 fn split_as(label: &str, file: Vec<u8>) -> Vec<Vec<u8>> {
     // A SEQUENCE; PEM may begin with any text.
     if file.first() == Some(&0x30) { vec![file] } else { blocks(label, &file).unwrap_or_default() }
