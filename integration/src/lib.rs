@@ -14,6 +14,7 @@
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
 //! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
+//! - [`publication`] is where authorities publish: a web server and a directory;
 //! - [`forwarder`] stands before a server and loses what it is told to lose;
 //! - [`load`] is many people who log in there at once;
 //! - [`scene`] is all of it at once, ready for a login.
@@ -30,6 +31,7 @@ pub mod load;
 pub mod mit_kdc;
 pub mod pki;
 pub mod process;
+pub mod publication;
 pub mod samba_ad;
 pub mod scene;
 pub mod terminator;

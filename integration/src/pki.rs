@@ -2,6 +2,7 @@
 //! (domain controller, broker, gateways), and a stranger nobody trusts.
 
 mod card_request;
+mod openssl_lists;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,7 @@ use rcgen::{
 };
 
 pub use card_request::CardRequest;
+pub use openssl_lists::{ListRequest, OpensslLists};
 
 /// One day.
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
@@ -70,6 +72,20 @@ impl Pki {
         };
         let (machines, stranger) = (own("Corp Machine CA")?, own("Other Issuing CA")?);
         Ok(Self { now, root, issuing, machines, stranger, serial: AtomicU64::new(0x1000) })
+    }
+
+    /// The lists of the cards' issuer as OpenSSL makes them, in a folder of its own.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written.
+    pub fn openssl_lists(&self) -> std::io::Result<OpensslLists> {
+        OpensslLists::new(&self.issuing.pem(), &self.issuing.key().serialize_pem())
+    }
+
+    /// The authority that issues the cards, in DER.
+    #[must_use]
+    pub fn card_issuer_der(&self) -> &[u8] {
+        self.issuing.der()
     }
 
     /// The root of the people's cards, in PEM.
@@ -180,6 +196,12 @@ impl Pki {
 }
 
 impl Credential {
+    /// The serial number.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// The certificate, in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {

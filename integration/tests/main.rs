@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod advice;
 #[cfg(test)]
+mod aia;
+#[cfg(test)]
 mod backends;
 #[cfg(test)]
 mod bench;
@@ -11,6 +13,10 @@ mod bench;
 mod containers;
 #[cfg(test)]
 mod controllers;
+#[cfg(test)]
+mod crl_bundle;
+#[cfg(test)]
+mod crl_distribution;
 #[cfg(test)]
 mod cross_realm;
 #[cfg(test)]

@@ -7,11 +7,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use integration::broker_process::program;
+use integration::pki::Pki;
 use integration::process;
+use integration::wait;
 
 const SERVICE: &str = include_str!("../../deploy/systemd/kerbridge.service");
 const ROTATION: &str = include_str!("../../deploy/systemd/kerbridge-rotate.service");
 const TIMER: &str = include_str!("../../deploy/systemd/kerbridge-rotate.timer");
+const LISTS: &str = include_str!("../../deploy/systemd/kerbridge-crls.service");
+const LISTS_TIMER: &str = include_str!("../../deploy/systemd/kerbridge-crls.timer");
+const FETCH_LISTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/systemd/fetch-crls");
 const USERS: &str = include_str!("../../deploy/systemd/kerbridge.sysusers.conf");
 const CONFIGURATION: &str = include_str!("../../deploy/kerbridge.toml");
 
@@ -110,11 +115,14 @@ fn systemd_takes_the_units_without_a_word() {
         ("kerbridge.service", SERVICE),
         ("kerbridge-rotate.service", ROTATION),
         ("kerbridge-rotate.timer", TIMER),
+        ("kerbridge-crls.service", LISTS),
+        ("kerbridge-crls.timer", LISTS_TIMER),
     ];
     let paths = files.map(|(name, text)| {
         let path = folder.path().join(name);
         // systemd looks whether the program is there.
         let text = text.replace("/usr/local/bin/kerbridge", program.to_str().unwrap());
+        let text = text.replace("/usr/local/lib/kerbridge/fetch-crls", FETCH_LISTS);
         fs::write(&path, text.replace("Documentation=file:///usr/share/doc/kerbridge/README.md\n", ""))
             .unwrap();
         path
@@ -127,4 +135,39 @@ fn systemd_takes_the_units_without_a_word() {
         |line: &&str| line.contains("kerbridge") || line.contains(&*folder.path().to_string_lossy());
     let complaints: Vec<&str> = said.lines().filter(of_ours).collect();
     assert!(verified.succeeded() && complaints.is_empty(), "{said}");
+}
+
+#[test]
+fn lists_are_fetched_whole_or_not_at_all_and_one_does_not_keep_the_others_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let pki = Pki::new(wait::now()).unwrap();
+    let [root, issuing] = pki.crls(&[]).unwrap();
+    let [_, ended] = pki.crls_until(wait::now() - Duration::from_secs(60), &[]).unwrap();
+    fs::create_dir(file("crls")).unwrap();
+    fs::write(file("crls/ended.crl"), b"before").unwrap();
+    let sources =
+        [("root", root.clone()), ("issuing", issuing), ("ended", ended), ("rubbish", "<html>".to_owned())];
+    let mut lines = "# name and url\n\n../out.crl file:///etc/passwd\n".to_owned();
+    for (name, list) in &sources {
+        fs::write(file(name), list).unwrap();
+        lines += &format!("{name}.crl file://{}\n", file(name).display());
+    }
+    lines += "absent.crl file:///absent\n";
+    fs::write(file("list"), lines).unwrap();
+    let mut fetch = Command::new(FETCH_LISTS);
+    fetch.args([file("list"), file("crls")]);
+    let fetched = process::run(fetch, b"", Duration::from_secs(60)).unwrap();
+    let said = fetched.error_text();
+    assert_eq!(fetched.code, Some(1), "{said}");
+    let problems =
+        ["../out.crl: not a plain", "ended.crl: has ended", "rubbish.crl: is no", "absent.crl: cannot be"];
+    assert!(problems.iter().all(|problem| said.contains(problem)), "{said}");
+    let there =
+        fs::read_dir(file("crls")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut there: Vec<String> = there.collect();
+    there.sort();
+    assert_eq!(there, ["ended.crl", "issuing.crl", "root.crl"]);
+    let text = |name: &str| fs::File::open(file(name)).and_then(std::io::read_to_string).unwrap();
+    assert_eq!((text("crls/ended.crl").as_str(), text("crls/root.crl")), ("before", root));
 }

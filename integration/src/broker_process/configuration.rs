@@ -36,6 +36,7 @@ pub struct Configuration<'a> {
     tables: String,
     logins_of_one_address: Option<u32>,
     secrets_in_files: bool,
+    without_intermediates: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +95,7 @@ impl<'a> Configuration<'a> {
             tables: String::new(),
             logins_of_one_address: None,
             secrets_in_files: false,
+            without_intermediates: false,
         }
     }
 
@@ -230,6 +232,12 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Knows no authority of cards but the root.
+    pub fn without_intermediates(mut self) -> Self {
+        self.without_intermediates = true;
+        self
+    }
+
     /// Adds tables as they are written; paths start at the configuration's folder.
     pub fn table(mut self, text: &str) -> Self {
         self.tables.push_str(text);
@@ -321,6 +329,11 @@ impl<'a> Configuration<'a> {
         } else {
             format!("keytab = \"{secrets}keytab\"")
         };
+        let intermediates = if self.without_intermediates {
+            String::new()
+        } else {
+            format!("intermediates = \"{folder}/intermediates.pem\"")
+        };
         let mut text = format!(
             r#"[frontend]
 listen = ["{card}"]
@@ -335,7 +348,7 @@ client_ca = "{folder}/machine-ca.pem"
 
 [identity]
 roots = "{folder}/roots.pem"
-intermediates = "{folder}/intermediates.pem"
+{intermediates}
 
 [directory]
 {servers}

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use rcgen::{
-    CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PublicKeyData,
-    SanType, SerialNumber, SubjectPublicKeyInfo, string::Ia5String,
+    CertificateParams, CrlDistributionPoint, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
+    PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo, string::Ia5String,
 };
 
 use super::{Credential, DAY, KeyKind, Pki, PkiError, common_name, key};
@@ -17,6 +17,11 @@ const SMARTCARD_LOGON: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 2];
 const SECURITY_EXTENSION: [u64; 9] = [1, 3, 6, 1, 4, 1, 311, 25, 2];
 /// DER of `szOID_NTDS_OBJECTSID`, the otherName in it.
 const OBJECT_SID: [u8; 12] = [0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x19, 0x02, 0x01];
+
+/// `id-pe-authorityInfoAccess`.
+const AUTHORITY_INFORMATION_ACCESS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+/// DER of `id-ad-caIssuers`.
+const CA_ISSUERS: [u8; 10] = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02];
 
 /// A card's certificate to be.
 #[derive(Clone, Debug)]
@@ -34,6 +39,9 @@ pub struct CardRequest<'a> {
     key_usages: Vec<KeyUsagePurpose>,
     validity: Validity,
     issuer: Issuer,
+    points: Vec<Vec<String>>,
+    issuers_at: Vec<String>,
+    alone: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +77,9 @@ impl<'a> CardRequest<'a> {
             key_usages: vec![KeyUsagePurpose::DigitalSignature],
             validity: Validity::SinceYesterday,
             issuer: Issuer::Ours,
+            points: Vec::new(),
+            issuers_at: Vec::new(),
+            alone: false,
         }
     }
 
@@ -156,6 +167,24 @@ impl<'a> CardRequest<'a> {
         self
     }
 
+    /// Names a distribution point of revocation lists, by all of these URLs.
+    pub fn distribution_point(mut self, urls: &[&str]) -> Self {
+        self.points.push(urls.iter().map(|&url| url.to_owned()).collect());
+        self
+    }
+
+    /// Names a URL at which its issuer's certificate is to be had (id-ad-caIssuers).
+    pub fn issuer_at(mut self, url: &str) -> Self {
+        self.issuers_at.push(url.to_owned());
+        self
+    }
+
+    /// Lets the card hold no certificate but its own.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// Issues it with a new key.
     ///
     /// # Errors
@@ -182,7 +211,7 @@ impl<'a> CardRequest<'a> {
         };
         let serial = self.pki.next_serial();
         let certificate = self.params(serial).signed_by(public_key, issuer)?;
-        let chain_pem = certificate.pem() + &issuer.pem();
+        let chain_pem = if self.alone { certificate.pem() } else { certificate.pem() + &issuer.pem() };
         Ok(Credential { der: certificate.der().to_vec(), chain_pem, key_pem: None, serial })
     }
 
@@ -213,11 +242,25 @@ impl<'a> CardRequest<'a> {
         if self.key_identifier {
             params.is_ca = IsCa::ExplicitNoCa;
         }
+        let point = |uris: &Vec<String>| CrlDistributionPoint { uris: uris.clone() };
+        params.crl_distribution_points = self.points.iter().map(point).collect();
+        if !self.issuers_at.is_empty() {
+            params.custom_extensions.push(authority_information_access(&self.issuers_at));
+        }
         if let Some(sid) = &self.sid {
             params.custom_extensions.push(security_extension(sid));
         }
         params
     }
+}
+
+fn authority_information_access(urls: &[String]) -> CustomExtension {
+    let description = |url: &String| {
+        let description = [&CA_ISSUERS, tlv(0x86, url.as_bytes()).as_slice()].concat();
+        tlv(0x30, &description)
+    };
+    let value = tlv(0x30, &urls.iter().flat_map(description).collect::<Vec<u8>>());
+    CustomExtension::from_oid_content(&AUTHORITY_INFORMATION_ACCESS, value)
 }
 
 fn security_extension(sid: &str) -> CustomExtension {
@@ -229,6 +272,6 @@ fn security_extension(sid: &str) -> CustomExtension {
 /// One DER element of less than 128 octets, as all here are.
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u8::try_from(content.len()).ok().filter(|length| *length < 0x80);
-    let length = length.expect("a SID in text has less than 100 octets");
+    let length = length.expect("a SID in text, or a URL of the tests, has less than 100 octets");
     [&[tag, length], content].concat()
 }
