@@ -12,7 +12,8 @@ What the card signs is documented at ChallengeResponse.message in gateway.proto.
 `read_message` has its fields, the gateway and the target among them. With a token and OpenSC:
 
     pkcs11-tool --module ... --login --sign --id 01 --mechanism SHA256-RSA-PKCS-PSS --input-file message --output-file signature
-    pkcs11-tool --module ... --login --sign --id 01 --mechanism ECDSA-SHA256 --signature-format openssl ...
+    openssl dgst -sha256 -binary -out digest message
+    pkcs11-tool --module ... --login --sign --id 01 --mechanism ECDSA --signature-format openssl --input-file digest ...
 
 Prints one JSON object; exit codes and what it needs are those of redeem.py, which must lie beside it. The session is ended at once:
 a real gateway keeps it, and goes on as redeem.py does.

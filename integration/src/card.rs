@@ -164,16 +164,20 @@ impl Workstation {
         Ok(credential)
     }
 
-    /// Has the token sign a message, by a mechanism as `pkcs11-tool` names it. An ECDSA signature comes in DER.
+    /// Has the token sign a message, by a mechanism as `pkcs11-tool` names it. By `ECDSA` it signs a digest, SHA-256 here, which the
+    /// workstation makes; the signature comes in DER.
     ///
     /// # Errors
     /// Where there is no token, or it cannot.
     pub fn sign(&self, mechanism: &str, message: &[u8]) -> Result<Vec<u8>, WorkstationError> {
         self.container.write("/lab/message", message, "644")?;
-        let mut command = vec!["--sign", "--mechanism", mechanism, "--input-file", "/lab/message"];
-        command.extend(["--output-file", "/lab/signature"]);
-        if mechanism.starts_with("ECDSA") {
-            command.extend(["--signature-format", "openssl"]);
+        let mut command = vec!["--sign", "--mechanism", mechanism, "--output-file", "/lab/signature"];
+        if mechanism == "ECDSA" {
+            let digest = ["openssl", "dgst", "-sha256", "-binary", "-out", "/lab/digest", "/lab/message"];
+            self.container.run(&digest)?;
+            command.extend(["--input-file", "/lab/digest", "--signature-format", "openssl"]);
+        } else {
+            command.extend(["--input-file", "/lab/message"]);
         }
         self.token_tool(&command)?;
         Ok(self.container.read("/lab/signature")?)

@@ -76,7 +76,7 @@ fn a_real_token_proves_itself_to_the_broker_through_a_gateway() {
             TokenKind::Rsa,
             &[("RSA_PSS_SHA256", "SHA256-RSA-PKCS-PSS"), ("RSA_PKCS1_SHA256", "SHA256-RSA-PKCS")][..],
         ),
-        (TokenKind::P256, &[("ECDSA_P256_SHA256", "ECDSA-SHA256")]),
+        (TokenKind::P256, &[("ECDSA_P256_SHA256", "ECDSA")]),
     ] {
         let workstation = Workstation::start(&bench.lab, &format!("proof-{kind:?}").to_lowercase()).unwrap();
         let card = workstation.insert_token(&bench.card_of("alice"), kind).unwrap();

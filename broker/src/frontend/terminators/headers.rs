@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use super::{FormError, MAX_VALUE};
 
 /// How the names of headers begin in which programs hand on clients' certificates, or what they think of them.
-const PREFIXES: [&str; 11] = [
+const PREFIXES: [&str; 12] = [
     "client-cert",
     "ssl-client-",
     "x-ssl-client-",
@@ -19,6 +19,7 @@ const PREFIXES: [&str; 11] = [
     "x-forwarded-ssl-client-",
     "x-amzn-mtls-",
     "x-arr-clientcert",
+    "cf-client-cert",
 ];
 
 /// The names of all headers of a request that speak of a client's certificate.
