@@ -91,8 +91,7 @@ impl App {
         let witness = Witness::new(Arc::clone(config.domains.own().directory()));
         let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone(), witness));
         let kdc_proxy = config.kdc_proxy.take();
-        let tokens = kdc_proxy.as_ref().and_then(|proxy| proxy.session_url.clone());
-        let tokens = tokens.map(|url| Arc::new(ProxyTokens::new(url, config.handoff.max_sessions)));
+        let tokens = proxy_tokens(kdc_proxy.as_ref(), config.handoff.max_sessions);
         let metrics = Arc::new(Metrics::watching(config.controllers.clone(), config.validator.memory()));
         let desk = Desk::new(config.handoff, Arc::clone(&issuer)).with_proxy_tokens(tokens.clone());
         let desk = Arc::new(desk.telling(Arc::new(metrics.sessions())));
@@ -244,6 +243,11 @@ impl web::Login for Portal {
             subject: handoff.subject().upn.clone(),
         })
     }
+}
+
+/// The tokens that sessions get where their clients may use the KDC proxy.
+fn proxy_tokens(proxy: Option<&KdcProxy>, limit: usize) -> Option<Arc<ProxyTokens>> {
+    Some(Arc::new(ProxyTokens::new(proxy?.session_url.clone()?, limit)))
 }
 
 /// The line of the configuration that the service starts with.

@@ -324,16 +324,11 @@ impl<'a> Configuration<'a> {
         let limits = self.logins_of_one_address.map_or_else(String::new, |limit| {
             format!("max_connections_per_address = {limit}\nmax_logins = {limit}\n")
         });
-        let credential = if self.by_password {
-            format!("password = \"{secrets}ldap-password\"")
-        } else {
-            format!("keytab = \"{secrets}keytab\"")
-        };
-        let intermediates = if self.without_intermediates {
-            String::new()
-        } else {
-            format!("intermediates = \"{folder}/intermediates.pem\"")
-        };
+        let credential =
+            if self.by_password { "password = \"{}ldap-password\"" } else { "keytab = \"{}keytab\"" };
+        let credential = credential.replace("{}", &secrets);
+        let intermediates =
+            if self.without_intermediates { "" } else { "intermediates = \"intermediates.pem\"" };
         let mut text = format!(
             r#"[frontend]
 listen = ["{card}"]
