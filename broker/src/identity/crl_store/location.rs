@@ -56,9 +56,9 @@ fn names_of(point: DistributionPoint, issuer: &Name, list: ListAttribute) -> Vec
     };
     let named = match distribution_point {
         Some(DistributionPointName::FullName(names)) => names,
-        Some(DistributionPointName::NameRelativeToCRLIssuer(last)) => {
+        Some(DistributionPointName::NameRelativeToCRLIssuer(relative)) => {
             let relative_to = crl_issuers().next().unwrap_or(issuer);
-            full_name(relative_to, last).map(GeneralName::DirectoryName).into_iter().collect()
+            full_name(relative_to, relative).map(GeneralName::DirectoryName).into_iter().collect()
         }
         // The list stands in the entry of its issuer.
         None => crl_issuers().cloned().map(GeneralName::DirectoryName).collect(),
