@@ -194,6 +194,26 @@ def kdc_proxy(session):
     return {"url": access.url, "realm": access.realm, "expires_at": access.expires_at.ToJsonString()}
 
 
+def revocation(session):
+    """What the login relied on to say that the card is not revoked: worth a line in the gateway's own log."""
+    evidence = session.revocation
+    return {
+        "checked": evidence.checked,
+        "degraded": evidence.degraded,
+        "something_unknown": evidence.something_unknown,
+        "oldest": evidence.oldest.ToJsonString() if evidence.HasField("oldest") else None,
+        "certificates": [
+            {
+                "serial": one.serial,
+                "issuer": one.issuer,
+                "sources": [f"{source.kind} of {source.signer} {source.url}".strip() for source in one.sources],
+                "passed_over": list(one.passed_over),
+            }
+            for one in evidence.certificates
+        ],
+    }
+
+
 def description(session):
     """The session for the JSON output, without its identifier, which is the gateway's own secret."""
     subject = session.subject
@@ -211,6 +231,7 @@ def description(session):
         "rule": session.rule,
         "login_id": session.login_id,
         "kdc_proxy": kdc_proxy(session),
+        "revocation": revocation(session),
     }
 
 

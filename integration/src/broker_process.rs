@@ -295,7 +295,7 @@ fn free_port(address: std::net::Ipv4Addr) -> std::io::Result<SocketAddr> {
 
 /// The command of a program that the system kills when the thread that started it ends, at another time where asked.
 /// Every word of it gives way to the next, so that the child is the program itself.
-fn command(program: &Path, fake_time: Option<&str>) -> std::io::Result<Command> {
+pub(crate) fn command(program: &Path, fake_time: Option<&str>) -> std::io::Result<Command> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if let Some(offset) = fake_time {
@@ -314,7 +314,7 @@ fn faketime_library() -> std::io::Result<String> {
 }
 
 /// What libfaketime leaves of a program that was killed.
-fn remove_shared_memory(pid: u32) {
+pub(crate) fn remove_shared_memory(pid: u32) {
     for name in [format!("faketime_shm_{pid}"), format!("sem.faketime_sem_{pid}")] {
         // Most programs ran without it.
         drop(std::fs::remove_file(Path::new("/dev/shm").join(name)));

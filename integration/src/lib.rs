@@ -14,6 +14,7 @@
 //! - [`desktop`] is a host with sshd, Apache, VNC and RDP that take Kerberos tickets, [`gateway`] opens them with what
 //!   the broker handed out;
 //! - [`broker_process`] runs the broker itself, [`card`] is a person's workstation that logs in there;
+//! - [`ocsp`] has a responder, and servers that fail to be one;
 //! - [`publication`] is where authorities publish: a web server and a directory;
 //! - [`forwarder`] stands before a server and loses what it is told to lose;
 //! - [`load`] is many people who log in there at once;
@@ -29,6 +30,7 @@ pub mod kdcproxy;
 pub mod lab;
 pub mod load;
 pub mod mit_kdc;
+pub mod ocsp;
 pub mod pki;
 pub mod process;
 pub mod publication;

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RevocationReason, RevokedCertParams, RsaKeySize, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RevocationReason, RevokedCertParams,
+    RsaKeySize, SerialNumber,
 };
 
 pub use card_request::CardRequest;
@@ -18,6 +19,9 @@ pub use openssl_lists::{ListRequest, OpensslLists};
 
 /// One day.
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// `id-pkix-ocsp-nocheck`.
+const OCSP_NO_CHECK: [u64; 10] = [1, 3, 6, 1, 5, 5, 7, 48, 1, 5];
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -43,6 +47,7 @@ pub struct Pki {
     now: SystemTime,
     root: Authority,
     issuing: Authority,
+    second: Authority,
     machines: Authority,
     stranger: Authority,
     serial: AtomicU64,
@@ -67,11 +72,13 @@ impl Pki {
             CertifiedIssuer::self_signed(authority("Corp Root CA", None, now), key(KeyKind::Rsa2048)?)?;
         let issuing_params = authority("Corp Issuing CA", Some(0), now);
         let issuing = CertifiedIssuer::signed_by(issuing_params, key(KeyKind::Rsa2048)?, &root)?;
+        let second = authority("Corp Second Issuing CA", Some(0), now);
+        let second = CertifiedIssuer::signed_by(second, key(KeyKind::P256)?, &root)?;
         let own = |name| -> Result<Authority, PkiError> {
             Ok(CertifiedIssuer::self_signed(authority(name, None, now), key(KeyKind::P256)?)?)
         };
         let (machines, stranger) = (own("Corp Machine CA")?, own("Other Issuing CA")?);
-        Ok(Self { now, root, issuing, machines, stranger, serial: AtomicU64::new(0x1000) })
+        Ok(Self { now, root, issuing, second, machines, stranger, serial: AtomicU64::new(0x1000) })
     }
 
     /// The lists of the cards' issuer as OpenSSL makes them, in a folder of its own.
@@ -98,6 +105,47 @@ impl Pki {
     #[must_use]
     pub fn card_issuer_pem(&self) -> String {
         self.issuing.pem()
+    }
+
+    /// The key of that authority (PKCS#8), in PEM, for a responder that answers with it.
+    #[must_use]
+    pub fn card_issuer_key_pem(&self) -> String {
+        self.issuing.key().serialize_pem()
+    }
+
+    /// Another authority below the same root that issues cards, in PEM.
+    #[must_use]
+    pub fn second_issuer_pem(&self) -> String {
+        self.second.pem()
+    }
+
+    /// An OCSP responder that the cards' issuer has certified (id-kp-OCSPSigning, id-pkix-ocsp-nocheck).
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn ocsp_responder(&self) -> Result<Credential, PkiError> {
+        let mut params = self.signer("Corp OCSP Responder", ExtendedKeyUsagePurpose::OcspSigning);
+        params.custom_extensions.push(CustomExtension::from_oid_content(&OCSP_NO_CHECK, vec![5, 0]));
+        self.end_entity(params, &self.issuing)
+    }
+
+    /// A certificate of the cards' issuer that is for no OCSP responder.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn unauthorised_responder(&self) -> Result<Credential, PkiError> {
+        let params = self.signer("Corp Mail Signer", ExtendedKeyUsagePurpose::EmailProtection);
+        self.end_entity(params, &self.issuing)
+    }
+
+    fn signer(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(name);
+        params.not_before = (self.now - 3 * DAY).into();
+        params.not_after = (self.now + 365 * DAY).into();
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params
     }
 
     /// The authority of servers and gateways, in PEM.
@@ -181,11 +229,15 @@ impl Pki {
         params.not_after = (self.now + 365 * DAY).into();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![usage];
+        self.end_entity(params, &self.machines)
+    }
+
+    fn end_entity(&self, mut params: CertificateParams, issuer: &Authority) -> Result<Credential, PkiError> {
         params.use_authority_key_identifier_extension = true;
         let serial = self.next_serial();
         params.serial_number = Some(SerialNumber::from(serial));
         let key = key(KeyKind::Rsa2048)?;
-        let certificate = params.signed_by(&key, &self.machines)?;
+        let certificate = params.signed_by(&key, issuer)?;
         Ok(Credential {
             der: certificate.der().to_vec(),
             chain_pem: certificate.pem(),
@@ -196,12 +248,6 @@ impl Pki {
 }
 
 impl Credential {
-    /// The serial number.
-    #[must_use]
-    pub fn serial(&self) -> u64 {
-        self.serial
-    }
-
     /// The certificate, in DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
@@ -212,6 +258,12 @@ impl Credential {
     #[must_use]
     pub fn chain_pem(&self) -> &str {
         &self.chain_pem
+    }
+
+    /// The serial number.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// The key (PKCS#8), in PEM; empty where a token holds it.

@@ -53,6 +53,8 @@ mod presentation;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod security_context;

@@ -32,7 +32,7 @@ pub(crate) fn assert_refused(answer: &Answer, code: &str, step: &str) {
 }
 
 /// The line of the log that tells an administrator of this refusal.
-fn told(broker: &BrokerProcess, answer: &Answer) -> String {
+pub(crate) fn told(broker: &BrokerProcess, answer: &Answer) -> String {
     let id = answer.field("login_id").unwrap();
     let refused = |line: &String| line.contains(id) && line.contains("\"detail\"");
     let find = || broker.log().into_iter().find(refused);

@@ -41,7 +41,15 @@ pub struct Configuration<'a> {
 
 #[derive(Clone, Debug)]
 enum Revocation<'a> {
-    Lists { revoked: Vec<&'a Credential>, until: Option<SystemTime> },
+    Lists {
+        revoked: Vec<&'a Credential>,
+        until: Option<SystemTime>,
+    },
+    /// The same lists as files, and the tables as they are written.
+    Ordered {
+        revoked: Vec<&'a Credential>,
+        tables: String,
+    },
     Off,
     NotConfigured,
 }
@@ -169,6 +177,13 @@ impl<'a> Configuration<'a> {
         self
     }
 
+    /// Revocation is asked in a declared order: that of the root's certificates by the root's list, of all others by these tables
+    /// of `[identity.revocation]`. The issuer's list is a file too, with these certificates in it.
+    pub fn revocation_ordered(mut self, revoked: &[&'a Credential], tables: &str) -> Self {
+        self.revocation = Revocation::Ordered { revoked: revoked.to_vec(), tables: tables.to_owned() };
+        self
+    }
+
     /// Revocation is not looked at.
     pub fn revocation_off(mut self) -> Self {
         self.revocation = Revocation::Off;
@@ -279,6 +294,11 @@ impl<'a> Configuration<'a> {
             fs::write(folder.join("root.crl"), root)?;
             fs::write(folder.join("issuing.crl"), issuing)?;
         }
+        if let Revocation::Ordered { revoked, .. } = &self.revocation {
+            let [root, issuing] = pki.crls(revoked)?;
+            fs::write(folder.join("root.crl"), root)?;
+            fs::write(folder.join("issuing.crl"), issuing)?;
+        }
         if let Some(authorities) = &self.kdc_proxy_ca {
             fs::write(folder.join("kdc-proxy-ca.pem"), authorities)?;
         }
@@ -373,6 +393,10 @@ level = "debug"
         text += &match &self.revocation {
             Revocation::Lists { .. } => format!(
                 "\n[identity.revocation]\nmode = \"crl\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n"
+            ),
+            Revocation::Ordered { tables, .. } => format!(
+                "\n[identity.revocation]\nmode = \"ordered\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n{tables}\n\
+                 [[identity.revocation.issuer]]\nname = \"O=Corp,CN=Corp Root CA\"\norder = [\"files\"]\n"
             ),
             Revocation::Off => "\n[identity.revocation]\nmode = \"off\"\n".to_owned(),
             Revocation::NotConfigured => String::new(),

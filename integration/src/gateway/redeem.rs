@@ -45,6 +45,8 @@ pub struct Redeemed {
     pub rule: String,
     /// Joins the session to the broker's log.
     pub login_id: String,
+    /// What the login relied on about revocation, as `redeem.py` shows it.
+    pub revocation: Value,
     /// What was fetched, in the order asked for.
     pub tickets: Vec<IssuedTicket>,
 }
@@ -171,6 +173,7 @@ fn redeemed(answer: &Value) -> Result<Redeemed, GatewayError> {
             .collect::<Result<_, _>>()?,
         rule: text(answer, "/session/rule")?,
         login_id: text(answer, "/session/login_id")?,
+        revocation: answer.pointer("/session/revocation").cloned().unwrap_or_default(),
         tickets: list(answer, "/tickets")?.iter().map(ticket).collect::<Result<_, _>>()?,
     })
 }

@@ -22,6 +22,8 @@ const OBJECT_SID: [u8; 12] = [0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x
 const AUTHORITY_INFORMATION_ACCESS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 1];
 /// DER of `id-ad-caIssuers`.
 const CA_ISSUERS: [u8; 10] = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02];
+/// DER of `id-ad-ocsp` in it.
+const OCSP_ACCESS: [u8; 10] = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01];
 
 /// A card's certificate to be.
 #[derive(Clone, Debug)]
@@ -42,6 +44,7 @@ pub struct CardRequest<'a> {
     points: Vec<Vec<String>>,
     issuers_at: Vec<String>,
     alone: bool,
+    responders: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +59,7 @@ enum Validity {
 #[derive(Clone, Copy, Debug)]
 enum Issuer {
     Ours,
+    Second,
     Stranger,
 }
 
@@ -80,6 +84,7 @@ impl<'a> CardRequest<'a> {
             points: Vec::new(),
             issuers_at: Vec::new(),
             alone: false,
+            responders: Vec::new(),
         }
     }
 
@@ -161,6 +166,18 @@ impl<'a> CardRequest<'a> {
         self
     }
 
+    /// Has it issued by the other authority below the same root.
+    pub fn by_the_second_authority(mut self) -> Self {
+        self.issuer = Issuer::Second;
+        self
+    }
+
+    /// Names an OCSP responder in it (authorityInfoAccess), further ones behind.
+    pub fn ocsp(mut self, url: &str) -> Self {
+        self.responders.push(url.to_owned());
+        self
+    }
+
     /// Has it issued by an authority that nobody trusts.
     pub fn by_a_stranger(mut self) -> Self {
         self.issuer = Issuer::Stranger;
@@ -207,6 +224,7 @@ impl<'a> CardRequest<'a> {
     fn certify(&self, public_key: &impl PublicKeyData) -> Result<Credential, PkiError> {
         let issuer = match self.issuer {
             Issuer::Ours => &self.pki.issuing,
+            Issuer::Second => &self.pki.second,
             Issuer::Stranger => &self.pki.stranger,
         };
         let serial = self.pki.next_serial();
@@ -244,8 +262,11 @@ impl<'a> CardRequest<'a> {
         }
         let point = |uris: &Vec<String>| CrlDistributionPoint { uris: uris.clone() };
         params.crl_distribution_points = self.points.iter().map(point).collect();
-        if !self.issuers_at.is_empty() {
-            params.custom_extensions.push(authority_information_access(&self.issuers_at));
+        let issuers = self.issuers_at.iter().map(|url| (CA_ISSUERS, url));
+        let responders = self.responders.iter().map(|url| (OCSP_ACCESS, url));
+        let access: Vec<_> = issuers.chain(responders).collect();
+        if !access.is_empty() {
+            params.custom_extensions.push(authority_information_access(&access));
         }
         if let Some(sid) = &self.sid {
             params.custom_extensions.push(security_extension(sid));
@@ -254,12 +275,11 @@ impl<'a> CardRequest<'a> {
     }
 }
 
-fn authority_information_access(urls: &[String]) -> CustomExtension {
-    let description = |url: &String| {
-        let description = [&CA_ISSUERS, tlv(0x86, url.as_bytes()).as_slice()].concat();
-        tlv(0x30, &description)
+fn authority_information_access(access: &[([u8; 10], &String)]) -> CustomExtension {
+    let description = |(method, url): &([u8; 10], &String)| {
+        tlv(0x30, &[method.as_slice(), &tlv(0x86, url.as_bytes())].concat())
     };
-    let value = tlv(0x30, &urls.iter().flat_map(description).collect::<Vec<u8>>());
+    let value = tlv(0x30, &access.iter().flat_map(description).collect::<Vec<u8>>());
     CustomExtension::from_oid_content(&AUTHORITY_INFORMATION_ACCESS, value)
 }
 

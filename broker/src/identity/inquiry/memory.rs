@@ -197,8 +197,9 @@ impl Memory {
         let mut cards = locked(&self.cards);
         cards.retain(|_, card| now.duration_since(card.seen).is_ok_and(|ago| ago <= SEEN_LATELY));
         let answers = locked(&self.answers);
+        // What has ended is left to the next login.
         let ends = |key: &OcspKey| {
-            answers.kept.get(key).is_some_and(|kept| !kept.is_usable(now, Freshness::Renewed))
+            answers.kept.get(key).is_some_and(|kept| kept.renewed_at() <= now && now < kept.until)
         };
         cards.values().filter(|card| card.asked.iter().any(ends)).map(|card| card.peer.clone()).collect()
     }

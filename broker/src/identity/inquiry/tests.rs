@@ -203,7 +203,19 @@ async fn an_answer_is_renewed_before_it_ends_while_its_card_was_seen_lately() {
     let refused = scene.log_in(&validator, now() + 9 * MINUTE).await;
     assert!(matches!(refused, Err(IdentityError::Revoked { .. })), "by the answer that was renewed");
     assert_eq!(scene.asked(), 2);
-    assert_eq!(validator.refresh(now() + 120 * MINUTE, &mut rng()).await, 0, "it was not seen lately");
+    assert_eq!(validator.refresh(now() + 20 * MINUTE, &mut rng()).await, 0, "what has ended is not renewed");
+}
+
+#[tokio::test]
+async fn the_answers_of_a_card_that_is_not_seen_any_more_are_not_renewed() {
+    let scene = Scene::new("Root").await;
+    let mut settings = scene.settings(&[], |_| ());
+    settings.inquiry.reuse_answers = 120 * MINUTE;
+    let validator = validator(settings);
+    let before = now() - 50 * MINUTE;
+    assert!(scene.log_in(&validator, before).await.is_ok());
+    // The answer ends at the hour after now; its last quarter begins long after the card was seen.
+    assert_eq!(validator.refresh(now() + 50 * MINUTE, &mut rng()).await, 0);
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ impl<'a> Examination<'a> {
         let mut gaps = Vec::new();
         for url in urls.into_iter().take(MAX_RESPONDERS) {
             let source_name = name(step, Some(&url));
-            let key = OcspKey { certificate: key.clone(), url: url.into() };
+            let key = OcspKey { certificate: Arc::clone(&key), url: url.into() };
             let response = match ordered.gathered.answers.get(&key) {
                 None => {
                     self.inquest.ask(Question::Ocsp(OcspQuestion { key, manner }));
