@@ -60,6 +60,8 @@ pub use self::validator::{AuthoritySummary, Validator};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[doc(hidden)]
+pub mod measured;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -64,7 +64,8 @@
 //! # Further reading
 //!
 //! [`manual`]: the [threat model](manual::threat_model), the [known attacks](manual::known_attacks) with the tests that try
-//! them, [revocation](manual::revocation) for the operator, the [errors an administrator can act on](manual::administrator_errors), and the
+//! them, [revocation](manual::revocation) for the operator, the
+//! [errors an administrator can act on](manual::administrator_errors), the [figures of validation](manual::figures), and the
 //! [decisions](manual::decisions).
 
 // In path order.

@@ -18,6 +18,9 @@ pub mod kdc_proxy_differences {}
 #[doc = include_str!("strong_mapping_differences.md")]
 pub mod strong_mapping_differences {}
 
+#[doc = include_str!("figures.md")]
+pub mod figures {}
+
 /// The decisions behind the design, a page each: what was decided, why, and what it costs.
 pub mod decisions {
     #[doc = include_str!("decisions/0001-own-rasn-types.md")]
