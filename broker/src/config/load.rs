@@ -9,6 +9,7 @@ mod identity;
 mod kdc_proxy;
 mod kerberos;
 mod listeners;
+mod mapping;
 mod policy;
 mod realms;
 mod revocation;
@@ -188,6 +189,7 @@ impl Loader<'_> {
         {
             warnings.push(Warning::StatusNotLoopback);
         }
+        warnings.extend(mapping::warnings(&raw.directory.mappings));
         warnings.extend(kerberos::late_renewal(&raw.kerberos, &raw.handoff, &raw.rules));
         warnings.extend(policy::warnings(&raw.rules));
         let named = [

@@ -6,6 +6,7 @@
 mod discovery;
 mod fetch;
 mod kdc_proxy;
+mod mapping;
 mod realms;
 mod revocation;
 mod steps;
@@ -21,6 +22,7 @@ pub(super) use self::{
     discovery::Discovery,
     fetch::{Aia, Fetch},
     kdc_proxy::{KdcProxy, ProxyClients},
+    mapping::{Mapping, NameWord, SerialWord, SourceWord, StrengthWord},
     realms::TrustedRealm,
     revocation::{Revocation, RevocationIssuer, RevocationMode},
     steps::{Directory, Identity, Kerberos, Rule},

@@ -1,3 +1,4 @@
+mod mapping;
 mod presenting;
 mod terminators;
 

@@ -34,6 +34,18 @@ pub enum Warning {
     AnyMappingAccepted,
     /// Every authority whose cards are accepted is believed about SIDs.
     EveryIssuerNamesSids,
+    /// An attribute that cards are looked for in is one that every person may write into the own account.
+    SelfServiceAttribute {
+        /// The key of the entry, such as `directory.mapping[1].attributes[1]`.
+        key: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// A name in a certificate counts as firmly tied to its account.
+    NameTakenForStrong {
+        /// The key that says so.
+        key: String,
+    },
     /// A host that DNS names is believed to be a domain controller by a certificate for its own name.
     AnyMachineIsController,
     /// The service's own ticket is renewed so late that persons' tickets end before their time.
@@ -119,6 +131,15 @@ impl fmt::Display for Warning {
             Self::EveryIssuerNamesSids => f.write_str(
                 "every authority of cards is believed about SIDs: name those that take them from the directory and let nobody else \
                  choose them (directory.strong_mapping.enterprise_issuers, or identity.issuers)",
+            ),
+            Self::SelfServiceAttribute { key, attribute } => write!(
+                f,
+                "every person may write {attribute} of the own account: with somebody else's value it locks that card out, and a card of \
+                 whoever knows the password is tied to the account for good ({key})"
+            ),
+            Self::NameTakenForStrong { key } => write!(
+                f,
+                "a name counts as firmly tied to its account: whoever can have a certificate with that name is that person ({key})"
             ),
             Self::AnyMachineIsController => f.write_str(
                 "certificates need not name the domain: whoever forges dns and holds the certificate of any machine is believed to be \

@@ -39,8 +39,9 @@ impl Loader<'_> {
             .iter()
             .map(|realm| self.domain(&realm.directory, realm.domain_sid.clone(), secret))
             .collect();
+        let mappings = self.mappings(own, realms);
         let own = self.domain(own, own_sid, secret);
-        Some(Domains::new(own?, trusted.into_iter().collect::<Option<_>>()?))
+        Some(Domains::new(own?, trusted.into_iter().collect::<Option<_>>()?).mapping_by(mappings?))
     }
 
     fn domain(
