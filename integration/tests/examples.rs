@@ -119,6 +119,17 @@ fn the_search_for_domain_controllers_in_place_of_their_lists_is_valid_as_it_is_s
 }
 
 #[test]
+fn the_names_of_accounts_in_certificates_are_valid_as_they_are_shown() {
+    let example = include_str!("../../deploy/kerbridge.toml");
+    let table = example.lines().skip_while(|line| *line != "# [[directory.mapping]]");
+    let is_toml = |line: &&str| line.contains(" = ") || line.starts_with("# [[");
+    let table: Vec<&str> = table.take_while(|line| !line.is_empty()).filter(is_toml).collect();
+    let table: Vec<&str> = table.iter().map(|line| line.trim_start_matches("# ")).collect();
+    assert_eq!(table.len(), 5, "{table:?}");
+    assert_eq!(warnings(&format!("{example}\n{}\n", table.join("\n"))), [""; 0]);
+}
+
+#[test]
 fn the_configuration_of_the_kubernetes_deployment_is_valid() {
     // The node's probes come from outside the pod.
     let expected = "the status page answers the whole network (health.loopback_only)";

@@ -32,6 +32,8 @@ mod examples;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+mod identity_sources;
+#[cfg(test)]
 mod kdc_proxy;
 #[cfg(test)]
 mod kdc_proxy_sessions;

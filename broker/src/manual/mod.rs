@@ -86,6 +86,9 @@ pub mod decisions {
     #[doc = include_str!("decisions/0021-fetching-what-certificates-point-at.md")]
     pub mod d0021_fetching_what_certificates_point_at {}
 
+    #[doc = include_str!("decisions/0022-names-of-accounts-in-certificates.md")]
+    pub mod d0022_names_of_accounts_in_certificates {}
+
     #[doc = include_str!("decisions/0023-sessions-end-with-their-cards.md")]
     pub mod d0023_sessions_end_with_their_cards {}
 }

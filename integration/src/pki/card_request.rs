@@ -207,8 +207,16 @@ impl<'a> CardRequest<'a> {
     /// # Errors
     /// [`PkiError`].
     pub fn issue(&self) -> Result<Credential, PkiError> {
+        self.issue_changed(|_| ())
+    }
+
+    /// Issues it with a new key, after a last change.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn issue_changed(&self, change: impl FnOnce(&mut CertificateParams)) -> Result<Credential, PkiError> {
         let key = key(self.key)?;
-        let mut credential = self.certify(&key)?;
+        let mut credential = self.certify_changed(&key, change)?;
         credential.key_pem = Some(key.serialize_pem());
         Ok(credential)
     }
@@ -222,13 +230,23 @@ impl<'a> CardRequest<'a> {
     }
 
     fn certify(&self, public_key: &impl PublicKeyData) -> Result<Credential, PkiError> {
+        self.certify_changed(public_key, |_| ())
+    }
+
+    fn certify_changed(
+        &self,
+        public_key: &impl PublicKeyData,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<Credential, PkiError> {
         let issuer = match self.issuer {
             Issuer::Ours => &self.pki.issuing,
             Issuer::Second => &self.pki.second,
             Issuer::Stranger => &self.pki.stranger,
         };
         let serial = self.pki.next_serial();
-        let certificate = self.params(serial).signed_by(public_key, issuer)?;
+        let mut params = self.params(serial);
+        change(&mut params);
+        let certificate = params.signed_by(public_key, issuer)?;
         let chain_pem = if self.alone { certificate.pem() } else { certificate.pem() + &issuer.pem() };
         Ok(Credential { der: certificate.der().to_vec(), chain_pem, key_pem: None, serial })
     }

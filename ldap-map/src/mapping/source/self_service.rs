@@ -10,8 +10,15 @@ use crate::schema::AttributeName;
 /// nowhere; and who holds a stolen password can tie another card to the account for good.
 #[must_use]
 pub fn is_self_service(attribute: &AttributeName) -> bool {
-    SELF_SERVICE.iter().any(|name| attribute.is(name))
+    let is_cloud = |name: &str| {
+        let (start, number) = name.split_at_checked(CLOUD_EXTENSION.len()).unwrap_or_default();
+        start.eq_ignore_ascii_case(CLOUD_EXTENSION) && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    SELF_SERVICE.iter().any(|name| attribute.is(name)) || is_cloud(attribute.as_str())
 }
+
+/// The beginning of twenty attributes without a meaning, which look made for such a purpose and are open to everybody.
+const CLOUD_EXTENSION: &str = "msDS-cloudExtensionAttribute";
 
 /// Their members, as MS-ADA1 to MS-ADA3 state them (attributeSecurityGUID).
 const SELF_SERVICE: &[&str] = &[
@@ -27,6 +34,15 @@ const SELF_SERVICE: &[&str] = &[
     "mobile",
     "mSMQDigests",
     "mSMQSignCertificates",
+    "msDS-ExternalDirectoryObjectId",
+    "msDS-GeoCoordinatesAltitude",
+    "msDS-GeoCoordinatesLatitude",
+    "msDS-GeoCoordinatesLongitude",
+    "msDS-SupportedEncryptionTypes",
+    "msPKI-CredentialRoamingTokens",
+    "msPKIAccountCredentials",
+    "msPKIDPAPIMasterKeys",
+    "msPKIRoamingTimeStamp",
     "otherFacsimileTelephoneNumber",
     "otherHomePhone",
     "otherIpPhone",

@@ -396,6 +396,13 @@ fn a_pattern_meets_no_text_that_misleads() {
     assert_eq!(problem(long.gives_one(&subject_pattern("CN=(.*)"))), Some(ValueProblem::TooLong));
 }
 
+#[test]
+fn attributes_that_people_write_themselves_are_known_in_any_letters() {
+    let own = |name: &str| is_self_service(&AttributeName::parse(name).unwrap());
+    assert!(own("usercertificate") && own("TelephoneNumber") && own("msds-cloudextensionattribute17"));
+    assert!(!own("mail") && !own("msDS-cloudExtensionAttributeX") && !own("employeeID") && !own("m"));
+}
+
 // Forms of names.
 
 #[test]
