@@ -172,7 +172,7 @@ impl Court {
             write!(
                 ldif,
                 "dn: CN={name},CN=Users,DC=corp,DC=example\nobjectClass: user\nsAMAccountName: {name}\n\
-                 userPrincipalName: {name}@corp.example\nuserAccountControl: 544\n\n"
+                 userPrincipalName: {name}@corp.example\nuserAccountControl: 66080\n\n"
             )
             .unwrap();
             ldif
@@ -187,6 +187,12 @@ impl Court {
         .hostname("client.corp.example")
         .host(controller.name(), controller.address())
         .file("/etc/ssl/lab/machine-ca.pem", pki.machine_root_pem(), 0o644)
+        // The client verifies its own certificate too.
+        .file(
+            "/lab/anchors.pem",
+            [pki.machine_root_pem(), pki.card_root_pem(), pki.card_issuer_pem()].concat(),
+            0o644,
+        )
         .file("/lab/krb5.conf", client_conf(&controller), 0o644)
         .start()
         .unwrap();
@@ -266,7 +272,7 @@ impl Court {
 /// What `kinit` came to: `ok`, or the last error of the KDC but the one that asks for pre-authentication.
 const KINIT: &str = r#"
     if said=$(KRB5_CONFIG=/lab/krb5.conf KRB5_TRACE=/dev/stdout KRB5CCNAME=MEMORY: kinit \
-        -X X509_user_identity=FILE:/lab/$name.pem,/lab/$name.key -X X509_anchors=FILE:/etc/ssl/lab/machine-ca.pem \
+        -X X509_user_identity=FILE:/lab/$name.pem,/lab/$name.key -X X509_anchors=FILE:/lab/anchors.pem \
         "$name" </dev/null 2>&1); then echo ok; else
         code=$(printf '%s\n' "$said" | sed -n 's/.*Received error from KDC: -\([0-9]*\)\/.*/\1/p' | grep -v 1765328359 | head -n 1)
         if [ -n "$code" ]; then echo $((1765328384 - code)); else printf '%s\n' "$said" | tail -n 3 | tr '\n' ' '; echo; fi
