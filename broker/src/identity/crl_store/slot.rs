@@ -74,10 +74,22 @@ impl Slot {
         self.ends().is_some_and(|ends| now < ends)
     }
 
-    /// The end of the list that ends first, of those somebody believed; where there is none, of all.
+    /// The end of the list that ends first, of those in force.
     fn ends(&self) -> Option<SystemTime> {
-        let believed = self.lists().filter(|list| list.has_known_signer()).filter_map(|list| end(list)).min();
-        believed.or_else(|| self.lists().filter_map(|list| end(list)).min())
+        self.in_force().filter_map(|list| end(list)).min()
+    }
+
+    /// The lists that somebody believed and no newer one of their series has followed; where nobody believed any, all. After a
+    /// change of keys the last list of the old key stands beside its successor.
+    fn in_force(&self) -> impl Iterator<Item = &Arc<Crl>> {
+        let any_believed = self.lists().any(|list| list.has_known_signer());
+        self.lists().filter(move |list| !any_believed || (list.has_known_signer() && !self.is_followed(list)))
+    }
+
+    /// Whether somebody believed a newer list of the same series.
+    fn is_followed(&self, list: &Crl) -> bool {
+        self.lists()
+            .any(|newer| newer.has_known_signer() && newer.is_of_series(list) && newer.is_newer_than(list))
     }
 
     /// When the place should be asked again, if it should be asked at least every `refresh`.
@@ -92,7 +104,7 @@ impl Slot {
         }
         let regular = asked + refresh;
         let Some((begins, ends)) =
-            self.lists().filter_map(|list| Some((begin(list), end(list)?))).min_by_key(|(_, end)| *end)
+            self.in_force().filter_map(|list| Some((begin(list), end(list)?))).min_by_key(|(_, end)| *end)
         else {
             return regular;
         };
@@ -120,6 +132,9 @@ impl Slot {
         if unknown.is_empty() {
             return false;
         }
+        let over: Vec<[u8; 32]> =
+            self.kept.iter().filter(|old| self.is_over(&old.list, now)).map(|old| old.digest).collect();
+        self.kept.retain(|old| !over.contains(&old.digest));
         // What nobody has believed since it came makes room, unless it came again.
         self.kept
             .retain(|old| old.list.has_known_signer() || known.iter().any(|new| new.digest == old.digest));
@@ -128,6 +143,11 @@ impl Slot {
             any |= self.succeed(new);
         }
         any
+    }
+
+    /// Whether a list has ended and has a successor, so that it says nothing any more.
+    fn is_over(&self, list: &Crl, now: SystemTime) -> bool {
+        self.is_followed(list) && end(list).is_none_or(|end| end <= now)
     }
 
     /// Puts a list in its place.

@@ -167,7 +167,8 @@ async fn a_forged_list_does_not_displace_a_good_one() {
 #[tokio::test]
 async fn a_list_by_a_new_key_stands_beside_the_old_one_until_it_is_believed() {
     let (site, old, new) = (Site::new().await, Authority::root("Root"), Authority::root("Root"));
-    let (store, points, place) = (site.store(|_| ()), site.points(&["/ca.crl"]), site.url("/ca.crl"));
+    let (store, points, place) =
+        (site.store(|settings| settings.refresh = days(30)), site.points(&["/ca.crl"]), site.url("/ca.crl"));
     site.put("/ca.crl", &list(&old, 7, 0));
     assert!(believed(&store.obtain(&points, now()).await.unwrap()[0], &old));
     site.put("/ca.crl", &list(&new, 8, 1));
@@ -181,6 +182,14 @@ async fn a_list_by_a_new_key_stands_beside_the_old_one_until_it_is_believed() {
     begins.sort_unstable();
     assert_eq!(begins.len(), 2);
     assert_eq!(begins[1] - begins[0], 2 * 86_400);
+
+    // Once the list of the old key has ended, that of the new one is enough, and the old one is given up.
+    let (asked, later) = (site.asked(), now() + days(7) + 600 * MINUTE);
+    assert_eq!(store.obtain(&points, later).await.unwrap().len(), 2);
+    assert_eq!(site.asked(), asked);
+    site.put("/ca.crl", &list(&new, 10, 3));
+    store.ask(&place, later).await.unwrap();
+    assert_eq!(store.remembered(&points).len(), 1);
 }
 
 #[tokio::test]
