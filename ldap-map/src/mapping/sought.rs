@@ -88,7 +88,7 @@ impl Sought {
         Filter::any_of(names)
     }
 
-    /// The attributes that [`Self::only`] reads.
+    /// The attributes that [`Self::several`] reads.
     pub(crate) const fn attributes(&self) -> &'static [Attribute] {
         if self.identities.is_empty() {
             &[Attribute::OBJECT_GUID]
