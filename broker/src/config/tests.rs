@@ -358,6 +358,41 @@ fn a_file_without_certificates_and_a_broken_revocation_list_are_refused() {
 }
 
 #[test]
+fn an_order_of_revocation_sources_is_declared_for_each_issuer() {
+    let written = Written::new();
+    let ordered = "[identity.revocation]\nmode = \"ordered\"\n";
+    let off = "revocation = { mode = \"off\" }";
+    let with = |tables: &str| {
+        written.configuration(&format!("{}{ordered}{tables}", COMPLETE.replace(off, "")));
+    };
+    with("");
+    assert!(written.problems().iter().any(|problem| problem.contains("identity.revocation.issuer: missing")));
+    let issuer = "[[identity.revocation.issuer]]\n";
+    with(&format!(
+        "{issuer}order = [\"ocsp\", \"alternate_ocsp\", \"crl\", \"cached\"]\n\
+         alternate_ocsp = [\"http://ocsp.example/\"]\n\
+         {issuer}name = \"CN=Old CA\"\norder = [\"crl\"]\naccept_unknown_revocation_status = true\n"
+    ));
+    let warnings = written.loaded().expect("sound orders").warnings;
+    let open = Warning::UnknownRevocationAccepted { issuer: Some("CN=Old CA".to_owned()) };
+    assert_eq!(warnings, [open]);
+    for (wrong, reason) in [
+        ("order = []\n", "identity.revocation.issuer[1].order"),
+        ("order = [\"ocsp\", \"ocsp\"]\n", "names a source twice"),
+        ("order = [\"alternate_ocsp\"]\n", "exactly if responders are named"),
+        ("order = [\"cached\"]\n", "nothing is ever asked"),
+        ("order = [\"crl\"]\ncrl_urls = [\"https://a/\"]\n", "it is an https url"),
+        ("order = [\"ocsp\"]\nocsp_nonce_octets = 20\n", "16 or 32 octets"),
+        ("order = [\"ocsp\"]\nname = \"nobody\"\n", "is not a distinguished name"),
+        ("order = [\"guess\"]\n", "identity.revocation.issuer[1].order"),
+    ] {
+        with(&format!("{issuer}{wrong}"));
+        let problems = written.problems();
+        assert!(problems.iter().any(|problem| problem.contains(reason)), "{wrong}: {problems:?}");
+    }
+}
+
+#[test]
 fn revocation_by_lists_needs_a_list() {
     let written = Written::new();
     written.with("mode = \"off\"", "mode = \"crl\"");
