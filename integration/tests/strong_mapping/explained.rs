@@ -17,8 +17,8 @@ fn explain(broker: &BrokerProcess, card: &Credential, more: &[&str]) -> (Value, 
     let leaf = file.path().display().to_string();
     let words = [&["explain", "--json"], more, &[leaf.as_str()]].concat();
     let finished = broker.command(&words).unwrap();
-    let said = serde_json::from_str(&finished.text());
-    (said.unwrap_or_else(|_| panic!("{}{}", finished.text(), finished.error_text())), finished.code)
+    let told = serde_json::from_str(&finished.text());
+    (told.unwrap_or_else(|_| panic!("{}{}", finished.text(), finished.error_text())), finished.code)
 }
 
 #[test]
@@ -33,16 +33,16 @@ fn explain_names_the_cause_for_ten_accounts() {
 
     // The account that may, with what binds its own logon reported.
     modify(controller, "alice", "replace: userWorkstations\nuserWorkstations: PC1");
-    let (said, code) = explain(&broker, &card_of("alice"), &desk1);
-    assert_eq!((said["verdict"].as_str(), code), (Some("accepted"), Some(0)), "{said:#}");
-    assert_eq!(said["account"]["mapped_by"].as_array().unwrap().len(), 2, "{said:#}");
-    assert_eq!(said["policy"]["rule"], "desktop-users");
-    assert_eq!(said["delegation"][0]["delegation"], "set up", "{said:#}");
-    assert!(said["account"]["restrictions"][0].as_str().unwrap().contains("PC1"), "{said:#}");
-    assert_eq!(said["windows"]["accepts"], true);
+    let (told, code) = explain(&broker, &card_of("alice"), &desk1);
+    assert_eq!((told["verdict"].as_str(), code), (Some("accepted"), Some(0)), "{told:#}");
+    assert_eq!(told["account"]["mapped_by"].as_array().unwrap().len(), 2, "{told:#}");
+    assert_eq!(told["policy"]["rule"], "desktop-users");
+    assert_eq!(told["delegation"][0]["delegation"], "set up", "{told:#}");
+    assert!(told["account"]["restrictions"][0].as_str().unwrap().contains("PC1"), "{told:#}");
+    assert_eq!(told["windows"]["accepts"], true);
     let value = issuer_serial(card_of("alice").der());
     let form = value.split("<SR>").next().unwrap();
-    let values = said["certificate"]["mapping_values"].as_array().unwrap();
+    let values = told["certificate"]["mapping_values"].as_array().unwrap();
     assert!(
         values
             .iter()
@@ -76,23 +76,23 @@ fn explain_names_the_cause_for_ten_accounts() {
         (&nobody, "resolve", "account_unknown", None, "no account"),
         (&expired, "validate", "certificate_expired", None, ""),
     ] {
-        let (said, code) = explain(&broker, card, &desk1);
-        let refused = &said["refused"];
+        let (told, code) = explain(&broker, card, &desk1);
+        let refused = &told["refused"];
         assert_eq!(
             (refused["step"].as_str(), refused["code"].as_str()),
             (Some(step), Some(cause)),
-            "{said:#}"
+            "{told:#}"
         );
-        assert!(refused["reason"].as_str().unwrap().contains(words), "{words}: {said:#}");
-        assert_eq!(said["windows"]["event"].as_u64(), event, "{said:#}");
-        assert_eq!(code, Some(1), "{said:#}");
+        assert!(refused["reason"].as_str().unwrap().contains(words), "{words}: {told:#}");
+        assert_eq!(told["windows"]["event"].as_u64(), event, "{told:#}");
+        assert_eq!(code, Some(1), "{told:#}");
     }
 
     // Delegation that nobody set up, with the commands that would.
-    let (said, code) = explain(&broker, &card_of("alice"), &["--target", "desk3.corp.example"]);
-    assert_eq!((said["refused"]["code"].as_str(), code), (Some("delegation_refused"), Some(1)), "{said:#}");
-    let missing = said["delegation"][0]["missing"].as_array().unwrap();
-    assert!(missing.iter().any(|one| one["samba"].as_str().unwrap().contains("delegation")), "{said:#}");
+    let (told, code) = explain(&broker, &card_of("alice"), &["--target", "desk3.corp.example"]);
+    assert_eq!((told["refused"]["code"].as_str(), code), (Some("delegation_refused"), Some(1)), "{told:#}");
+    let missing = told["delegation"][0]["missing"].as_array().unwrap();
+    assert!(missing.iter().any(|one| one["samba"].as_str().unwrap().contains("delegation")), "{told:#}");
 
     // The same in words, and an account by its name.
     let mut file = tempfile::NamedTempFile::new().unwrap();

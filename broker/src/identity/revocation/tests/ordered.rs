@@ -80,9 +80,10 @@ impl Scene {
         FetchError::Timeout.into()
     }
 
-    /// The lists of the card's distribution point.
-    fn lists(list: &[u8]) -> (Vec<Vec<String>>, Result<Vec<Arc<Crl>>, SourceFault>) {
-        (vec![vec![LISTS.to_owned()]], Ok(vec![Arc::new(Crl::parse(list).expect("a list"))]))
+    /// The card's distribution point gave this list.
+    fn fetched(gathered: &mut Gathered, list: &[u8]) {
+        let list = Arc::new(Crl::parse(list).expect("a list"));
+        gathered.lists(vec![vec![LISTS.to_owned()]], Ok(vec![list]));
     }
 }
 
@@ -143,8 +144,7 @@ fn a_revoked_card_is_refused_by_any_source_that_was_asked() {
     let list =
         scene.root.crl_with(|crl| crl.revoked_certs = vec![revoked(0x1001, RevocationReason::KeyCompromise)]);
     let mut gathered = scene.told(Word::Good);
-    let (points, lists) = Scene::lists(&list);
-    gathered.lists(points, lists);
+    Scene::fetched(&mut gathered, &list);
     let outcome = scene.decide(&gathered).outcome;
     assert!(matches!(outcome, Err(IdentityError::Revoked { .. })), "though the responder says good");
 }
@@ -168,8 +168,7 @@ fn a_silent_responder_degrades_to_the_lists_and_the_evidence_says_so() {
     gathered.answer(scene.key(URL), Err(Scene::silent()));
     let questions = scene.decide(&gathered).open_questions();
     assert!(matches!(&questions[..], [Question::Lists(points)] if points == &[[LISTS]]), "{questions:?}");
-    let (points, lists) = Scene::lists(&scene.root.crl());
-    gathered.lists(points, lists);
+    Scene::fetched(&mut gathered, &scene.root.crl());
     let identity = scene.decide(&gathered).outcome.expect("the list says good");
     assert!(identity.revocation().is_degraded());
     let [certificate] = identity.revocation().certificates() else { panic!("one certificate") };
