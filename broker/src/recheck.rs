@@ -1,6 +1,6 @@
 //! What live sessions rest on is judged again while they live.
 //!
-//! [`sweep`] ends sessions at their time. [`run`] ends them sooner where what they rest on no longer holds.
+//! [`sweep()`] ends sessions at their time. [`run`] ends them sooner where what they rest on no longer holds.
 //!
 //! Waits, and does the I/O of whoever judges. A [`Ground`] says what of a session is judged, and judges it: today the card's
 //! certificates ([`Certificates`]). Sessions that rest on the same are judged once. Each ground is judged once in an interval, at a

@@ -25,7 +25,7 @@ const MAX_URLS: usize = 512;
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 const KEPT_FAILURE: Duration = Duration::from_secs(300);
 
-/// Whom an [`IssuerStore`] asks, and within which bounds.
+/// Whom an `IssuerStore` asks, and within which bounds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IssuerFetchSettings {
     /// The hosts that are asked, as URLs name them.
