@@ -1,6 +1,8 @@
 //! While a session lives, the certificates of the card it was earned with are judged again: what is revoked, ends, or is no longer
 //! believed ends it, everywhere. The judges are a gateway in Python with gRPC's own library, and MIT's kinit at the KDC proxy.
 
+mod ocsp;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
