@@ -390,17 +390,7 @@ format = "json"
 level = "debug"
 "#
         );
-        text += &match &self.revocation {
-            Revocation::Lists { .. } => format!(
-                "\n[identity.revocation]\nmode = \"crl\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n"
-            ),
-            Revocation::Ordered { tables, .. } => format!(
-                "\n[identity.revocation]\nmode = \"ordered\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n{tables}\n\
-                 [[identity.revocation.issuer]]\nname = \"O=Corp,CN=Corp Root CA\"\norder = [\"files\"]\n"
-            ),
-            Revocation::Off => "\n[identity.revocation]\nmode = \"off\"\n".to_owned(),
-            Revocation::NotConfigured => String::new(),
-        };
+        text += &self.revocation_table(&folder.to_string());
         for name in &self.gateways {
             let table = write!(text, "\n[[gateway]]\nname = \"{name}\"\ndns_name = \"{name}.{dns}\"\n");
             table.expect("a String takes everything");
@@ -417,6 +407,21 @@ level = "debug"
         }
         text += &self.tables;
         text
+    }
+
+    /// Where it is known which certificates were revoked.
+    fn revocation_table(&self, folder: &str) -> String {
+        match &self.revocation {
+            Revocation::Lists { .. } => format!(
+                "\n[identity.revocation]\nmode = \"crl\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n"
+            ),
+            Revocation::Ordered { tables, .. } => format!(
+                "\n[identity.revocation]\nmode = \"ordered\"\ncrls = [\"{folder}/root.crl\", \"{folder}/issuing.crl\"]\n{tables}\n\
+                 [[identity.revocation.issuer]]\nname = \"O=Corp,CN=Corp Root CA\"\norder = [\"files\"]\n"
+            ),
+            Revocation::Off => "\n[identity.revocation]\nmode = \"off\"\n".to_owned(),
+            Revocation::NotConfigured => String::new(),
+        }
     }
 
     /// A list of servers, where they are not searched.
