@@ -79,6 +79,9 @@ pub enum FetchError {
     /// The network: there is no connection.
     #[error("no connection: {0}")]
     Connect(io::ErrorKind),
+    /// Too many questions to this host are under way. Nothing was sent.
+    #[error("too many other questions to this host are under way")]
+    Busy,
     /// The server, or the network: it takes too long.
     #[error("no answer in time")]
     Timeout,
@@ -155,7 +158,16 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`].
     pub async fn get(&self, url: &Url, limits: Limits) -> Result<Vec<u8>, FetchError> {
-        self.ask(url, Question::Get, limits).await
+        self.ask(url, Question::Get, limits, Line::Believed).await
+    }
+
+    /// The same for somebody whom nobody believes yet. Strangers wait in a line of their own: however many they are, they take
+    /// no turn from a question about a certificate that was found rightly signed.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub(super) async fn get_for_stranger(&self, url: &Url, limits: Limits) -> Result<Vec<u8>, FetchError> {
+        self.ask(url, Question::Get, limits, Line::Strangers).await
     }
 
     /// Asks with a body. The body must hold nothing that the whole world may not read.
@@ -169,7 +181,7 @@ impl Fetcher {
         body: Vec<u8>,
         limits: Limits,
     ) -> Result<Vec<u8>, FetchError> {
-        self.ask(url, Question::Post { content_type, body }, limits).await
+        self.ask(url, Question::Post { content_type, body }, limits, Line::Believed).await
     }
 
     /// Reads the revocation lists that a directory holds at a URL; at least one.
@@ -180,7 +192,7 @@ impl Fetcher {
         let asking = async {
             match url.server() {
                 Some((host, port)) if !self.is_own(host) => {
-                    let (stream, _permit) = self.connect(host, port, limits).await?;
+                    let (stream, _permit) = self.connect(host, port, limits, Line::Believed).await?;
                     ldap::ask(stream, url, limits.octets).await
                 }
                 _ => self.own_lists(url, limits).await,
@@ -198,7 +210,7 @@ impl Fetcher {
 
     async fn own_lists(&self, url: &LdapUrl, limits: Limits) -> Result<Vec<Vec<u8>>, FetchError> {
         let directory = self.directory().ok_or(FetchError::NoDirectory)?;
-        let _permit = self.gates.enter("").await;
+        let _permit = self.turn("", limits).await?;
         match directory.published(url.dn(), url.list(), limits.octets).await {
             Ok(lists) if lists.is_empty() => Err(FetchError::NoList),
             Ok(lists) => Ok(lists),
@@ -211,9 +223,15 @@ impl Fetcher {
         }
     }
 
-    async fn ask(&self, url: &Url, question: Question, limits: Limits) -> Result<Vec<u8>, FetchError> {
+    async fn ask(
+        &self,
+        url: &Url,
+        question: Question,
+        limits: Limits,
+        line: Line,
+    ) -> Result<Vec<u8>, FetchError> {
         let asking = async {
-            let (stream, _permit) = self.connect(url.place(), url.port(), limits).await?;
+            let (stream, _permit) = self.connect(url.place(), url.port(), limits, line).await?;
             http::ask(stream, url, question, limits.octets).await
         };
         timeout(limits.time, asking).await.unwrap_or(Err(FetchError::Timeout))
@@ -225,13 +243,23 @@ impl Fetcher {
         host: &Host,
         port: u16,
         limits: Limits,
+        line: Line,
     ) -> Result<(TcpStream, Permit), FetchError> {
         if !USUAL_PORTS.contains(&port) && !self.settings.allow_ports.contains(&port) {
             return Err(FetchError::Port(port));
         }
-        let permit = self.gates.enter(&format!("{host} {port}")).await;
+        let permit = match line {
+            Line::Believed => self.turn(&format!("{host} {port}"), limits).await?,
+            Line::Strangers => self.turn(&format!("{host} {port} strangers"), limits).await?,
+        };
         let (addresses, permit) = self.addresses(host, port, permit).await?;
         Ok((dial(&addresses, limits.time).await?, permit))
+    }
+
+    /// Waits for a turn for half of the time, so that the host has as much to answer in: what waited here for the others is
+    /// not its failure.
+    async fn turn(&self, host: &str, limits: Limits) -> Result<Permit, FetchError> {
+        timeout(limits.time / 2, self.gates.enter(host)).await.map_err(|_| FetchError::Busy)
     }
 
     /// The addresses of a host that may be asked; at least one. The permit is kept while names are looked up, also
@@ -270,6 +298,13 @@ impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fetcher").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+/// Where a question waits for its turn.
+#[derive(Clone, Copy)]
+enum Line {
+    Believed,
+    Strangers,
 }
 
 /// Tries the addresses one after another, each for its share of `within`, so that one that swallows packets leaves time

@@ -3,7 +3,7 @@
 //!
 //! This happens before anybody is believed: whoever can open a connection can have a URL asked. So only the hosts are asked that
 //! the configuration names, each URL once for all who want it, and what came of it is kept, failures too. What comes is a hint,
-//! as if the peer had sent it.
+//! as if the peer had sent it. It comes unsigned, by http: what led to no path is asked for again soon.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ const MAX_CERTIFICATES: usize = 8;
 const MAX_URLS: usize = 512;
 /// How long an answer counts, and how long a failure does.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-const KEPT_FAILURE: Duration = Duration::from_secs(300);
+const KEPT_FAILURE: Duration = Duration::from_secs(60);
 
 /// Whom an `IssuerStore` asks, and within which bounds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,15 +51,23 @@ impl IssuerFetchSettings {
 struct Known {
     found: Arc<OnceCell<Vec<CertificateDer<'static>>>>,
     since: SystemTime,
+    /// It led to no path, though it should have.
+    doubted: bool,
 }
 
 impl Known {
     fn is_over(&self, now: SystemTime) -> bool {
         let counts = match self.found.get() {
-            Some(found) if !found.is_empty() => KEPT,
+            Some(found) if !found.is_empty() && !self.doubted => KEPT,
             _ => KEPT_FAILURE,
         };
-        now.duration_since(self.since).is_ok_and(|age| age > counts)
+        // What lies ahead is of a time before the clock was set back.
+        now.duration_since(self.since).map_or(true, |age| age > counts)
+    }
+
+    /// Whether something was found; that is forgotten last.
+    fn is_found(&self) -> bool {
+        self.found.get().is_some_and(|found| !found.is_empty())
     }
 }
 
@@ -99,38 +107,58 @@ impl IssuerStore {
         all
     }
 
-    async fn at(&self, url: &str, now: SystemTime) -> Vec<CertificateDer<'static>> {
-        let found = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|_, known| !known.is_over(now));
-            if known.len() >= MAX_URLS && !known.contains_key(url) {
-                let oldest = known.iter().min_by_key(|(_, known)| known.since).map(|(url, _)| url.clone());
-                oldest.map(|oldest| known.remove(&oldest));
+    /// Says that what is at these URLs led to no path.
+    pub(super) fn doubt(&self, urls: &[String]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for url in urls {
+            if let Some(known) = known.get_mut(url) {
+                known.doubted = true;
             }
-            let known = known.entry(url.to_owned());
-            Arc::clone(&known.or_insert_with(|| Known { found: Arc::default(), since: now }).found)
-        };
-        found.get_or_init(|| self.fetch(url)).await.clone()
+        }
     }
 
-    async fn fetch(&self, url: &str) -> Vec<CertificateDer<'static>> {
-        let limits = Limits { octets: self.settings.max_octets, time: self.settings.timeout };
-        let outcome = async {
-            let url: Url = url.parse()?;
-            let host = url.host();
-            if !self.settings.hosts.iter().any(|named| named.eq_ignore_ascii_case(&host)) {
-                return Err(FetchError::Host);
-            }
-            self.fetcher.get(&url, limits).await
-        };
-        let found = match outcome.await {
-            Ok(answer) => certificates(answer),
+    async fn at(&self, url: &str, now: SystemTime) -> Vec<CertificateDer<'static>> {
+        let place = match self.place(url) {
+            Ok(place) => place,
             Err(error) => {
                 tracing::info!(url, %error, "no certificate of an issuer from here");
                 return Vec::new();
             }
         };
-        tracing::debug!(url, certificates = found.len(), "certificates of issuers fetched");
+        let found = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|_, known| !known.is_over(now));
+            if known.len() >= MAX_URLS && !known.contains_key(url) {
+                let first = |(_, known): &(&String, &Known)| (known.is_found(), known.since);
+                let oldest = known.iter().min_by_key(first).map(|(url, _)| url.clone());
+                oldest.map(|oldest| known.remove(&oldest));
+            }
+            let known = known.entry(url.to_owned());
+            Arc::clone(
+                &known.or_insert_with(|| Known { found: Arc::default(), since: now, doubted: false }).found,
+            )
+        };
+        found.get_or_init(|| self.fetch(&place)).await.clone()
+    }
+
+    /// A URL of a host that is asked. No other one is remembered: it would push out what was found.
+    fn place(&self, url: &str) -> Result<Url, FetchError> {
+        let url: Url = url.parse()?;
+        let host = url.host();
+        let named = self.settings.hosts.iter().any(|named| named.eq_ignore_ascii_case(&host));
+        if named { Ok(url) } else { Err(FetchError::Host) }
+    }
+
+    async fn fetch(&self, url: &Url) -> Vec<CertificateDer<'static>> {
+        let limits = Limits { octets: self.settings.max_octets, time: self.settings.timeout };
+        let found = match self.fetcher.get_for_stranger(url, limits).await {
+            Ok(answer) => certificates(answer),
+            Err(error) => {
+                tracing::info!(%url, %error, "no certificate of an issuer from here");
+                return Vec::new();
+            }
+        };
+        tracing::debug!(%url, certificates = found.len(), "certificates of issuers fetched");
         found
     }
 }

@@ -139,6 +139,9 @@ impl Validator {
             peer = more;
             outcome = self.inquiry.settle(self, &peer, now, rng).await;
         }
+        if matches!(&outcome, Err(IdentityError::Untrusted(Untrusted::NoPath { .. }))) {
+            issuers.doubt(&asked);
+        }
         outcome
     }
 

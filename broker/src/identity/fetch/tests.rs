@@ -169,3 +169,40 @@ async fn a_slow_host_does_not_take_the_turns_of_another() {
     permits.pop();
     let _fifth = gates.enter("slow").await;
 }
+
+#[tokio::test]
+async fn who_gets_no_turn_is_told_so_and_not_that_the_host_is_silent() {
+    let fetcher = fetcher(&["127.0.0.0/8"], &[]);
+    let mut permits = Vec::new();
+    for _ in 0..4 {
+        permits.push(fetcher.gates.enter("127.0.0.1 80").await);
+    }
+    let limits = Limits { time: Duration::from_millis(50), ..LIMITS };
+    let url = "http://127.0.0.1/".parse().unwrap();
+    assert_eq!(fetcher.get(&url, limits).await, Err(FetchError::Busy));
+}
+
+#[tokio::test]
+async fn strangers_take_no_turn_of_those_who_are_believed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let fetcher = Arc::new(fetcher(&["127.0.0.0/8"], &[port]));
+    let url: Url = format!("http://127.0.0.1:{port}/").parse().unwrap();
+    let mut strangers = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (fetcher, url) = (Arc::clone(&fetcher), url.clone());
+        strangers.spawn(async move { fetcher.get_for_stranger(&url, LIMITS).await });
+    }
+    let mut unanswered = Vec::new();
+    for _ in 0..4 {
+        unanswered.push(listener.accept().await.unwrap());
+    }
+    let believed = tokio::spawn(async move { fetcher.get(&url, LIMITS).await });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut request).await.unwrap() > 0);
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+    assert_eq!(believed.await.unwrap(), Ok(b"ok".to_vec()));
+}

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::super::fetch::FetchError;
-use super::super::revocation::SourceFault;
+use super::super::revocation::{OcspError, SourceFault};
 
 /// So many failures one after another make a pause.
 const FAILURES: u32 = 3;
@@ -89,12 +89,19 @@ impl Responders {
     }
 }
 
-/// Whether the responder is at fault, and not the URL or the configuration, for which nothing was asked.
+/// Whether the responder is at fault. It is not where nothing was asked, because of the URL, the configuration or too many
+/// other questions; nor where it answers that this one question is none for it: the holder of one card that it does not
+/// know could have it left alone for all others.
 fn is_its_failure(fault: &SourceFault) -> bool {
-    !matches!(
-        fault,
-        SourceFault::Fetch(FetchError::Url(_) | FetchError::Port(_) | FetchError::Address { .. })
-    )
+    match fault {
+        SourceFault::Fetch(
+            FetchError::Url(_) | FetchError::Port(_) | FetchError::Address { .. } | FetchError::Busy,
+        ) => false,
+        SourceFault::Fetch(FetchError::Status(status)) => !(400..500).contains(status) || *status == 429,
+        // malformedRequest, sigRequired and unauthorized (RFC 6960 section 4.2.1).
+        SourceFault::Reply(OcspError::NotSuccessful { status }) => !matches!(status, 1 | 5 | 6),
+        _ => true,
+    }
 }
 
 #[cfg(test)]

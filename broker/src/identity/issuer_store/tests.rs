@@ -84,3 +84,36 @@ async fn an_answer_that_is_too_large_is_none() {
     let (port, _) = site(vec![0x30; 100 * 1024]).await;
     assert!(store(port, &["127.0.0.1"]).obtain(&urls(port, &["/ca.cer"]), now()).await.is_empty());
 }
+
+#[tokio::test]
+async fn what_led_to_no_path_is_not_kept_for_long() {
+    let (port, asked) = site(Authority::root("Rogue").certificate.to_vec()).await;
+    let (store, urls) = (store(port, &["127.0.0.1"]), urls(port, &["/ca.cer"]));
+    store.obtain(&urls, now()).await;
+    store.doubt(&urls);
+    store.obtain(&urls, now() + KEPT_FAILURE * 2).await;
+    assert_eq!(*asked.borrow(), 2);
+}
+
+#[tokio::test]
+async fn urls_of_strangers_do_not_push_out_what_was_found() {
+    let (port, asked) = site(Authority::root("Root").certificate.to_vec()).await;
+    let (store, found) = (store(port, &["127.0.0.1"]), urls(port, &["/ca.cer"]));
+    store.obtain(&found, now()).await;
+    let elsewhere: Vec<String> = (0..2 * MAX_URLS).map(|n| format!("http://{n}.example/")).collect();
+    store.obtain(&elsewhere, now()).await;
+    // At a host that is configured, and in vain.
+    let refused: Vec<String> = (0..2 * MAX_URLS).map(|n| format!("http://127.0.0.1:25/{n}")).collect();
+    store.obtain(&refused, now()).await;
+    store.obtain(&found, now()).await;
+    assert_eq!(*asked.borrow(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_make_a_failure_last() {
+    let (port, asked) = site(b"<html>".to_vec()).await;
+    let (store, urls) = (store(port, &["127.0.0.1"]), urls(port, &["/ca.cer"]));
+    store.obtain(&urls, now() + KEPT * 30).await;
+    store.obtain(&urls, now()).await;
+    assert_eq!(*asked.borrow(), 2);
+}
