@@ -24,6 +24,8 @@ use super::validator::sha256;
 
 /// Most places that are remembered.
 const MAX_PLACES: usize = 4096;
+/// Most distribution points of delta lists that are followed at a time.
+const MAX_DELTA_POINTS: usize = 8;
 /// A place nobody wants anything of any more is no longer asked after a day, and forgotten after thirty.
 const KEPT_UP: Duration = Duration::from_secs(24 * 3600);
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -143,7 +145,7 @@ impl CrlStore {
             let is_due = |slot: &Slot| {
                 !is_older(slot.used, KEPT_UP, now)
                     && slot.fetched.is_some()
-                    && slot.due(self.settings.refresh) <= now
+                    && slot.is_due(self.settings.refresh, now)
             };
             slots.iter().filter(|(_, slot)| is_due(slot)).map(|(place, _)| place.clone()).collect()
         };
@@ -223,14 +225,14 @@ impl CrlStore {
         let mut slots = self.slots();
         let slot = slots.get_mut(place)?;
         slot.used = slot.used.max(now);
-        let due = slot.due(self.settings.refresh) <= now;
+        let due = slot.is_due(self.settings.refresh, now);
         slot.is_current(now).then(|| (slot.lists().cloned().collect(), due))
     }
 
     async fn ask_unless_paused(self: &Arc<Self>, place: &str, now: SystemTime) -> Result<(), ObtainError> {
         {
             let slots = self.slots();
-            let paused = slots.get(place).filter(|slot| now < slot.due(self.settings.refresh));
+            let paused = slots.get(place).filter(|slot| !slot.is_due(self.settings.refresh, now));
             if let Some(slot) = paused {
                 return slot.error.clone().map_or(Ok(()), |error| Err(ObtainError::Paused(Box::new(error))));
             }
@@ -300,6 +302,7 @@ impl CrlStore {
                     let kept = slot.lists().count();
                     tracing::warn!(place, %error, kept, "no revocation list from here; those at hand stay in use until they end");
                 }
+                make_room(&mut slots, place, self.settings.max_total);
                 Err(error)
             }
         }
@@ -316,14 +319,17 @@ impl std::fmt::Debug for CrlStore {
     }
 }
 
-/// Where the delta lists of complete ones are.
+/// Where the delta lists of complete ones are. A list that nobody believes leads nowhere where another one is believed:
+/// whoever can forge it could send us to places of his choice.
 fn deltas_of(lists: &[Arc<Crl>]) -> Points {
-    let complete = lists.iter().filter(|list| !list.is_delta());
+    let any_believed = lists.iter().any(|list| !list.is_delta() && list.has_known_signer());
+    let counts = |list: &&Arc<Crl>| !list.is_delta() && (!any_believed || list.has_known_signer());
+    let complete = lists.iter().filter(counts);
     let mut points: Points = Vec::new();
     for list in complete {
         let Some(freshest) = list.freshest() else { continue };
         for point in points_of(freshest, list.issuer(), ListAttribute::DeltaRevocationList) {
-            if !points.contains(&point) {
+            if points.len() < MAX_DELTA_POINTS && !points.contains(&point) {
                 points.push(point);
             }
         }
@@ -342,16 +348,17 @@ fn read(encoded: &[Vec<u8>]) -> Result<Vec<Fetched>, ObtainError> {
     encoded.iter().map(fetched).collect()
 }
 
-/// Forgets the places that were wanted longest ago, until the rest is within bounds.
+/// Forgets places until the rest is within bounds: first those of which nobody believed a list, then those that were wanted
+/// longest ago.
 fn make_room(slots: &mut HashMap<String, Slot>, but: &str, octets: usize) {
-    let mut by_use: Vec<(SystemTime, String, usize)> = slots
+    let mut by_use: Vec<(bool, SystemTime, String, usize)> = slots
         .iter()
         .filter(|(place, _)| *place != but)
-        .map(|(place, slot)| (slot.used, place.clone(), slot.octets()))
+        .map(|(place, slot)| (slot.is_believed(), slot.used, place.clone(), slot.octets()))
         .collect();
     by_use.sort();
     let mut total: usize = slots.values().map(Slot::octets).sum();
-    for (_, place, size) in by_use {
+    for (_, _, place, size) in by_use {
         if total <= octets && slots.len() <= MAX_PLACES {
             return;
         }

@@ -82,7 +82,7 @@ impl Slot {
     /// The lists that somebody believed and no newer one of their series has followed; where nobody believed any, all. After a
     /// change of keys the last list of the old key stands beside its successor.
     fn in_force(&self) -> impl Iterator<Item = &Arc<Crl>> {
-        let any_believed = self.lists().any(|list| list.has_known_signer());
+        let any_believed = self.is_believed();
         self.lists().filter(move |list| !any_believed || (list.has_known_signer() && !self.is_followed(list)))
     }
 
@@ -92,14 +92,24 @@ impl Slot {
             .any(|newer| newer.has_known_signer() && newer.is_of_series(list) && newer.is_newer_than(list))
     }
 
-    /// When the place should be asked again, if it should be asked at least every `refresh`.
-    pub(super) fn due(&self, refresh: Duration) -> SystemTime {
+    /// Whether the place should be asked again, if it should be asked at least every `refresh`.
+    pub(super) fn is_due(&self, refresh: Duration, now: SystemTime) -> bool {
+        // What lies ahead was asked before the clock was set back.
+        self.asked.is_none_or(|asked| now < asked) || self.due(refresh) <= now
+    }
+
+    /// Whether somebody believed one of its lists.
+    pub(super) fn is_believed(&self) -> bool {
+        self.lists().any(|list| list.has_known_signer())
+    }
+
+    fn due(&self, refresh: Duration) -> SystemTime {
         let Some(asked) = self.asked else { return UNIX_EPOCH };
         if self.failures > 0 {
             let doubled = 1_u32.checked_shl(self.failures.saturating_sub(1)).unwrap_or(u32::MAX);
             return asked + SHORTEST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
         }
-        if !self.lists().any(|list| list.has_known_signer()) {
+        if !self.is_believed() {
             return asked + SHORTEST_PAUSE;
         }
         let regular = asked + refresh;

@@ -1,4 +1,5 @@
-use rcgen::SerialNumber;
+use der::Encode as _;
+use rcgen::{SerialNumber, SigningKey as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -309,4 +310,56 @@ fn the_names_of_distribution_points_become_urls() {
     );
     assert!(found.iter().flatten().all(|url| url.parse::<Location>().is_ok()));
     assert_eq!(points_of(b"rubbish", &issuer, ListAttribute::DeltaRevocationList), [[""; 0]; 0]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_keep_a_place_from_being_asked() {
+    let (site, root) = (Site::new().await, Authority::root("Root"));
+    let (store, points) = (site.store(|_| ()), site.points(&["/ca.crl"]));
+    assert!(store.obtain(&points, now() + 3000 * MINUTE).await.is_err());
+    site.put("/ca.crl", &root.crl());
+    assert!(store.obtain(&points, now()).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_places_that_failed_are_bounded() {
+    let site = Site::new().await;
+    let store = site.store(|_| ());
+    {
+        let mut slots = store.slots();
+        for number in 0..MAX_PLACES {
+            slots.insert(format!("http://{number}.example/"), Slot::new(now()));
+        }
+    }
+    assert!(store.obtain(&site.points(&["/none.crl"]), now() + MINUTE).await.is_err());
+    assert_eq!(store.places().len(), MAX_PLACES);
+}
+
+/// A list that names so many places of delta lists, from `first` on.
+fn with_freshest(authority: &Authority, first: u32, count: u32) -> Arc<Crl> {
+    let point = |number: u32| {
+        let url = format!("http://{number}.example/delta.crl");
+        tlv(0x30, &tlv(0xa0, &tlv(0xa0, &tlv(0x86, url.as_bytes()))))
+    };
+    let points: Vec<Vec<u8>> = (first..first + count).map(point).collect();
+    let freshest = tlv(0x30, &[tlv(6, &[0x55, 0x1d, 46]), tlv(4, &tlv(0x30, &points.concat()))].concat());
+    let algorithm = tlv(0x30, &tlv(6, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]));
+    let name = ParsedCertificate::parse(&authority.certificate).unwrap().subject().to_der().unwrap();
+    let times = [tlv(0x17, b"251225000000Z"), tlv(0x17, b"260108000000Z")].concat();
+    let extensions = tlv(0xa0, &tlv(0x30, &freshest));
+    let signed = tlv(0x30, &[vec![2, 1, 1], algorithm.clone(), name, times, extensions].concat());
+    let signature = tlv(3, &[vec![0], authority.key.sign(&signed).unwrap()].concat());
+    Arc::new(Crl::parse(&tlv(0x30, &[signed, algorithm, signature].concat())).unwrap())
+}
+
+#[test]
+fn a_forged_list_beside_a_believed_one_leads_to_no_other_place() {
+    let (root, rogue) = (Authority::root("Root"), Authority::root("Root"));
+    let good = with_freshest(&root, 1, 1);
+    let forged = [with_freshest(&rogue, 10, 8), with_freshest(&rogue, 20, 8)];
+    assert_eq!(deltas_of(&forged).len(), MAX_DELTA_POINTS, "as long as nobody is believed");
+    let [one, other] = forged;
+    let all = [one, other, Arc::clone(&good)];
+    assert!(believed(&good, &root));
+    assert_eq!(deltas_of(&all), [["http://1.example/delta.crl"]]);
 }
