@@ -195,10 +195,16 @@ impl Inquiry {
                 }
                 Question::Ocsp(question) => match self.memory.answer(&question.key, now, freshness) {
                     Some(response) => gathered.answer(question.key, Ok(response)),
-                    None if over.is_elapsed() => gathered.answer(question.key, Err(SourceFault::NoTime)),
                     None => {
-                        let flight = self.begin(&question, now, rng);
-                        open.push(Open::Ocsp(question, flight));
+                        if let Some(before) = self.memory.last(&question.key) {
+                            gathered.said_before(question.key.clone(), before);
+                        }
+                        if over.is_elapsed() {
+                            gathered.answer(question.key, Err(SourceFault::NoTime));
+                        } else {
+                            let flight = self.begin(&question, now, rng);
+                            open.push(Open::Ocsp(question, flight));
+                        }
                     }
                 },
                 Question::Lists(points) if over.is_elapsed() => {

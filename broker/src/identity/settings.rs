@@ -487,11 +487,13 @@ fn plans(orders: Vec<IssuerOrder>, problems: &mut Vec<SettingsProblem>) -> Plans
         if ![16, 32].contains(&settings.manner.nonce_octets) {
             wrong("a nonce has 16 or 32 octets");
         }
-        let urls = settings.alternate_ocsp.iter().chain(&settings.crl_urls);
+        for error in settings.alternate_ocsp.iter().filter_map(|url| url.parse::<Url>().err()) {
+            wrong(&format!("a responder is asked by an http url: {error}"));
+        }
         let follows = |url: &String| {
             url.parse::<Url>().map(drop).or_else(|error| url.parse::<LdapUrl>().map(drop).map_err(|_| error))
         };
-        for error in urls.filter_map(|url| follows(url).err()) {
+        for error in settings.crl_urls.iter().filter_map(|url| follows(url).err()) {
             wrong(&error.to_string());
         }
         let mut responders = Vec::with_capacity(settings.responders.len());

@@ -133,6 +133,11 @@ impl Memory {
         Some(response)
     }
 
+    /// The last answer to a question, ended or not.
+    pub(super) fn last(&self, key: &OcspKey) -> Option<Arc<OcspResponse>> {
+        locked(&self.answers).kept.get(key).map(|kept| Arc::clone(&kept.response))
+    }
+
     /// The last answers about a certificate, ended or not.
     pub(super) fn remembered(&self, certificate: &CertificateKey) -> Vec<RememberedAnswer> {
         let answers = locked(&self.answers);

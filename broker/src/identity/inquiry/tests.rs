@@ -25,6 +25,12 @@ enum Manner {
     Forged,
     /// Answers that it has no time (tryLater).
     Busy,
+    /// Does not know this card (unauthorized, RFC 5019 section 2.2.3).
+    Unauthorized,
+    /// An answer of an hour before the others, signed beforehand.
+    Older,
+    /// One of a quarter past the hour.
+    Newer,
 }
 
 /// An authority, a card of it, and its responder.
@@ -65,12 +71,18 @@ impl Scene {
                 let mut nonce = nonce_of(&body);
                 match manner {
                     Manner::AnotherNonce => nonce = Some(vec![9; 32]),
-                    Manner::NoNonce => nonce = None,
+                    Manner::NoNonce | Manner::Older => nonce = None,
                     _ => {}
                 }
-                let answer = Answer { nonce, ..Answer::saying(word) };
+                let mut answer = Answer { nonce, ..Answer::saying(word) };
+                match manner {
+                    Manner::Older => answer.this_update = b"20251231220000Z",
+                    Manner::Newer => answer.this_update = b"20260101001500Z",
+                    _ => {}
+                }
                 let reply = match manner {
                     Manner::Busy => vec![0x30, 3, 0x0a, 1, 3],
+                    Manner::Unauthorized => vec![0x30, 3, 0x0a, 1, 6],
                     Manner::Forged => answer.signed_by(&card, &own, &stranger),
                     _ => answer.encoded(&card, &own),
                 };
@@ -301,4 +313,56 @@ async fn a_validation_that_nobody_answers_ends_in_its_time() {
     settings.inquiry.time_limit = Duration::from_millis(50);
     let refused = scene.log_in(&validator(settings), now()).await.expect_err("nobody answers");
     assert!(refused.to_string().contains("no time was left"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_older_good_answer_does_not_take_a_revocation_back_and_a_newer_one_does() {
+    let scene = Scene::new("Root").await;
+    let validator = scene.validator();
+    scene.says(Word::Revoked, Manner::Honest);
+    assert!(matches!(scene.log_in(&validator, now()).await, Err(IdentityError::Revoked { .. })));
+    // It is still current, and whoever sits on the way sends it in place of the true one.
+    scene.says(Word::Good, Manner::Older);
+    let replayed = scene.log_in(&validator, now() + 11 * MINUTE).await;
+    assert!(matches!(replayed, Err(IdentityError::Revoked { .. })), "{replayed:?}");
+    assert_eq!(scene.asked(), 2);
+    scene.says(Word::Good, Manner::Newer);
+    assert!(scene.log_in(&validator, now() + 22 * MINUTE).await.is_ok(), "it was on hold");
+}
+
+#[tokio::test]
+async fn a_responder_that_falls_silent_does_not_take_a_revocation_back() {
+    let scene = Scene::new("Root").await;
+    let settings = |files: bool| {
+        let mut settings = scene.settings(&[], |order| {
+            order.order.push(RevocationStep::Files);
+            order.accept_unknown_revocation_status = !files;
+        });
+        if let (Revocation::Ordered { crls, .. }, true) = (&mut settings.revocation, files) {
+            crls.push(scene.root.crl());
+        }
+        settings
+    };
+    for files in [true, false] {
+        let validator = validator(settings(files));
+        scene.says(Word::Revoked, Manner::Honest);
+        assert!(matches!(scene.log_in(&validator, now()).await, Err(IdentityError::Revoked { .. })));
+        scene.says(Word::Good, Manner::Busy);
+        for later in [11, 120] {
+            let refused = scene.log_in(&validator, now() + later * MINUTE).await;
+            assert!(matches!(refused, Err(IdentityError::Revoked { .. })), "{files} {later}: {refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_card_the_responder_does_not_know_does_not_pause_it_for_others() {
+    let scene = Scene::new("Root").await;
+    let validator = scene.validator();
+    scene.says(Word::Good, Manner::Unauthorized);
+    for _ in 0..4 {
+        assert!(scene.log_in(&validator, now()).await.is_err());
+    }
+    scene.says(Word::Good, Manner::Honest);
+    assert!(scene.log_in(&validator, now()).await.is_ok());
 }

@@ -43,6 +43,8 @@ pub(crate) struct Gathered {
     pub(super) answers: HashMap<OcspKey, Result<Arc<OcspResponse>, SourceFault>>,
     pub(super) lists: HashMap<Points, Result<Vec<Arc<Crl>>, SourceFault>>,
     pub(super) remembered: HashMap<CertificateKey, Remembered>,
+    /// What the responders that are asked said the last time, which can only count against a certificate.
+    pub(super) before: HashMap<OcspKey, Arc<OcspResponse>>,
 }
 
 impl Gathered {
@@ -61,6 +63,10 @@ impl Gathered {
     pub(crate) fn remembered(&mut self, certificate: CertificateKey, mut remembered: Remembered) {
         newest_first(&mut remembered.lists);
         self.remembered.insert(certificate, remembered);
+    }
+
+    pub(crate) fn said_before(&mut self, key: OcspKey, answer: Arc<OcspResponse>) {
+        self.before.insert(key, answer);
     }
 
     /// The reply to a question, where there is one that can be read.

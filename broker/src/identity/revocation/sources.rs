@@ -2,13 +2,15 @@
 //! becomes a question.
 //!
 //! A source that says "revoked" ends it, wherever it stands in the order. One that says "good" ends it unless anything
-//! that was gathered says otherwise. One that says nothing usable, for whatever reason, is passed over: whoever can forge
+//! that was gathered says otherwise, or a responder's last word before was "revoked" and is not older: neither silence nor
+//! an answer of before takes that back. One that says nothing usable, for whatever reason, is passed over: whoever can forge
 //! an answer badly can also suppress it, so that the two are worth the same.
 
 use std::sync::Arc;
 
 use der::Decode as _;
 use der::asn1::ObjectIdentifier;
+use jiff::Timestamp;
 use ldap_map::net::published::ListAttribute;
 use x509_cert::ext::pkix::AuthorityInfoAccessSyntax;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -76,6 +78,8 @@ impl<'a> Examination<'a> {
             };
             match said {
                 Said::Good(relied) => {
+                    let known_at = relied.iter().map(|one| one.this_update).min();
+                    self.not_revoked_before(role, line, plan, ordered, known_at)?;
                     let good = evidence(role, certificate, Basis::Sources(relied));
                     return Ok(CertificateEvidence { passed_over, ..good });
                 }
@@ -88,8 +92,8 @@ impl<'a> Examination<'a> {
                 Said::Nothing(gaps) => passed_over.extend(gaps),
             }
         }
-        let exhausted = passed_over.iter().any(|gap| gap.cause == GapCause::WorkLimit);
-        if plan.settings.accept_unknown_revocation_status && !exhausted {
+        if plan.settings.accept_unknown_revocation_status && !self.is_exhausted() {
+            self.not_revoked_before(role, line, plan, ordered, None)?;
             let open = evidence(role, certificate, Basis::NothingKnown);
             return Ok(CertificateEvidence { passed_over, ..open });
         }
@@ -139,6 +143,48 @@ impl<'a> Examination<'a> {
             }
         }
         None
+    }
+
+    /// Refuses a certificate of which a responder said before that it is revoked, if that has not ended, or is newer than what
+    /// would be relied on (`known_at`; nothing where nothing is known), and the responder has said nothing newer.
+    fn not_revoked_before(
+        &mut self,
+        role: Role,
+        line: &Path<'a>,
+        plan: &'a Plan,
+        ordered: Ordered<'a>,
+        known_at: Option<Timestamp>,
+    ) -> Result<(), IdentityError> {
+        let (certificate, gathered) = (line.subject(), ordered.gathered);
+        let Some(key) = certificate_key(certificate, line.issuer(), plan.settings.manner.hash) else {
+            return Ok(());
+        };
+        for (source, before) in gathered.before.iter().filter(|(source, _)| source.certificate == key) {
+            let mut answers = before.answers(certificate, line.issuer());
+            if !answers.any(|answer| matches!(answer.status, OcspStatus::Revoked { .. })) {
+                continue;
+            }
+            let asked = self.inquest.asked;
+            let known = self.ocsp([before.as_ref()], line, Currency::NoOlderThan(u64::MAX));
+            if self.inquest.asked > asked {
+                return Err(unknown(role, certificate, SourceFault::Asked.into()));
+            }
+            let (reason, since, known) = match known {
+                Ok(Some((OcspStatus::Revoked { reason, since }, known))) => (reason, since, known),
+                Err(cause @ GapCause::WorkLimit) => return Err(unknown(role, certificate, cause)),
+                _ => continue,
+            };
+            let newest =
+                gathered.answered(source).map(|newest| self.ocsp([newest.as_ref()], line, Currency::Current));
+            if matches!(newest, Some(Ok(Some((_, newest)))) if newest.this_update > known.this_update) {
+                continue;
+            }
+            let ended = known.next_update.is_some_and(|end| end <= self.now().timestamp());
+            if !ended || known_at.is_none_or(|known_at| known_at <= known.this_update) {
+                return Err(revoked(role, certificate, reason, since));
+            }
+        }
+        Ok(())
     }
 
     /// Asks responders, one after another.

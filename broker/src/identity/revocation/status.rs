@@ -297,6 +297,15 @@ impl<'a> Examination<'a> {
         Err(OcspGap::Signer(Box::new(refused)).into())
     }
 
+    /// Whether all work that may be done is done, so that what was not found may be there.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.signatures == 0 || self.steps == 0
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
     /// Whether the certificate is one whose status is just being decided so that it can vouch for others.
     pub(super) fn is_pending(&self, certificate: &ParsedCertificate) -> bool {
         self.pending.iter().any(|pending| pending.der() == certificate.der())
