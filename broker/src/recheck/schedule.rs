@@ -17,8 +17,13 @@ pub(super) struct Schedule<K> {
     /// How often, and when last, what they are judged by has changed.
     generation: u64,
     changed_at: Option<SystemTime>,
+    /// Those that ended lately, and when.
+    ended: BTreeMap<K, SystemTime>,
     undecided: usize,
 }
+
+/// How long an end is remembered: longer than any login takes.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 struct Known {
@@ -50,8 +55,8 @@ pub(super) enum Next {
 
 impl<K: Clone + Ord> Schedule<K> {
     pub(super) fn new(settings: Settings) -> Self {
-        let (known, queue) = Default::default();
-        Self { settings, known, queue, generation: 0, changed_at: None, undecided: 0 }
+        let (known, queue, ended) = Default::default();
+        Self { settings, known, queue, generation: 0, changed_at: None, ended, undecided: 0 }
     }
 
     /// Takes notice of the grounds of all live sessions, each with the newest time at which a login found it to hold.
@@ -65,11 +70,14 @@ impl<K: Clone + Ord> Schedule<K> {
     {
         let mut before = std::mem::take(&mut self.known);
         self.queue.clear();
+        self.ended.retain(|_, ended_at| now < *ended_at + REMEMBERED);
         for (key, held_at) in alive {
             let latest = now + self.settings.interval;
             let mut known = before.remove(key).unwrap_or_else(|| {
-                // A login that was judged by what has changed since then is judged anew.
-                let outdated = self.changed_at.is_some_and(|changed_at| held_at <= changed_at);
+                // A login that was judged by what has changed since then, or before its ground was found not to hold, is
+                // judged anew.
+                let since = self.changed_at.max(self.ended.get(key).copied());
+                let outdated = since.is_some_and(|since| held_at <= since);
                 let wait = if outdated { Duration::ZERO } else { part(self.settings.interval, rng) };
                 Known { due: Some(now + wait), held_at, undecided: false }
             });
@@ -169,6 +177,7 @@ impl<K: Clone + Ord> Schedule<K> {
         let is_undecided = known.undecided && next != Next::End;
         if next == Next::End {
             self.known.remove(&due.key);
+            self.ended.insert(due.key.clone(), now);
         } else {
             known.due = Some(at);
             self.queue.insert((at, due.key.clone()));
@@ -312,6 +321,18 @@ mod tests {
         bench.schedule.hurry(at(10));
         bench.schedule.sync([(&1, at(10)), (&2, at(11))].into_iter(), at(12), &mut bench.rng);
         assert_eq!(bench.due(12), [1]);
+    }
+
+    #[test]
+    fn a_login_that_was_on_its_way_when_its_card_was_refused_is_judged_at_once() {
+        let mut bench = Bench::new(2);
+        bench.schedule.hurry(at(10));
+        assert_eq!(bench.judge(&refused(), 10), [Next::End, Next::End]);
+        // Judged before that, and handed off after it; and the other one by a login that began later.
+        bench.schedule.sync([(&0, at(9)), (&1, at(11))].into_iter(), at(12), &mut bench.rng);
+        assert_eq!(bench.due(12), [0]);
+        bench.sync(0, 10 + REMEMBERED.as_secs());
+        assert!(bench.schedule.ended.is_empty());
     }
 
     #[test]
