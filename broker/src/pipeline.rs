@@ -112,7 +112,8 @@ impl Line {
 
         let now = now + report.elapsed();
         let (gateway, login_id) = (request.gateway.as_str(), request.login_id.as_str());
-        let (identity, certificates, account, grant) = (&identity, peer, &account, &grant);
+        let (certificates, account, grant) = (identity.chain(peer), &account, &grant);
+        let identity = &identity;
         let login = Login { identity, certificates, checked_at, account, grant, ticket, gateway, login_id };
         let handoff = self.desk.hand_off(login, now, rng)?;
         report.establish(Step::HandOff, narrate::handoff(&handoff));

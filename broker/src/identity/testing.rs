@@ -145,6 +145,14 @@ pub(crate) fn unknown_critical_extension() -> CustomExtension {
     extension
 }
 
+/// Says where the certificate of the issuer is: authorityInfoAccess, id-ad-caIssuers.
+pub(crate) fn access(params: &mut CertificateParams, url: &str) {
+    let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 2]);
+    let description = tlv(0x30, &[method, tlv(0x86, url.as_bytes())].concat());
+    let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], tlv(0x30, &description));
+    params.custom_extensions.push(extension);
+}
+
 pub(crate) fn email(address: &str) -> SanType {
     SanType::Rfc822Name(Ia5String::try_from(address).expect("an ASCII address"))
 }

@@ -5,6 +5,7 @@ use ldap_map::certificate::CertificateFacts;
 use ldap_map::mapping::Card;
 
 use super::evidence::RevocationEvidence;
+use super::peer_certificates::PeerCertificates;
 
 /// The result of the first step. Only [`super::Validator`] makes one.
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub struct ValidatedIdentity {
     checks: Vec<Check>,
     revocation: RevocationEvidence,
     not_after: Timestamp,
+    extended: Option<PeerCertificates>,
 }
 
 impl ValidatedIdentity {
@@ -26,7 +28,12 @@ impl ValidatedIdentity {
         revocation: RevocationEvidence,
         not_after: Timestamp,
     ) -> Self {
-        Self { facts, fingerprint_sha256, issuer_sha1, checks, revocation, not_after }
+        Self { facts, fingerprint_sha256, issuer_sha1, checks, revocation, not_after, extended: None }
+    }
+
+    /// The same, found to hold by this chain, which has certificates of issuers that its peer did not send.
+    pub(super) fn by(self, extended: PeerCertificates) -> Self {
+        Self { extended: Some(extended), ..self }
     }
 
     /// What the card's certificate says about its holder.
@@ -64,6 +71,13 @@ impl ValidatedIdentity {
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.not_after
+    }
+
+    /// The chain that leads to a root: what was presented, with the issuers that had to be fetched for it. Whoever judges it again
+    /// does not depend on the places they came from.
+    #[must_use]
+    pub fn chain(&self, presented: PeerCertificates) -> PeerCertificates {
+        self.extended.clone().unwrap_or(presented)
     }
 }
 

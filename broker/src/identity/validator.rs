@@ -137,7 +137,7 @@ impl Validator {
             let urls = self.lacking(&peer, issuers.settings().max_urls, &mut asked);
             let Some(more) = peer.with(issuers.obtain(&urls, now).await) else { break };
             peer = more;
-            outcome = self.inquiry.settle(self, &peer, now, rng).await;
+            outcome = self.inquiry.settle(self, &peer, now, rng).await.map(|held| held.by(peer.clone()));
         }
         if matches!(&outcome, Err(IdentityError::Untrusted(Untrusted::NoPath { .. }))) {
             issuers.doubt(&asked);

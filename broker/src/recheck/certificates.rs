@@ -57,12 +57,14 @@ fn verdict(judged: Result<ValidatedIdentity, IdentityError>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use rcgen::RevocationReason;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::handoff::testing::opening;
     use crate::handoff::{Opening, PresentedChain};
-    use crate::identity::testing::{Authority, days, now, peer, revoked, trusting, validator};
-    use crate::identity::{Revocation, Settings};
+    use crate::identity::testing::{Authority, access, days, now, peer, revoked, trusting, validator};
+    use crate::identity::{FetchSettings, Fetcher, IssuerFetchSettings, Revocation, Settings};
 
     struct Scene {
         root: Authority,
@@ -142,5 +144,48 @@ mod tests {
                 "{verdict:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_session_does_not_end_with_the_site_that_its_cards_issuer_was_fetched_from() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let root = Authority::root("Root");
+        let issuing = root.below("Issuing");
+        let card = issuing.card_with(|params| access(params, &format!("http://127.0.0.1:{port}/ca.cer")));
+        let answer = issuing.certificate.to_vec();
+        let site = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") && stream.read_buf(&mut request).await.unwrap() > 0 {}
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+            stream.write_all(&[head.as_bytes(), &answer].concat()).await.unwrap();
+        });
+        let allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        let fetcher = Arc::new(Fetcher::new(FetchSettings { allow_networks, allow_ports: vec![port] }));
+        let issuer_fetch = || Some(IssuerFetchSettings::new(vec!["127.0.0.1".to_owned()]));
+        let trusting = |root: &Authority| Settings {
+            fetcher: Arc::clone(&fetcher),
+            issuer_fetch: issuer_fetch(),
+            ..trusting(&[root])
+        };
+        let presented = peer(&[&card]);
+        let login = validator(trusting(&root));
+        let identity = login.validate(&presented, now(), &mut crate::entropy::system()).await.unwrap();
+        site.await.unwrap();
+
+        // The site is gone, and a reload has made a validator that has fetched nothing yet.
+        let mut scene = Scene::new();
+        scene.session.chain = PresentedChain::new(presented.clone()).into();
+        let untrusted = Some(EndCause::CertificateUntrusted);
+        assert_eq!(scene.refused(trusting(&root), now()).await, untrusted, "nobody has the issuer any more");
+        scene.session.chain = PresentedChain::new(identity.chain(presented)).into();
+        let verdict = scene.judged(trusting(&root), now()).await;
+        assert!(matches!(verdict, Verdict::Holds { .. }), "{verdict:?}");
+        assert_eq!(
+            scene.refused(trusting(&scene.root), now()).await,
+            untrusted,
+            "the root is what is trusted"
+        );
     }
 }

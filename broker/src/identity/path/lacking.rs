@@ -66,19 +66,9 @@ fn ca_issuers(certificate: &ParsedCertificate) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::CustomExtension;
-
     use super::*;
     use crate::identity::path::{PolicyInputs, Root};
-    use crate::identity::testing::{Authority, tlv};
-
-    fn access(params: &mut rcgen::CertificateParams, url: &str) {
-        let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 2]);
-        let description = tlv(0x30, &[method, tlv(0x86, url.as_bytes())].concat());
-        let extension =
-            CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], tlv(0x30, &description));
-        params.custom_extensions.push(extension);
-    }
+    use crate::identity::testing::{Authority, access};
 
     #[test]
     fn the_urls_of_issuers_that_nobody_brought_come_first() {
