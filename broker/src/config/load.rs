@@ -99,7 +99,7 @@ impl Loader<'_> {
         warnings.extend(self.ended_lists(&lists));
         let (cards, drain_timeout) = cards?;
         let (kerberos, tickets) = kerberos?;
-        let recheck = recheck(&raw.handoff);
+        let recheck = recheck(&raw.handoff, &mut warnings)?;
         let (domains, kerberos) = (Arc::new(domains?), Arc::new(kerberos));
         Some(Config {
             controllers: discovery::controllers(
@@ -120,7 +120,7 @@ impl Loader<'_> {
             service_secret: secret?.0,
             tickets,
             handoff: desk(raw.handoff)?,
-            recheck: recheck?,
+            recheck,
             log: Log { format: raw.log.format?.value, level: raw.log.level?.value },
             check_interval: match raw.health {
                 Some(health) => health.interval?.value,
@@ -225,8 +225,11 @@ fn desk(raw: raw::Handoff) -> Option<handoff::Settings> {
     })
 }
 
-fn recheck(raw: &raw::Handoff) -> Option<recheck::Settings> {
+fn recheck(raw: &raw::Handoff, warnings: &mut Vec<Warning>) -> Option<recheck::Settings> {
     let (interval, grace) = (raw.recheck_interval.as_ref()?.value, raw.recheck_grace.as_ref()?.value);
+    if !grace.is_zero() && grace <= interval {
+        warnings.push(Warning::GraceOverBeforeNextTry);
+    }
     Some(recheck::Settings { interval, grace })
 }
 

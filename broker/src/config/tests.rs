@@ -482,6 +482,17 @@ fn a_status_page_for_the_whole_network_has_to_be_wanted() {
 }
 
 #[test]
+fn a_grace_that_is_over_before_a_second_try_is_warned_of() {
+    for (grace, warned) in [("1h", true), ("3h", false), ("0s", false)] {
+        let written = Written::new();
+        let handoff = format!("[handoff]\nrecheck_interval = \"2h\"\nrecheck_grace = \"{grace}\"\n");
+        written.configuration(&format!("{COMPLETE}{handoff}"));
+        let warnings = written.loaded().unwrap().warnings;
+        assert_eq!(warnings.contains(&Warning::GraceOverBeforeNextTry), warned, "{grace}");
+    }
+}
+
+#[test]
 fn what_weakens_the_service_is_warned_of() {
     let written = Written::new();
     assert_eq!(written.loaded().unwrap().warnings, [Warning::RevocationOff]);

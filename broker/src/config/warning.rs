@@ -63,6 +63,8 @@ pub enum Warning {
         /// Its name.
         gateway: String,
     },
+    /// Live sessions are judged again so seldom that their grace is over before a second try.
+    GraceOverBeforeNextTry,
     /// The status page answers the whole network.
     StatusNotLoopback,
     /// A rule names a group by a SID that no PAC contains, so that the directory's word alone lets its members in.
@@ -159,6 +161,10 @@ impl fmt::Display for Warning {
                 f,
                 "gateway {gateway} presents certificates without proof: a certificate is public, so whoever can speak as this gateway \
                  can log in as anybody (gateway.may_present_without_proof)"
+            ),
+            Self::GraceOverBeforeNextTry => f.write_str(
+                "the grace of live sessions is shorter than the interval in which they are judged: one question about revocation \
+                 without an answer ends them (handoff.recheck_grace)",
             ),
             Self::StatusNotLoopback => {
                 f.write_str("the status page answers the whole network (health.loopback_only)")
