@@ -224,6 +224,20 @@ impl BrokerProcess {
         wait::until(&format!("a line with {text:?}"), limit, find).map_err(|source| self.late(source))
     }
 
+    /// Waits for an event of the log, and returns it; an answer can come before the line that tells of it.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInTime`] with the log.
+    pub fn wait_for_event(
+        &self,
+        what: &str,
+        limit: Duration,
+        is_meant: impl Fn(&Value) -> bool,
+    ) -> Result<Value, BrokerError> {
+        let find = || self.events().into_iter().find(&is_meant);
+        wait::until(what, limit, find).map_err(|source| self.late(source))
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Errors

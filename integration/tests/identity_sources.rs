@@ -2,10 +2,12 @@
 //! real directory finds exactly one account, or nobody logs in. What the directory holds is computed by openssl, not by us.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use integration::broker_process::{BrokerProcess, Configuration};
 use integration::lab::Lab;
 use integration::pki::Credential;
+use integration::wait::until;
 use ldap_map::mapping::source::is_self_service;
 use ldap_map::schema::AttributeName;
 use rcgen::{
@@ -142,7 +144,9 @@ fn each_name_of_a_certificate_finds_its_account() {
     ] {
         let before = logins_of_alice(&broker);
         code_of(&bench.log_in_at(&broker, &card, DESK1));
-        assert!(logins_of_alice(&broker) > before, "{source}: {:#?}", broker.log());
+        let told =
+            until(source, Duration::from_secs(10), || (logins_of_alice(&broker) > before).then_some(()));
+        assert!(told.is_ok(), "{source}: {:#?}", broker.log());
     }
     // Only the serial number of the same issuer is right.
     let another =

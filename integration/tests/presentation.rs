@@ -44,9 +44,11 @@ impl Presenting {
 
     /// The span of the line that went through for this login.
     fn line_of(&self, login_id: &str) -> Value {
-        let events = self.broker.events();
-        let lines = events.iter().filter(|event| event["message"] == "login went through the line");
-        lines.map(|event| event["span"].clone()).find(|span| span["login_id"] == login_id).unwrap()
+        let is_meant = |event: &Value| {
+            event["message"] == "login went through the line" && event["span"]["login_id"] == login_id
+        };
+        let event = self.broker.wait_for_event("the login", std::time::Duration::from_secs(10), is_meant);
+        event.unwrap()["span"].clone()
     }
 }
 

@@ -65,9 +65,7 @@ impl Site {
     /// The event with which a session ended.
     fn ending(&self, login_id: &str) -> Value {
         let is_meant = |event: &Value| event["event"] == "session_ended" && event["login_id"] == login_id;
-        let find = || self.broker.events().into_iter().find(is_meant);
-        let found = wait::until("the end in the log", LIMIT, find);
-        found.unwrap_or_else(|error| panic!("{error}: {:#?}", self.broker.log()))
+        self.broker.wait_for_event("the end of the session", LIMIT, is_meant).unwrap()
     }
 }
 

@@ -1,17 +1,21 @@
 //! Real TLS terminators in front of the real broker, and those who would like to be one.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use integration::broker_process::{BrokerProcess, Configuration};
 use integration::card::{Answer, Presented};
 use integration::pki::Credential;
 use integration::terminator::{PORTAL, Planned, Product, Terminator};
+use integration::wait::until;
 use serde_json::Value;
 
 use crate::bench::{Bench, start};
 
 const DESK1: &str = "desk1.corp.example";
+/// How long a line of the log may come after the answer.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// A broker that knows all terminators, and those of them that run.
 struct Edge {
@@ -67,12 +71,15 @@ impl Edge {
         text.lines().find_map(|told| told.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
     }
 
-    /// The span of the last login that went through the line.
-    fn last_line(&self) -> Value {
-        let events = self.broker.events();
-        let last = events.iter().rfind(|event| event["message"] == "login went through the line");
-        last.unwrap()["span"].clone()
+    /// The span of the login that went through the line after `before` others.
+    fn line_after(&self, before: usize) -> Value {
+        let find = || self.broker.events().into_iter().filter(went_through).nth(before);
+        until("the login in the log", LIMIT, find).unwrap()["span"].clone()
     }
+}
+
+fn went_through(event: &Value) -> bool {
+    event["message"] == "login went through the line"
 }
 
 /// All headers in which the certificate could be sent.
@@ -110,12 +117,12 @@ fn every_terminator_brings_the_card_that_made_its_handshake_with_it() {
     let unusable = bench.card_of("alice").without_smartcard_logon().issue().unwrap();
     let edge = Edge::start(&Product::ALL, &[&revoked]);
     let workstation = bench.workstation.container().address().to_string();
-    for (product, terminator) in &edge.terminators {
+    for (before, (product, terminator)) in edge.terminators.iter().enumerate() {
         let form = product.form();
         let welcome = edge.through(terminator, Presented::File(&good), &[]);
         assert_eq!(welcome.status, 200, "{form}: {welcome:?}\n{}", terminator.log());
         assert_eq!(welcome.field("subject"), Some("alice@corp.example"));
-        let line = edge.last_line();
+        let line = edge.line_after(before);
         assert_eq!(
             (&line["channel"], &line["client_address"]),
             (&"terminator".into(), &workstation.clone().into())
@@ -179,7 +186,8 @@ fn a_forged_header_from_anybody_but_a_terminator_is_refused_and_counted() {
         assert_eq!(refused.refusal(), Some("certificate_header_untrusted"), "{headers:?}");
     }
     assert_eq!((edge.counted("stranger"), edge.counted("other_address")), (strangers, 2));
-    let events = edge.broker.events();
-    let told = events.iter().filter(|event| event["security_event"] == true).count();
-    assert_eq!(u64::try_from(told).unwrap(), strangers + 2, "each is a security event");
+    let told = || edge.broker.events().iter().filter(|event| event["security_event"] == true).count();
+    let all = usize::try_from(strangers + 2).unwrap();
+    until("a security event for each", LIMIT, || (told() >= all).then_some(())).unwrap();
+    assert_eq!(told(), all, "each is a security event, once");
 }
