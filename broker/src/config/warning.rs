@@ -173,11 +173,9 @@ impl fmt::Display for Warning {
                 f,
                 "no ticket names the group {sid}, which is no domain's: the directory's word alone lets its members in ({key})"
             ),
-            Self::CertificateEnds { key, not_after, ended: false } => {
-                write!(f, "a certificate of {key} ends at {not_after}")
-            }
-            Self::CertificateEnds { key, not_after, ended: true } => {
-                write!(f, "a certificate of {key} has ended at {not_after}")
+            Self::CertificateEnds { key, not_after, ended } => {
+                let ends = if *ended { "has ended" } else { "ends" };
+                write!(f, "a certificate of {key} {ends} at {not_after}")
             }
             Self::ListFile { path, error } => {
                 write!(f, "no revocation list from {}: {error} (identity.revocation.directory)", path.display())
