@@ -11,7 +11,7 @@ use std::str::FromStr;
 use ldap_map::net::published::{self, ListAttribute, PublishedError};
 use tokio::net::TcpStream;
 
-use super::url::{Host, MAX_URL, host_and_port};
+use super::url::{Host, host_and_port, scheme_and_rest};
 use super::{FetchError, UrlError};
 
 const LDAP_PORT: u16 = 389;
@@ -59,13 +59,7 @@ impl FromStr for LdapUrl {
     /// `ldap://host:port/dn?attribute?base?filter`. One attribute, of those that hold lists, must be named; the filter is of
     /// no use for one object and passed over.
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        if text.len() > MAX_URL {
-            return Err(UrlError::TooLong);
-        }
-        if !text.bytes().all(|octet| octet.is_ascii_graphic()) || text.contains('#') {
-            return Err(UrlError::Path);
-        }
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let (scheme, rest) = scheme_and_rest(text)?;
         if !scheme.eq_ignore_ascii_case("ldap") {
             return Err(UrlError::Scheme);
         }

@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 
 const HTTP_PORT: u16 = 80;
 /// Longest URL that is read, in octets.
-pub(super) const MAX_URL: usize = 2048;
+const MAX_URL: usize = 2048;
 /// Longest name of a host (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 253;
 
@@ -99,13 +99,7 @@ impl FromStr for Url {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        if text.len() > MAX_URL {
-            return Err(UrlError::TooLong);
-        }
-        if !text.bytes().all(|octet| octet.is_ascii_graphic()) || text.contains('#') {
-            return Err(UrlError::Path);
-        }
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let (scheme, rest) = scheme_and_rest(text)?;
         if scheme.eq_ignore_ascii_case("https") {
             return Err(UrlError::Https);
         }
@@ -119,6 +113,17 @@ impl FromStr for Url {
         path.parse::<PathAndQuery>().map_err(|_| UrlError::Path)?;
         Ok(Self { text: text.to_owned(), host, port: port.unwrap_or(HTTP_PORT), path })
     }
+}
+
+/// The scheme and what follows `://`, of a text that is no longer than any URL and needs no escapes.
+pub(super) fn scheme_and_rest(text: &str) -> Result<(&str, &str), UrlError> {
+    if text.len() > MAX_URL {
+        return Err(UrlError::TooLong);
+    }
+    if !text.bytes().all(|octet| octet.is_ascii_graphic()) || text.contains('#') {
+        return Err(UrlError::Path);
+    }
+    text.split_once("://").ok_or(UrlError::Scheme)
 }
 
 pub(super) fn host_and_port(authority: &str) -> Result<(Host, Option<u16>), UrlError> {
