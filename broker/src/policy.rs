@@ -9,6 +9,7 @@ mod compile;
 mod decide;
 mod origin;
 mod rule;
+mod schema;
 mod service;
 mod target;
 
@@ -16,6 +17,7 @@ pub use self::compile::{Field, PolicyProblem, Problem, RulePlace, Settings};
 pub use self::decide::{Decision, Denial, Grant, Missing, NearMiss, Request};
 pub use self::origin::{Channel, Origin};
 pub use self::rule::{GroupProblem, GroupRef, Policy, Rule};
+pub use self::schema::{SCHEMA, schema};
 pub use self::service::{ServiceClass, ServiceClassError, ServiceName};
 pub use self::target::{Target, TargetError, TargetPattern};
 
