@@ -7,6 +7,10 @@
 
 mod compile;
 mod decide;
+#[expect(dead_code, reason = "decisions are about to be made by it")]
+mod facts;
+#[expect(dead_code, reason = "decisions are about to be made by it")]
+mod literals;
 mod origin;
 mod rule;
 mod schema;
@@ -15,6 +19,11 @@ mod target;
 
 pub use self::compile::{Field, PolicyProblem, Problem, RulePlace, Settings};
 pub use self::decide::{Decision, Denial, Grant, Missing, NearMiss, Request};
+pub use self::facts::{
+    AuthenticationLevels, Certificate, Circumstances, DistinguishedName, FactError, Person, Revocation, Tags,
+    TargetFacts,
+};
+pub use self::literals::LiteralProblem;
 pub use self::origin::{Channel, Origin};
 pub use self::rule::{GroupProblem, GroupRef, Policy, Rule};
 pub use self::schema::{SCHEMA, schema};

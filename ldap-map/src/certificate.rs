@@ -23,9 +23,9 @@ use crate::upn::{Upn, UpnError};
 use crate::x500_name::X500Name;
 
 pub use extensions::KeyUsage;
-pub use name::{CertificateName, NameAttribute, attribute_type};
+pub use name::{CertificateName, NameAttribute, attribute_name, attribute_type};
 
-pub(crate) use name::EMAIL_ADDRESS;
+pub(crate) use name::{EMAIL_ADDRESS, guard};
 
 /// Largest accepted certificate in octets.
 pub const MAXIMUM_LENGTH: usize = 64 * 1024;
@@ -49,6 +49,8 @@ pub struct CertificateFacts {
     upns: Vec<Upn>,
     emails: Vec<String>,
     raw_emails: Vec<Vec<u8>>,
+    dns_names: Vec<String>,
+    uris: Vec<String>,
     sids: Vec<Sid>,
     extension_sid: Option<Sid>,
     extended_key_usage: Vec<String>,
@@ -102,6 +104,8 @@ impl CertificateFacts {
             upns: Vec::new(),
             emails: Vec::new(),
             raw_emails: Vec::new(),
+            dns_names: Vec::new(),
+            uris: Vec::new(),
             sids: Vec::new(),
             extension_sid: None,
             extended_key_usage: Vec::new(),
@@ -195,6 +199,18 @@ impl CertificateFacts {
         &self.raw_emails
     }
 
+    /// Every host name among the subject alternative names (dNSName) that is of the standard's string type, in order.
+    #[must_use]
+    pub fn dns_names(&self) -> &[String] {
+        &self.dns_names
+    }
+
+    /// Every uniformResourceIdentifier likewise.
+    #[must_use]
+    pub fn uris(&self) -> &[String] {
+        &self.uris
+    }
+
     /// The SID, when the certificate names exactly one. `None` for none, and also for two that differ: tell the
     /// cases apart by [`Self::sids`].
     #[must_use]
@@ -273,8 +289,10 @@ impl CertificateFacts {
                 extensions::SUBJECT_ALT_NAME => {
                     let names = extensions::alternative_names(extension.value)?;
                     self.upns = names.upns;
-                    self.emails = names.emails.iter().filter_map(|octets| email(octets)).collect();
+                    self.emails = names.emails.iter().filter_map(|octets| visible(octets)).collect();
                     self.raw_emails = names.emails;
+                    self.dns_names = names.dns_names.iter().filter_map(|octets| visible(octets)).collect();
+                    self.uris = names.uris.iter().filter_map(|octets| visible(octets)).collect();
                     names.sids.into_iter().for_each(|sid| self.add_sid(sid));
                 }
                 extensions::SECURITY_EXTENSION => {
@@ -350,8 +368,8 @@ fn serial(octets: &[u8]) -> Result<String, CertificateError> {
     Ok(significant.iter().map(|octet| format!("{octet:02x}")).collect())
 }
 
-/// The text of an address, which is an IA5String (RFC 5280 4.2.1.6).
-fn email(octets: &[u8]) -> Option<String> {
+/// The text of an address, a host name or a URI, which are IA5Strings without blanks (RFC 5280 4.2.1.6).
+fn visible(octets: &[u8]) -> Option<String> {
     let text = str::from_utf8(octets).ok().filter(|text| !text.is_empty());
     text.filter(|text| text.bytes().all(|octet| octet.is_ascii_graphic())).map(str::to_owned)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::certificate::{attribute_name, attribute_type, guard};
+
 /// Longest accepted text in octets.
 const MAXIMUM_LENGTH: usize = 4096;
 /// Most relative names in one name.
@@ -67,6 +69,26 @@ impl Dn {
     /// The types and values of each part in lower case, the most specific part first.
     pub(crate) fn relative_names(&self) -> impl DoubleEndedIterator<Item = &[(String, String)]> {
         self.relative_names.iter().map(|part| part.0.as_slice())
+    }
+
+    /// One spelling for all names that are equal, and that reads back as the same name: attribute types by their short names
+    /// where they have one, everything in lower case, and what has a meaning in a name as two hexadecimal digits.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let pair = |(kind, value): &(String, String)| {
+            let oid = attribute_type(kind);
+            let short = oid.as_deref().and_then(attribute_name).map(str::to_lowercase);
+            let mut text = short.or(oid).unwrap_or_else(|| kind.clone());
+            text.push('=');
+            guard(&mut text, value);
+            text
+        };
+        let part = |part: &RelativeName| {
+            let mut pairs: Vec<String> = part.0.iter().map(pair).collect();
+            pairs.sort_unstable();
+            pairs.join("+")
+        };
+        self.relative_names.iter().map(part).collect::<Vec<_>>().join(",")
     }
 
     /// Whether this name is `base` or lies below it.
@@ -235,6 +257,19 @@ mod tests {
         assert_eq!(dn("CN=Alice\\2c A , DC=corp"), dn("cn=alice\\, a,dc=CORP"));
         assert_eq!(dn("CN=a+OU=b,DC=corp"), dn("OU=b+CN=a,DC=corp"));
         assert_ne!(dn("CN=alice,DC=corp"), dn("CN=bob,DC=corp"));
+    }
+
+    #[test]
+    fn equal_names_have_one_spelling_which_is_a_name_too() {
+        for (one, other) in [
+            ("CN=Smith\\, Alice,O=Corp", "2.5.4.3=SMITH\\2c alice, o=corp"),
+            ("OU=a+CN=b,DC=corp", "cn=B+ou=A,dc=CORP"),
+            ("CN=\\20a\\=b\\ ,O=\\23c", "cn=\\ a\\3db\\20,o=\\#c"),
+        ] {
+            assert_eq!(dn(one).canonical(), dn(other).canonical(), "{one}");
+            assert_eq!(dn(&dn(one).canonical()).canonical(), dn(one).canonical(), "{one}");
+        }
+        assert_ne!(dn("CN=a\\,O=b").canonical(), dn("CN=a,O=b").canonical());
     }
 
     #[test]

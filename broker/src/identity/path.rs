@@ -8,7 +8,7 @@
 mod judge;
 mod lacking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use certval::{CertificationPathSettings, PDVTrustAnchorChoice, PkiEnvironment, compare_names};
 
@@ -166,18 +166,20 @@ impl Trust {
 
     /// Judges the path of a CRL's signer by RFC 5280 section 6.1, for any policy.
     pub(super) fn judge_signer(&self, path: &Path<'_>, now: Now) -> Result<(), IdentityError> {
-        judge::path(&self.environment, path, &PolicyInputs::default(), now)
+        judge::path(&self.environment, path, &PolicyInputs::default(), now).map(drop)
     }
 
-    fn judge(&self, path: &Path<'_>, now: Now) -> Result<(), IdentityError> {
+    /// The policies that hold for the path, of those that are accepted.
+    fn judge(&self, path: &Path<'_>, now: Now) -> Result<BTreeSet<ObjectIdentifier>, IdentityError> {
+        let mut policies = BTreeSet::new();
         for inputs in self.policies.runs() {
-            judge::path(&self.environment, path, &inputs, now)?;
+            policies.append(&mut judge::path(&self.environment, path, &inputs, now)?);
         }
-        Ok(())
+        Ok(policies)
     }
 
     /// Finds a path from `card` to a root that RFC 5280 and `accept` both agree to, and returns what `accept`
-    /// made of it. `others` are hints from the peer.
+    /// made of it and of the certificate policies that hold for it. `others` are hints from the peer.
     ///
     /// # Errors
     /// Of all paths tried, the refusal of the one that came furthest.
@@ -186,7 +188,7 @@ impl Trust {
         card: &'a ParsedCertificate,
         others: &'a [ParsedCertificate],
         now: Now,
-        accept: impl FnMut(&Path<'a>) -> Result<T, IdentityError>,
+        accept: impl FnMut(&Path<'a>, BTreeSet<ObjectIdentifier>) -> Result<T, IdentityError>,
     ) -> Result<T, IdentityError> {
         let mut search = Search {
             trust: self,
@@ -233,7 +235,7 @@ struct Search<'a, F> {
 
 impl<'a, T, F> Search<'a, F>
 where
-    F: FnMut(&Path<'a>) -> Result<T, IdentityError>,
+    F: FnMut(&Path<'a>, BTreeSet<ObjectIdentifier>) -> Result<T, IdentityError>,
 {
     /// Tries every way to go on from the last certificate of `chain`; recursion ends at [`MAX_PATH`].
     fn walk(&mut self, chain: &mut Vec<usize>) -> Option<T> {
@@ -349,8 +351,8 @@ where
         }
         let certificates = chain.iter().filter_map(|index| self.pool.get(*index).copied()).collect();
         let path = Path { certificates, root };
-        self.trust.judge(&path, self.now)?;
-        (self.accept)(&path)
+        let policies = self.trust.judge(&path, self.now)?;
+        (self.accept)(&path, policies)
     }
 
     fn note(&mut self, refusal: IdentityError) {

@@ -1,5 +1,7 @@
 //! A card that was believed, with every check and what it relied on.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use ldap_map::certificate::CertificateFacts;
 use ldap_map::mapping::Card;
@@ -16,6 +18,7 @@ pub struct ValidatedIdentity {
     checks: Vec<Check>,
     revocation: RevocationEvidence,
     not_after: Timestamp,
+    policies: BTreeSet<String>,
     extended: Option<PeerCertificates>,
 }
 
@@ -28,7 +31,13 @@ impl ValidatedIdentity {
         revocation: RevocationEvidence,
         not_after: Timestamp,
     ) -> Self {
-        Self { facts, fingerprint_sha256, issuer_sha1, checks, revocation, not_after, extended: None }
+        let (policies, extended) = (BTreeSet::new(), None);
+        Self { facts, fingerprint_sha256, issuer_sha1, checks, revocation, not_after, policies, extended }
+    }
+
+    /// The same, for whose path these certificate policies hold.
+    pub(super) fn under(self, policies: BTreeSet<String>) -> Self {
+        Self { policies, ..self }
     }
 
     /// The same, found to hold by this chain, which has certificates of issuers that its peer did not send.
@@ -71,6 +80,13 @@ impl ValidatedIdentity {
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.not_after
+    }
+
+    /// The certificate policies of the card that hold for the whole path, dotted, in the card's words (RFC 5280 section 6.1.5 g);
+    /// where the configuration accepts certain policies only, those of them. Other than what [`CertificateFacts::policies`] claims.
+    #[must_use]
+    pub const fn policies(&self) -> &BTreeSet<String> {
+        &self.policies
     }
 
     /// The chain that leads to a root: what was presented, with the issuers that had to be fetched for it. Whoever judges it again

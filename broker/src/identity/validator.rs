@@ -229,16 +229,16 @@ impl Validator {
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
         let files = self.files();
-        let found = self.compiled.trust.find(&card, &others, now, |path| {
+        let found = self.compiled.trust.find(&card, &others, now, |path, policies| {
             let mut checks = Vec::new();
             let at_hand = AtHand { files: &files, hints: &others, gathered };
             let examined = self.accept(path, at_hand, now, &mut checks, inquest);
             if examined.is_err() && checks.len() > held.len() {
                 held.clone_from(&checks);
             }
-            examined.map(|revocation| (checks, revocation, path.ends(), issuer_sha1(path)))
+            examined.map(|revocation| (checks, revocation, path.ends(), issuer_sha1(path), policies))
         });
-        let (checks, revocation, ends, issuer_sha1) =
+        let (checks, revocation, ends, issuer_sha1, policies) =
             found.map_err(|error| self.compiled.rules.name_slot(error, &card))?;
         let facts =
             CertificateFacts::parse(card.der()).map_err(|error| malformed(Malformed::Facts(error)))?;
@@ -249,7 +249,8 @@ impl Validator {
             checks,
             revocation,
             timestamp(ends),
-        ))
+        )
+        .under(policies.iter().map(ToString::to_string).collect()))
     }
 
     /// DER subject names of the CAs that issue cards, for the CertificateRequest of the handshake; each once.

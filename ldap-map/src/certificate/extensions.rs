@@ -31,10 +31,11 @@ const SID_TAG: &str = "tag:microsoft.com,2022-09-14:sid:";
 /// Longest accepted key identifier in octets; digests have 20 or 32.
 const MAXIMUM_KEY_IDENTIFIER: usize = 64;
 
-/// GeneralName `[0]` otherName, `[1]` rfc822Name and `[6]` uniformResourceIdentifier; `[0]` EXPLICIT inside the first.
+/// GeneralName `[0]` otherName, `[1]` rfc822Name, `[2]` dNSName and `[6]` uniformResourceIdentifier; `[0]` EXPLICIT inside the first.
 const OTHER_NAME: u8 = 0xa0;
 const OTHER_NAME_VALUE: u8 = 0xa0;
 const RFC822_NAME: u8 = 0x81;
+const DNS_NAME: u8 = 0x82;
 const URI: u8 = 0x86;
 
 /// The uses of a key (RFC 5280 4.2.1.3).
@@ -68,6 +69,8 @@ impl KeyUsage {
 pub(super) struct AlternativeNames {
     pub(super) upns: Vec<Upn>,
     pub(super) emails: Vec<Vec<u8>>,
+    pub(super) dns_names: Vec<Vec<u8>>,
+    pub(super) uris: Vec<Vec<u8>>,
     pub(super) sids: Vec<Sid>,
 }
 
@@ -90,7 +93,11 @@ pub(super) fn alternative_names(value: &[u8]) -> Result<AlternativeNames, Certif
                 }
             }
             RFC822_NAME => found.emails.push(name.value.to_vec()),
-            URI => found.sids.extend(tagged_sid(name.value)?),
+            DNS_NAME => found.dns_names.push(name.value.to_vec()),
+            URI => {
+                found.sids.extend(tagged_sid(name.value)?);
+                found.uris.push(name.value.to_vec());
+            }
             _ => {}
         }
     }

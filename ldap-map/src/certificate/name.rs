@@ -61,13 +61,30 @@ impl CertificateName {
         self.parts.iter().flatten().filter(move |attribute| attribute.kind == kind)
     }
 
+    /// Every attribute, in the certificate's order.
+    pub fn all(&self) -> impl Iterator<Item = &NameAttribute> {
+        self.parts.iter().flatten()
+    }
+
     /// Whether the name lies below `base`, and is not `base` itself: its most general parts are those of `base`, but for the
     /// case of letters.
     #[must_use]
     pub fn is_below(&self, base: &Dn) -> bool {
+        self.is_within(base) && !self.is(base)
+    }
+
+    /// Whether the name is `base` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, base: &Dn) -> bool {
         let general: Vec<_> = base.relative_names().rev().collect();
-        general.len() < self.parts.len()
+        general.len() <= self.parts.len()
             && self.parts.iter().zip(general).all(|(part, general)| is_same_part(part, general))
+    }
+
+    /// Whether it is that name, but for the case of letters.
+    #[must_use]
+    pub fn is(&self, name: &Dn) -> bool {
+        name.relative_names().count() == self.parts.len() && self.is_within(name)
     }
 
     /// RFC 4514: most specific part first, the short names of its section 3, everything else as `1.2.3=#` and the value's
@@ -141,6 +158,12 @@ pub fn attribute_type(name: &str) -> Option<String> {
     }
     let known = ATTRIBUTE_TYPES.iter().find(|(short, _)| short.eq_ignore_ascii_case(name));
     known.map(|(_, oid)| (*oid).to_owned())
+}
+
+/// The short name of an attribute's type, the first of those that [`attribute_type`] knows; `None` where it has none.
+#[must_use]
+pub fn attribute_name(kind: &str) -> Option<&'static str> {
+    ATTRIBUTE_TYPES.iter().find(|(_, known)| *known == kind).map(|(short, _)| *short)
 }
 
 /// Short names and their object identifiers. The first ones are those that RFC 4514 writes.
@@ -269,7 +292,7 @@ fn escape(text: &mut String, value: &str) {
 }
 
 /// The same with everything as hexadecimal pairs that has a meaning anywhere in a name.
-fn guard(text: &mut String, value: &str) {
+pub(crate) fn guard(text: &mut String, value: &str) {
     let last = value.chars().count().saturating_sub(1);
     for (place, character) in value.chars().enumerate() {
         let at_edge = (place == 0 && matches!(character, ' ' | '#')) || (place == last && character == ' ');

@@ -3,6 +3,8 @@
 //! Of certval only the path logic is used: signatures are verified by the search that found the path, building and
 //! revocation are our own, and its network, CRL and OCSP parts are not built or never called.
 
+use std::collections::BTreeSet;
+
 use certval::{
     CertificationPath, CertificationPathResults, CertificationPathSettings, Error, ObjectIdentifierSet,
     PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, enforce_trust_anchor_constraints,
@@ -42,13 +44,14 @@ pub(super) fn root(certificate: ParsedCertificate, encoded: &[u8]) -> Result<Roo
     Ok(Root { certificate, anchor, settings })
 }
 
-/// Validates a path at a time.
+/// Validates a path at a time. Returns the policies that hold for all of it: those of the subject's own that every certificate
+/// above allows, in the subject's words (the last row of valid_policy_tree, RFC 5280 section 6.1.5 g).
 pub(super) fn path(
     environment: &PkiEnvironment,
     path: &Path<'_>,
     policies: &PolicyInputs,
     now: Now,
-) -> Result<(), IdentityError> {
+) -> Result<BTreeSet<ObjectIdentifier>, IdentityError> {
     let (card, issuers) = path.certificates.split_first().expect("a path holds at least the card");
     let mut settings = path.root.settings.clone();
     settings.set_time_of_interest(now.time_of_interest());
@@ -58,9 +61,15 @@ pub(super) fn path(
         CertificationPath::new(path.root.anchor.clone(), from_the_root_down, card.for_validator().clone());
     let mut results = CertificationPathResults::new();
     match environment.validate_path(environment, &settings, &candidate, &mut results) {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(policies_of(&results)),
         Err(error) => Err(refusal(path, &results, error, now)),
     }
+}
+
+fn policies_of(results: &CertificationPathResults) -> BTreeSet<ObjectIdentifier> {
+    let rows = results.get_final_valid_policy_graph().unwrap_or_default();
+    let valid = rows.last().into_iter().flatten().map(|node| node.valid_policy);
+    valid.filter(|policy| *policy != ANY_POLICY).collect()
 }
 
 /// Adds what the configuration demands to what the root does; neither takes anything back from the other.
