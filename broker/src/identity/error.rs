@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::revocation::{Reason, RevocationGap};
+use super::revocation::{GapCause, Reason, RevocationGap};
 use super::signature::KeyKind;
 use super::slot::Slot;
 
@@ -86,6 +86,15 @@ impl IdentityError {
             Self::RevocationNotConfigured => 8,
             Self::RevocationUnknown { .. } => 9,
             Self::Revoked { .. } => 10,
+        }
+    }
+
+    /// Whether somebody said that a certificate is revoked who is believed, or of whom nobody can tell whether he is.
+    pub(super) fn is_revocation(&self) -> bool {
+        match self {
+            Self::Revoked { .. } => true,
+            Self::RevocationUnknown { gap, .. } => matches!(gap.cause, GapCause::SaidRevoked(_)),
+            _ => false,
         }
     }
 }

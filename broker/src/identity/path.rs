@@ -181,32 +181,44 @@ impl Trust {
     /// Finds a path from `card` to a root that RFC 5280 and `accept` both agree to, and returns what `accept`
     /// made of it and of the certificate policies that hold for it. `others` are hints from the peer.
     ///
+    /// The others are then looked at `again`, each beside the path that was accepted: what one of them says against a certificate
+    /// that both have in common counts, whichever was found first.
+    ///
     /// # Errors
-    /// Of all paths tried, the refusal of the one that came furthest.
+    /// Of all paths tried, the refusal of the one that came furthest; or that of `again`.
     pub(super) fn find<'a, T>(
         &'a self,
         card: &'a ParsedCertificate,
         others: &'a [ParsedCertificate],
         now: Now,
-        accept: impl FnMut(&Path<'a>, BTreeSet<ObjectIdentifier>) -> Result<T, IdentityError>,
+        mut accept: impl FnMut(&Path<'a>, BTreeSet<ObjectIdentifier>) -> Result<T, IdentityError>,
+        again: impl FnMut(&Path<'a>, &Path<'a>) -> Result<(), IdentityError>,
     ) -> Result<T, IdentityError> {
         let mut search = Search {
             trust: self,
             pool: std::iter::once(card).chain(others).chain(&self.intermediates).collect(),
+            hints: others.len(),
             now,
-            accept,
             signatures: MAX_SIGNATURES,
             steps: MAX_STEPS,
             judged: MAX_JUDGED,
             verified: BTreeMap::new(),
             named: BTreeMap::new(),
+            without_hints_but: None,
             furthest: Untrusted::NoPath {
                 certificate: card.id(Role::Card),
                 issuer: name_text(card.issuer()),
             }
             .into(),
         };
-        search.walk(&mut vec![0]).ok_or(search.furthest)
+        let found = search.walk(&mut vec![0], &mut |search, chain, root| {
+            let accepted =
+                search.judge(chain, root).and_then(|(path, policies)| Ok((accept(&path, policies)?, path)));
+            accepted.map_err(|refusal| search.note(refusal)).ok().map(|accepted| (accepted, chain.to_vec()))
+        });
+        let Some(((accepted, path), chain)) = found else { return Err(search.furthest) };
+        search.look_again(&path, chain, again)?;
+        Ok(accepted)
     }
 }
 
@@ -217,12 +229,12 @@ enum Issuer {
     Root(usize),
 }
 
-/// One search. Certificates are named by their index in the pool; the card is 0.
-struct Search<'a, F> {
+/// One search. Certificates are named by their index in the pool; the card is 0, the hints of the peer follow.
+struct Search<'a> {
     trust: &'a Trust,
     pool: Vec<&'a ParsedCertificate>,
+    hints: usize,
     now: Now,
-    accept: F,
     signatures: usize,
     steps: usize,
     judged: usize,
@@ -230,15 +242,19 @@ struct Search<'a, F> {
     /// For a certificate, those that bear its issuer's name, the likeliest first: computed once, since there may be
     /// thousands of intermediates.
     named: BTreeMap<usize, Vec<usize>>,
+    /// Hints of the peer are passed over, but for these.
+    without_hints_but: Option<Vec<usize>>,
     furthest: IdentityError,
 }
 
-impl<'a, T, F> Search<'a, F>
-where
-    F: FnMut(&Path<'a>, BTreeSet<ObjectIdentifier>) -> Result<T, IdentityError>,
-{
-    /// Tries every way to go on from the last certificate of `chain`; recursion ends at [`MAX_PATH`].
-    fn walk(&mut self, chain: &mut Vec<usize>) -> Option<T> {
+impl<'a> Search<'a> {
+    /// Tries every way to go on from the last certificate of `chain`, until `visit` has found something on a complete one;
+    /// recursion ends at [`MAX_PATH`].
+    fn walk<R>(
+        &mut self,
+        chain: &mut Vec<usize>,
+        visit: &mut impl FnMut(&mut Self, &[usize], &'a Root) -> Option<R>,
+    ) -> Option<R> {
         if !take(&mut self.steps) {
             self.note(Untrusted::WorkLimit.into());
             return None;
@@ -246,11 +262,10 @@ where
         let trust = self.trust;
         let child = *chain.last()?;
         for (index, root) in trust.roots.iter().enumerate() {
-            if self.signed_by(child, Issuer::Root(index)) {
-                match self.judge(chain, root) {
-                    Ok(accepted) => return Some(accepted),
-                    Err(refusal) => self.note(refusal),
-                }
+            if self.signed_by(child, Issuer::Root(index))
+                && let Some(found) = visit(self, chain, root)
+            {
+                return Some(found);
             }
         }
         if chain.len() >= MAX_PATH {
@@ -263,7 +278,7 @@ where
             }
             if self.signed_by(child, Issuer::Pool(next)) {
                 chain.push(next);
-                let found = self.walk(chain);
+                let found = self.walk(chain, visit);
                 chain.pop();
                 if found.is_some() {
                     return found;
@@ -271,6 +286,33 @@ where
             }
         }
         None
+    }
+
+    /// Looks at the paths beside the accepted one, with as much work again: first at those that the configuration makes, so that
+    /// no peer can use it up.
+    fn look_again(
+        &mut self,
+        accepted: &Path<'a>,
+        chain: Vec<usize>,
+        mut again: impl FnMut(&Path<'a>, &Path<'a>) -> Result<(), IdentityError>,
+    ) -> Result<(), IdentityError> {
+        (self.signatures, self.steps, self.judged) = (MAX_SIGNATURES, MAX_STEPS, MAX_JUDGED);
+        let mut seen = vec![(chain.clone(), std::ptr::from_ref(accepted.root))];
+        for without_hints_but in [Some(chain), None] {
+            self.without_hints_but = without_hints_but;
+            let refused = self.walk(&mut vec![0], &mut |search, chain, root| {
+                let this = (chain.to_vec(), std::ptr::from_ref(root));
+                if seen.contains(&this) {
+                    return None;
+                }
+                seen.push(this);
+                again(&search.judge(chain, root).ok()?.0, accepted).err()
+            });
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
+        }
+        Ok(())
     }
 
     /// Certificates that may have issued the last one of `chain`, the likeliest first. One whose subject and key
@@ -288,8 +330,12 @@ where
                 seen.spki() == candidate.spki() && compare_names(seen.subject(), candidate.subject())
             })
         };
+        let is_meant = |index: &usize| match &self.without_hints_but {
+            Some(taken) => *index > self.hints || taken.contains(index),
+            None => true,
+        };
         let named = self.named.get(child).into_iter().flatten().copied();
-        named.filter(|index| at(index).is_some_and(goes_on)).collect()
+        named.filter(|index| is_meant(index) && at(index).is_some_and(goes_on)).collect()
     }
 
     fn named_as_issuer_of(&self, child: usize) -> Vec<usize> {
@@ -303,13 +349,16 @@ where
         likely.into_iter().map(|(index, _)| index).take(MAX_SIGNATURES + MAX_PATH).collect()
     }
 
-    /// Whether the issuer's name and key fit the certificate at `child`. Each pair is computed once.
+    /// Whether the issuer's name and key fit the certificate at `child`. Each pair is computed once, but for one that there was no
+    /// work left for.
     fn signed_by(&mut self, child: usize, issuer: Issuer) -> bool {
         if let Some(known) = self.verified.get(&(child, issuer)) {
             return *known;
         }
         let holds = self.verify(child, issuer);
-        self.verified.insert((child, issuer), holds);
+        if holds || self.signatures > 0 {
+            self.verified.insert((child, issuer), holds);
+        }
         holds
     }
 
@@ -344,15 +393,19 @@ where
         }
     }
 
-    /// Validates a complete path, then asks `accept`.
-    fn judge(&mut self, chain: &[usize], root: &'a Root) -> Result<T, IdentityError> {
+    /// Validates a complete path; with it come the certificate policies that hold for it.
+    fn judge(
+        &mut self,
+        chain: &[usize],
+        root: &'a Root,
+    ) -> Result<(Path<'a>, BTreeSet<ObjectIdentifier>), IdentityError> {
         if !take(&mut self.judged) {
             return Err(Untrusted::WorkLimit.into());
         }
         let certificates = chain.iter().filter_map(|index| self.pool.get(*index).copied()).collect();
         let path = Path { certificates, root };
         let policies = self.trust.judge(&path, self.now)?;
-        (self.accept)(&path, policies)
+        Ok((path, policies))
     }
 
     fn note(&mut self, refusal: IdentityError) {

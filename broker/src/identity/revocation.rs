@@ -17,6 +17,7 @@ mod status;
 
 use std::sync::Arc;
 
+use certval::compare_names;
 use jiff::Timestamp;
 
 pub(super) use self::crl::{Crl, MAX_CRL_SIZE};
@@ -138,6 +139,38 @@ impl Checker {
         };
         let mut examination = Examination::new(sources, trust, hints, path, now);
         let outcome = examine(&mut examination, path, partial);
+        inquest.join(examination.inquest);
+        outcome
+    }
+}
+
+impl Checker {
+    /// Looks for a revocation at hand, by what is believed on a further path, of a certificate that it has in common with the
+    /// accepted one: the same certificate, of an issuer of the same name and key.
+    pub(super) fn check_again<'a>(
+        &'a self,
+        path: &Path<'a>,
+        accepted: &Path<'a>,
+        trust: &'a Trust,
+        at_hand: AtHand<'a>,
+        now: Now,
+        inquest: &mut Inquest,
+    ) -> Result<(), IdentityError> {
+        let AtHand { files, hints, gathered } = at_hand;
+        let sources = match self {
+            Self::Lists { responses, .. } => Sources::Files { crls: files, responses },
+            Self::Ordered { plans, .. } => Sources::Ordered(Ordered { plans, files, gathered }),
+            Self::Off | Self::NotConfigured => return Ok(()),
+        };
+        let mut examination = Examination::new(sources, trust, hints, path, now);
+        let outcome = path.links().enumerate().try_for_each(|(place, (role, certificate, issuer))| {
+            let is_common = accepted.links().any(|(_, known, its_issuer)| {
+                known.der() == certificate.der()
+                    && its_issuer.spki() == issuer.spki()
+                    && compare_names(its_issuer.subject(), issuer.subject())
+            });
+            if is_common { examination.not_revoked_at_hand(role, &path.above(place)) } else { Ok(()) }
+        });
         inquest.join(examination.inquest);
         outcome
     }

@@ -1,6 +1,7 @@
 //! The first step: from a chain to a [`ValidatedIdentity`].
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -229,15 +230,21 @@ impl Validator {
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
         let files = self.files();
-        let found = self.compiled.trust.find(&card, &others, now, |path, policies| {
+        let at_hand = AtHand { files: &files, hints: &others, gathered };
+        let inquest = RefCell::new(inquest);
+        let accept = |path: &Path<'_>, policies| {
             let mut checks = Vec::new();
-            let at_hand = AtHand { files: &files, hints: &others, gathered };
-            let examined = self.accept(path, at_hand, now, &mut checks, inquest);
+            let examined = self.accept(path, at_hand, now, &mut checks, &mut inquest.borrow_mut());
             if examined.is_err() && checks.len() > held.len() {
                 held.clone_from(&checks);
             }
             examined.map(|revocation| (checks, revocation, path.ends(), issuer_sha1(path), policies))
-        });
+        };
+        let again = |path: &Path<'_>, accepted: &Path<'_>| {
+            let Compiled { revocation, trust, .. } = &*self.compiled;
+            revocation.check_again(path, accepted, trust, at_hand, now, &mut inquest.borrow_mut())
+        };
+        let found = self.compiled.trust.find(&card, &others, now, accept, again);
         let (checks, revocation, ends, issuer_sha1, policies) =
             found.map_err(|error| self.compiled.rules.name_slot(error, &card))?;
         let facts =

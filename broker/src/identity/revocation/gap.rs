@@ -73,6 +73,10 @@ pub enum GapCause {
     /// A source that was asked gave nothing.
     #[error("{0}")]
     Source(#[from] SourceFault),
+    /// A source says that the certificate is revoked, and nobody can say whether its signer may be believed. No other source
+    /// outweighs that.
+    #[error("it is said to be revoked, though not by whom that can be believed for certain: {0}")]
+    SaidRevoked(Box<Self>),
     /// The configuration declares no order of sources for this issuer.
     #[error("no order of sources is declared for the issuer (identity.revocation.issuer)")]
     NoOrder,
@@ -146,6 +150,19 @@ impl GapCause {
             Self::Sources(_) => 14,
             Self::NoOrder => 15,
             Self::WorkLimit => 16,
+            Self::SaidRevoked(_) => 17,
+        }
+    }
+
+    /// Whether it stands for something that is true or false and that nobody could find out: who signed, and whether that
+    /// signer is revoked itself.
+    pub(super) fn is_unsettled(&self) -> bool {
+        match self {
+            Self::WorkLimit => true,
+            Self::Signer(error) | Self::Ocsp(OcspGap::Signer(error)) => {
+                matches!(**error, IdentityError::RevocationUnknown { .. })
+            }
+            _ => false,
         }
     }
 }

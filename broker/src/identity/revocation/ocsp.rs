@@ -117,6 +117,11 @@ impl Answer {
     pub(crate) fn ends(&self) -> u64 {
         self.next_update.unwrap_or_else(|| self.this_update.saturating_add(MAX_AGE_WITHOUT_END))
     }
+
+    /// Whether it says that the certificate is revoked.
+    pub(crate) fn is_revocation(&self) -> bool {
+        matches!(self.status, OcspStatus::Revoked { .. })
+    }
 }
 
 /// What a responder says of a certificate (RFC 6960 section 2.2).

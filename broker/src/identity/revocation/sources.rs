@@ -39,7 +39,7 @@ const MAX_RESPONDERS: usize = 4;
 enum Said {
     Good(Vec<ReliedOn>),
     Revoked(IdentityError),
-    /// A believed responder does not know it, and the order ends with that.
+    /// A believed responder does not know it, or somebody who may have to be believed revokes it; the order ends with that.
     Unknown(SourceGap),
     /// It has to be asked first.
     Asked,
@@ -57,9 +57,7 @@ impl<'a> Examination<'a> {
         let certificate = line.subject();
         let refuse = |cause| Err(unknown(role, certificate, cause));
         let Some(plan) = ordered.plans.of(certificate.issuer()) else { return refuse(GapCause::NoOrder) };
-        if let Some(refused) = self.revoked_by_any(role, line, plan, ordered) {
-            return Err(refused);
-        }
+        self.not_revoked_by_any(role, line, plan, ordered)?;
         let mut passed_over = Vec::new();
         for step in &plan.settings.order {
             let said = match step {
@@ -100,49 +98,65 @@ impl<'a> Examination<'a> {
         refuse(GapCause::Sources(passed_over))
     }
 
-    /// The refusal, if anything at hand that the order names says that the certificate is revoked.
-    fn revoked_by_any(
+    /// Refuses a certificate of which anything at hand that the order names says that it is revoked.
+    pub(super) fn not_revoked_by_any(
         &mut self,
         role: Role,
         line: &Path<'a>,
         plan: &'a Plan,
         ordered: Ordered<'a>,
-    ) -> Option<IdentityError> {
-        // What would have to be asked to be sure of it is asked when its turn comes.
+    ) -> Result<(), IdentityError> {
         let (open, asked) = (self.inquest.questions.len(), self.inquest.asked);
-        let found = self.revoked_at_hand(role, line, plan, ordered);
-        self.inquest.questions.truncate(open);
-        self.inquest.asked = asked;
-        found
+        match self.said_revoked_at_hand(role, line, plan, ordered) {
+            None => {
+                // What would have to be asked about the others is asked when their turn comes.
+                self.inquest.questions.truncate(open);
+                self.inquest.asked = asked;
+                Ok(())
+            }
+            Some(Halt::Revoked(refused)) => Err(refused),
+            // Whether its signer may be believed is asked first, whatever the others say.
+            Some(Halt::Unknown(_)) if self.inquest.asked > asked => {
+                Err(unknown(role, line.subject(), SourceFault::Asked.into()))
+            }
+            Some(Halt::Unknown(cause)) => Err(unknown(role, line.subject(), cause)),
+        }
     }
 
-    fn revoked_at_hand(
+    /// What is at hand that says of a certificate that it is revoked: believed, or else so that nobody can say whether its signer
+    /// may be believed.
+    fn said_revoked_at_hand(
         &mut self,
         role: Role,
         line: &Path<'a>,
         plan: &'a Plan,
         ordered: Ordered<'a>,
-    ) -> Option<IdentityError> {
+    ) -> Option<Halt> {
         let gathered = ordered.gathered;
         let certificate = line.subject();
         let key = certificate_key(certificate, line.issuer(), plan.settings.manner.hash)?;
+        let mut unsettled = None;
         let about_it = gathered.answers.iter().filter(|(asked, _)| asked.certificate == key);
         for (asked, response) in about_it.filter_map(|(asked, reply)| Some((asked, reply.as_ref().ok()?))) {
-            if let Ok(Some((OcspStatus::Revoked { reason, since }, _))) =
-                self.ocsp([response.as_ref()], line, Currency::Current)
-            {
-                self.inquest.settled.push(asked.clone());
-                return Some(revoked(role, certificate, reason, since));
+            match self.ocsp([response.as_ref()], line, Currency::Current) {
+                Ok(Some((OcspStatus::Revoked { reason, since }, _))) => {
+                    self.inquest.settled.push(asked.clone());
+                    return Some(Halt::Revoked(revoked(role, certificate, reason, since)));
+                }
+                Err(cause @ GapCause::SaidRevoked(_)) => unsettled = Some(Halt::Unknown(cause)),
+                _ => {}
             }
         }
         let fetched = gathered.lists.get(&points(certificate, plan)).and_then(|lists| lists.as_ref().ok());
         let files = plan.settings.order.contains(&RevocationStep::Files).then_some(ordered.files);
         for lists in fetched.map(Vec::as_slice).into_iter().chain(files) {
-            if let Err(Halt::Revoked(refused)) = self.by_lists(role, line, lists, Currency::Current) {
-                return Some(refused);
+            match self.by_lists(role, line, lists, Currency::Current) {
+                Err(refused @ Halt::Revoked(_)) => return Some(refused),
+                Err(said @ Halt::Unknown(GapCause::SaidRevoked(_))) => unsettled = Some(said),
+                _ => {}
             }
         }
-        None
+        unsettled
     }
 
     /// Refuses a certificate of which a responder said before that it is revoked, if that has not ended, or is newer than what
@@ -171,7 +185,9 @@ impl<'a> Examination<'a> {
             }
             let (reason, since, known) = match known {
                 Ok(Some((OcspStatus::Revoked { reason, since }, known))) => (reason, since, known),
-                Err(cause @ GapCause::WorkLimit) => return Err(unknown(role, certificate, cause)),
+                Err(cause @ (GapCause::WorkLimit | GapCause::SaidRevoked(_))) => {
+                    return Err(unknown(role, certificate, cause));
+                }
                 _ => continue,
             };
             let newest =
@@ -262,6 +278,7 @@ impl<'a> Examination<'a> {
                 OcspUnknown::Refuse => (Said::Unknown(gap(cause)), true),
                 OcspUnknown::NextSource => (Said::Nothing(vec![gap(cause)]), true),
             },
+            Err(cause @ GapCause::SaidRevoked(_)) => (Said::Unknown(gap(cause)), false),
             Err(cause) => (Said::Nothing(vec![gap(cause)]), false),
         }
     }
@@ -304,6 +321,9 @@ impl<'a> Examination<'a> {
                     .map(|relied| ReliedOn { source: Some(source_name.clone()), ..relied })
                     .collect(),
             ),
+            Err(Halt::Unknown(cause @ GapCause::SaidRevoked(_))) => {
+                Said::Unknown(SourceGap { source_name, cause })
+            }
             Err(Halt::Unknown(cause)) => Said::Nothing(vec![SourceGap { source_name, cause }]),
         }
     }

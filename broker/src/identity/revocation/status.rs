@@ -116,6 +116,20 @@ impl<'a> Examination<'a> {
         }
     }
 
+    /// Refuses the first certificate of `line` if anything at hand says that it is revoked; nobody is asked whether it is good.
+    pub(super) fn not_revoked_at_hand(&mut self, role: Role, line: &Path<'a>) -> Result<(), IdentityError> {
+        match self.sources {
+            Sources::Ordered(ordered) => match ordered.plans.of(line.subject().issuer()) {
+                Some(plan) => self.not_revoked_by_any(role, line, plan, ordered),
+                None => Ok(()),
+            },
+            Sources::Files { crls, responses } => match self.by_files(role, line, crls, responses) {
+                Err(refused) if refused.is_revocation() => Err(refused),
+                _ => Ok(()),
+            },
+        }
+    }
+
     fn by_files(
         &mut self,
         role: Role,
@@ -156,8 +170,8 @@ impl<'a> Examination<'a> {
         let certificate = line.subject();
         let mut furthest = GapCause::NoCrl;
         let points = Point::all_of(certificate).ok_or(Halt::Unknown(GapCause::DistributionPoints))?;
-        let mut relied = Vec::new();
-        let mut seen = Reasons::NONE;
+        let (mut relied, mut seen) = (Vec::new(), Reasons::NONE);
+        let mut unsettled = None;
         for point in &points {
             for crl in crls {
                 if !take(&mut self.steps) {
@@ -174,9 +188,13 @@ impl<'a> Examination<'a> {
                         if seen == Reasons::NONE
                             && has_ended(&cause)
                             && let Some(Entry { reason, since, .. }) = entry(crl, None, certificate)
-                            && self.signer(crl, line).is_ok()
                         {
-                            return Err(Halt::Revoked(revoked(role, certificate, reason, since)));
+                            match self.signer(crl, line) {
+                                Ok(_) => {
+                                    return Err(Halt::Revoked(revoked(role, certificate, reason, since)));
+                                }
+                                Err(cause) => unsettled = unsettled.or_else(|| said_revoked(&cause)),
+                            }
                         }
                         further(&mut furthest, cause);
                         continue;
@@ -186,6 +204,9 @@ impl<'a> Examination<'a> {
                 let delta = match found.and_then(|signer| self.delta(crls, crl, signer, line, currency)) {
                     Ok(delta) => delta,
                     Err(cause) => {
+                        if names(crls, crl, certificate) {
+                            unsettled = unsettled.or_else(|| said_revoked(&cause));
+                        }
                         further(&mut furthest, cause);
                         continue;
                     }
@@ -197,14 +218,14 @@ impl<'a> Examination<'a> {
                 relied.extend(delta.map(list_evidence));
                 seen = seen.or(covered);
                 if seen.contains(Reasons::ALL) {
-                    return Ok(relied);
+                    return unsettled.map_or(Ok(relied), |cause| Err(Halt::Unknown(cause)));
                 }
             }
         }
         if seen != Reasons::NONE {
             further(&mut furthest, GapCause::SomeReasons);
         }
-        Err(Halt::Unknown(furthest))
+        Err(Halt::Unknown(unsettled.unwrap_or(furthest)))
     }
 
     /// What OCSP responses say of the first certificate of `line`: revoked or good; `None` where none is about it.
@@ -214,8 +235,7 @@ impl<'a> Examination<'a> {
         line: &Path<'a>,
         currency: Currency,
     ) -> Result<Option<(OcspStatus, ReliedOn)>, GapCause> {
-        let mut good = None;
-        let mut gap = None;
+        let (mut good, mut gap, mut unsettled) = (None, None, None);
         for response in responses {
             for answer in response.answers(line.subject(), line.issuer()) {
                 if !take(&mut self.steps) {
@@ -228,9 +248,16 @@ impl<'a> Examination<'a> {
                         good = Some((OcspStatus::Good, relied))
                     }
                     Ok(relied) => return Ok(Some((answer.status, relied))),
+                    Err(cause) if answer.is_revocation() => {
+                        unsettled = unsettled.or_else(|| said_revoked(&cause));
+                        gap = Some(cause);
+                    }
                     Err(cause) => gap = Some(cause),
                 }
             }
+        }
+        if let Some(said_revoked) = unsettled {
+            return Err(said_revoked);
         }
         match (good, gap) {
             (Some(good), _) => Ok(Some(good)),
@@ -259,6 +286,7 @@ impl<'a> Examination<'a> {
                 return self.pinned_is_valid(pinned);
             }
         }
+        let mut furthest = OcspGap::Responder.into();
         for candidate in response.certificates().iter().chain(self.trust.intermediates()) {
             let certified = candidate.key().is_at_least(self.trust.minimum_rsa_bits())
                 && candidate.may_sign_ocsp()
@@ -270,10 +298,15 @@ impl<'a> Examination<'a> {
                 return Err(GapCause::WorkLimit);
             }
             if response.is_signed_by(candidate) {
-                return self.delegate(candidate, &line.above(1).below(candidate));
+                // Another certificate of the same key may be good though this one is not.
+                match self.delegate(candidate, &line.above(1).below(candidate)) {
+                    Err(GapCause::WorkLimit) => return Err(GapCause::WorkLimit),
+                    Err(cause) => further(&mut furthest, cause),
+                    Ok(()) => return Ok(()),
+                }
             }
         }
-        Err(OcspGap::Responder.into())
+        Err(furthest)
     }
 
     /// The responders that the configuration names for the issuer of a certificate (section 4.2.2.2: "matches a local
@@ -581,8 +614,21 @@ pub(super) fn unknown(role: Role, certificate: &ParsedCertificate, cause: GapCau
     IdentityError::RevocationUnknown { certificate: certificate.id(role), gap }
 }
 
+/// Keeps what says more; of two of a kind the one that is not settled, since it may still be good.
 fn further(furthest: &mut GapCause, cause: GapCause) {
-    if cause.rank() > furthest.rank() {
+    if (cause.rank(), cause.is_unsettled()) > (furthest.rank(), furthest.is_unsettled()) {
         *furthest = cause;
     }
+}
+
+/// What stands for a revocation by somebody of whom it cannot be said whether he is believed.
+fn said_revoked(cause: &GapCause) -> Option<GapCause> {
+    cause.is_unsettled().then(|| GapCause::SaidRevoked(Box::new(cause.clone())))
+}
+
+/// Whether a list or one of its deltas has an entry that revokes a certificate, whoever signed them.
+fn names(crls: &[Arc<Crl>], complete: &Crl, certificate: &ParsedCertificate) -> bool {
+    let deltas = crls.iter().filter(|crl| crl.is_delta() && crl.is_understood() && crl.completes(complete));
+    let mut lists = deltas.map(|delta| &**delta).chain([complete]);
+    lists.any(|list| entry(list, None, certificate).is_some())
 }

@@ -1,7 +1,9 @@
 mod by_hand;
 pub(crate) mod ocsp_by_hand;
 mod ordered;
+mod several_paths;
 mod signers;
+mod unsettled;
 
 use rcgen::{KeyUsagePurpose, RevocationReason, date_time_ymd};
 

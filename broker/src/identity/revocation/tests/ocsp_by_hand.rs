@@ -29,11 +29,14 @@ pub(crate) struct Answer<'a> {
     pub(crate) this_update: &'a [u8; 15],
     pub(crate) next_update: Option<&'a [u8; 15]>,
     pub(crate) nonce: Option<Vec<u8>>,
+    /// Whether the certificate of whoever signs it goes along.
+    pub(crate) with_certificate: bool,
 }
 
 impl Answer<'_> {
     pub(crate) fn saying(word: Word) -> Self {
-        Self { word, this_update: b"20251231230000Z", next_update: Some(b"20260101010000Z"), nonce: None }
+        let (this_update, next_update) = (b"20251231230000Z", Some(b"20260101010000Z"));
+        Self { word, this_update, next_update, nonce: None, with_certificate: false }
     }
 
     /// The response about `card`, which `issuer` issued, signed by `issuer` itself.
@@ -41,7 +44,7 @@ impl Answer<'_> {
         self.signed_by(card, issuer, issuer)
     }
 
-    /// The same, signed by somebody else without a certificate.
+    /// The same, signed by somebody else.
     pub(crate) fn signed_by(
         &self,
         card: &CertificateDer<'_>,
@@ -72,7 +75,9 @@ impl Answer<'_> {
         let data = tlv(0x30, &data.concat());
         let signature = signer.key.sign(&data).expect("a signature");
         let signature = tlv(3, &[vec![0], signature].concat());
-        let basic = tlv(0x30, &[data, ECDSA_WITH_SHA256.to_vec(), signature].concat());
+        let brought = if self.with_certificate { signer.certificate.to_vec() } else { Vec::new() };
+        let certificates = if brought.is_empty() { brought } else { tlv(0xa0, &tlv(0x30, &brought)) };
+        let basic = tlv(0x30, &[data, ECDSA_WITH_SHA256.to_vec(), signature, certificates].concat());
         let bytes = tlv(0x30, &[tlv(6, &BASIC), tlv(4, &basic)].concat());
         tlv(0x30, &[tlv(0x0a, &[0]), tlv(0xa0, &bytes)].concat())
     }
