@@ -92,7 +92,8 @@ impl App {
         let issuer = Arc::new(Issuer::new(Arc::clone(&config.kerberos), config.tickets.clone(), witness));
         let kdc_proxy = config.kdc_proxy.take();
         let tokens = proxy_tokens(kdc_proxy.as_ref(), config.handoff.max_sessions);
-        let metrics = Arc::new(Metrics::watching(config.controllers.clone(), config.validator.memory()));
+        let (controllers, domains) = (config.controllers.clone(), Arc::clone(&config.domains));
+        let metrics = Arc::new(Metrics::watching(controllers, config.validator.memory(), domains));
         let desk = Desk::new(config.handoff, Arc::clone(&issuer)).with_proxy_tokens(tokens.clone());
         let desk = Arc::new(desk.telling(Arc::new(metrics.sessions())));
         let (card_tls, card_settings) = watch::channel(generation(Arc::clone(&config.cards.tls)));

@@ -20,7 +20,7 @@ use ldap_map::mapping::source::{AttributeQuery, Candidate};
 use ldap_map::mapping::{
     Card, Ground, IgnoredValue, Mapping, MappingError, NamedBy, Sought, Strength, confirm, enforce,
 };
-use ldap_map::net::directory::{DirectoryError, LdapServer};
+use ldap_map::net::directory::{DirectoryError, Freshness, LdapServer, Recalled};
 use ldap_map::schema::Attribute;
 use ldap_map::sid::Sid;
 
@@ -225,11 +225,31 @@ pub async fn resolve(
     hint: Option<&UserHint>,
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
-    let (card, lookup) = (identity.card(), Names::of(domains, identity, hint)?);
-    let (domain, account, server) = find(domains, &card, &lookup).await?;
+    let (card, names) = (identity.card(), Names::of(domains, identity, hint)?);
+    let (domain, found) = find(domains, &card, &names, Freshness::MayBeRemembered).await?;
+    let was_remembered = found.remembered;
+    match settle(domains, domain, found, (&card, &names), now).await {
+        // What is remembered may permit and never refuses: what it speaks against may have been mended since.
+        Err(_) if was_remembered => {
+            let (domain, found) = find(domains, &card, &names, Freshness::Asked).await?;
+            settle(domains, domain, found, (&card, &names), now).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whose account it is that was found, and whether the card may use it.
+async fn settle(
+    domains: &Domains,
+    domain: &Domain,
+    found: Recalled,
+    (card, names): (&Card<'_>, &Names<'_>),
+    now: SystemTime,
+) -> Result<DirectoryAccount, ResolveError> {
+    let Recalled { account, server, .. } = found;
     let (domain_sid, home) = domains.home(domain, &account).await?;
     let origin = Origin { domain_sid, home, server };
-    judge(account, origin, domain.settings(), &card, lookup.named_by(), now)
+    judge(account, origin, domain.settings(), card, names.named_by(), now)
 }
 
 /// Which names an account is looked up by.
@@ -273,7 +293,8 @@ async fn find<'d>(
     domains: &'d Domains,
     card: &Card<'_>,
     names: &Names<'_>,
-) -> Result<(&'d Domain, Account, LdapServer), ResolveError> {
+    freshness: Freshness,
+) -> Result<(&'d Domain, Recalled), ResolveError> {
     let upn = card.facts.upns().first();
     let asked = match names {
         Names::Card => domains.asked(upn, |domain| Ok(Sought::by_card(card, &domain.settings().mapping)?))?,
@@ -282,7 +303,7 @@ async fn find<'d>(
             domains.asked(hint.upn(), |domain| Ok(Sought::by_name(hint.upn_in(domain.name())?)))?
         }
     };
-    match (Domains::account(asked).await, names) {
+    match (Domains::account(asked, freshness).await, names) {
         (Err(ResolveError::Directory(DirectoryError::NotFound)), Names::Card) if upn.is_none() => {
             Err(MappingError::UpnMissing.into())
         }

@@ -4,6 +4,7 @@
 //! bounded. No step counts by itself; the front ends and the wiring do. The names begin with `kerbridge_`.
 
 mod controllers;
+mod directory_cache;
 pub mod identity;
 pub mod kdc_proxy;
 pub mod presentation;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use self::{
-    controllers::ControllersCollector, identity::IdentityMetrics, kdc_proxy::KdcProxyMetrics,
-    presentation::PresentationMetrics, revocation::RevocationCollector, sessions::SessionMetrics,
+    controllers::ControllersCollector, directory_cache::DirectoryCacheCollector, identity::IdentityMetrics,
+    kdc_proxy::KdcProxyMetrics, presentation::PresentationMetrics, revocation::RevocationCollector,
+    sessions::SessionMetrics,
 };
-use crate::{controllers::RealmControllers, identity::Memory};
+use crate::{controllers::RealmControllers, directory::Domains, identity::Memory};
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,12 +53,17 @@ impl Metrics {
         self.identity.clone()
     }
 
-    /// The same, with what is known of these domain controllers, and of revocation, whenever it is asked for.
+    /// The same, with what is known of these domain controllers, of revocation, and of the directories, whenever it is asked for.
     #[must_use]
-    pub fn watching(controllers: Vec<Arc<RealmControllers>>, revocation: Arc<Memory>) -> Self {
+    pub fn watching(
+        controllers: Vec<Arc<RealmControllers>>,
+        revocation: Arc<Memory>,
+        domains: Arc<Domains>,
+    ) -> Self {
         let mut metrics = Self::new();
         metrics.registry.register_collector(Box::new(RevocationCollector(revocation)));
         metrics.registry.register_collector(Box::new(ControllersCollector(controllers)));
+        metrics.registry.register_collector(Box::new(DirectoryCacheCollector(domains)));
         metrics
     }
 

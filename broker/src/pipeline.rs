@@ -102,11 +102,12 @@ impl Line {
         let account = resolve(&self.domains, &identity, hint.as_ref(), now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
 
-        let grant = self.decide(&account, request, &target)?;
+        let grant = self.decide(&account, request, &target).inspect_err(|_| self.domains.forget(&account))?;
         report.establish(Step::Decide, narrate::grant(&grant));
 
         let left = left(identity.not_after().into(), now + report.elapsed())?;
         let issued = self.issuer.issue(&account, &grant, left, request.answer_by).await;
+        let issued = issued.inspect_err(|_| self.domains.forget(&account));
         let ticket = issued.map_err(|error| Refusal::from_ticket(error, Step::Issue))?;
         report.establish(Step::Issue, narrate::ticket(&ticket));
 

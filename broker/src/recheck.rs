@@ -3,10 +3,11 @@
 //! [`sweep()`] ends sessions at their time. [`run`] ends them sooner where what they rest on no longer holds.
 //!
 //! Waits, and does the I/O of whoever judges. A [`Ground`] says what of a session is judged, and judges it: today the card's
-//! certificates ([`Certificates`]). Sessions that rest on the same are judged once. Each ground is judged once in an interval, at a
+//! certificates ([`Certificates`]), and the person's account ([`Accounts`]). Sessions that rest on the same are judged once. Each ground is judged once in an interval, at a
 //! random moment of it, at once after a reload, and at the moment until which it was said to hold. A ground that no longer holds
 //! ends its sessions; one that cannot be judged now ends them only after a grace, counted from when it was last known to hold.
 
+mod accounts;
 mod certificates;
 mod schedule;
 mod sweep;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+pub use self::accounts::{AccountKey, Accounts};
 pub use self::certificates::Certificates;
 use self::schedule::{Due, Next, Schedule};
 pub use self::sweep::sweep;

@@ -12,7 +12,7 @@ use ldap_map::net::error::Fault;
 use ldap_map::upn::Upn;
 use rustls_pki_types::CertificateDer;
 
-fn settings(lab: &Lab) -> Settings {
+pub(crate) fn settings(lab: &Lab) -> Settings {
     let controller = lab.controller();
     let server: LdapServer = format!("{}={}:636", controller.name(), controller.address()).parse().unwrap();
     Settings {

@@ -2,6 +2,8 @@
 //! installs what is missing.
 
 #[cfg(test)]
+mod account_cache;
+#[cfg(test)]
 mod advice;
 #[cfg(test)]
 mod aia;

@@ -1,6 +1,7 @@
-//! While a session lives, the certificates of the card it was earned with are judged again: what is revoked, ends, or is no longer
+//! While a session lives, the certificates of the card it was earned with, and its account, are judged again: what is revoked, ends, or is no longer
 //! believed ends it, everywhere. The judges are a gateway in Python with gRPC's own library, and MIT's kinit at the KDC proxy.
 
+mod accounts;
 mod ocsp;
 
 use std::path::Path;

@@ -65,6 +65,9 @@ pub struct Account {
     pub object_classes: Vec<String>,
     /// `tokenGroups`: every group, nested ones included. Never empty.
     pub groups: Vec<Group>,
+    /// `uSNChanged`: counts the changes of the server that was asked, and means nothing at another one. `None` where the server
+    /// does not say.
+    pub usn_changed: Option<i64>,
     /// `altSecurityIdentities`: which certificates are the account's, among others. Texts as they stand in the directory.
     pub alt_security_identities: Vec<String>,
     stated_restrictions: restrictions::Stated,
@@ -117,6 +120,7 @@ impl Account {
         Attribute::USER_WORKSTATIONS,
         Attribute::ASSIGNED_AUTHN_POLICY_SILO,
         Attribute::ASSIGNED_AUTHN_POLICY,
+        Attribute::USN_CHANGED,
     ];
 
     /// Reads an account; its groups have no names yet.
@@ -147,6 +151,7 @@ impl Account {
             sam_account_type: entry.bits(Attribute::SAM_ACCOUNT_TYPE)?,
             object_classes: object_classes(entry)?,
             groups: token_groups(entry)?,
+            usn_changed: entry.optional_number(Attribute::USN_CHANGED)?,
             alt_security_identities: alt_security_identities(entry)?,
             stated_restrictions: restrictions::Stated::read(entry),
         })

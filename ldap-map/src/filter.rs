@@ -13,6 +13,7 @@ use crate::tlv::{OCTET_STRING, element};
 const AND: u8 = 0xa0;
 const OR: u8 = 0xa1;
 const EQUALITY_MATCH: u8 = 0xa3;
+const GREATER_OR_EQUAL: u8 = 0xa5;
 const PRESENT: u8 = 0x87;
 
 /// What a search asks for.
@@ -24,6 +25,7 @@ enum Node {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Equality(AttributeName, Vec<u8>),
+    AtLeast(Attribute, i64),
     Present(Attribute),
 }
 
@@ -32,6 +34,12 @@ impl Filter {
     #[must_use]
     pub fn equals(attribute: impl Into<AttributeName>, value: &[u8]) -> Self {
         Self(Node::Equality(attribute.into(), value.to_vec()))
+    }
+
+    /// The attribute has this number, or a higher one.
+    #[must_use]
+    pub const fn at_least(attribute: Attribute, number: i64) -> Self {
+        Self(Node::AtLeast(attribute, number))
     }
 
     /// The attribute has any value.
@@ -60,6 +68,10 @@ impl Filter {
                 EQUALITY_MATCH,
                 &[element(OCTET_STRING, &[attribute.as_str()]), element(OCTET_STRING, &[value])],
             ),
+            Node::AtLeast(attribute, number) => element(
+                GREATER_OR_EQUAL,
+                &[element(OCTET_STRING, &[attribute.as_str()]), element(OCTET_STRING, &[number.to_string()])],
+            ),
             Node::Present(attribute) => element(PRESENT, &[attribute.as_str()]),
         }
     }
@@ -82,6 +94,7 @@ impl fmt::Display for Filter {
                 })?;
                 f.write_str(")")
             }
+            Node::AtLeast(attribute, number) => write!(f, "({attribute}>={number})"),
             Node::Present(attribute) => write!(f, "({attribute}=*)"),
         }
     }
@@ -124,9 +137,11 @@ mod tests {
         fn no_value_changes_the_structure(
             one in prop::collection::vec(any::<u8>(), 1..40),
             other in "[()&|*=!\\\\a-c\u{0}]{1,20}",
+            number in any::<i64>(),
         ) {
             let filter = Filter::all_of([
                 Filter::present(Attribute::OBJECT_GUID),
+                Filter::at_least(Attribute::USN_CHANGED, number),
                 Filter::any_of([
                     Filter::equals(Attribute::USER_PRINCIPAL_NAME, &one),
                     Filter::equals(Attribute::SAM_ACCOUNT_NAME, other.as_bytes()),

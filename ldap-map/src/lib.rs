@@ -14,6 +14,7 @@
 
 pub mod account;
 pub mod alt_security_identities;
+pub mod cache;
 pub mod certificate;
 pub mod delegation;
 pub mod entry;

@@ -38,6 +38,12 @@ impl Attribute {
     pub const DNS_DOMAIN: Self = Self("DnsDomain");
     /// The server's own name (on the root entry).
     pub const DNS_HOST_NAME: Self = Self("dnsHostName");
+    /// The name of the server's own settings object, which tells its `invocationId` (on the root entry).
+    pub const DS_SERVICE_NAME: Self = Self("dsServiceName");
+    /// The highest update sequence number that the server has given out (on the root entry).
+    pub const HIGHEST_COMMITTED_USN: Self = Self("highestCommittedUSN");
+    /// Which database a server has: another one after it was restored from a backup.
+    pub const INVOCATION_ID: Self = Self("invocationId");
     /// When the account was locked; says nothing about whether it still is.
     pub const LOCKOUT_TIME: Self = Self("lockoutTime");
     /// The bits of `userAccountControl` that the server computes when asked.
@@ -86,6 +92,8 @@ impl Attribute {
     pub const USER_PRINCIPAL_NAME: Self = Self("userPrincipalName");
     /// The computers at which the account may log on.
     pub const USER_WORKSTATIONS: Self = Self("userWorkstations");
+    /// The update sequence number of the object's last change, at this server alone.
+    pub const USN_CHANGED: Self = Self("uSNChanged");
     /// When the object was made.
     pub const WHEN_CREATED: Self = Self("whenCreated");
 

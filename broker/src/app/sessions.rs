@@ -10,11 +10,11 @@ use crate::{
     handoff::Desk,
     metrics::sessions::SessionMetrics,
     pipeline::Line,
-    recheck::{self, Certificates, Recheck},
+    recheck::{self, Accounts, Certificates, Recheck},
     tickets::Issuer,
 };
 
-/// Begins to watch the sessions of a desk. Certificates are judged by the newest line.
+/// Begins to watch the sessions of a desk. Certificates are judged by the newest line, accounts by the directories, which stay.
 pub(super) fn watch(
     desk: &Arc<Desk<Issuer>>,
     settings: recheck::Settings,
@@ -24,6 +24,7 @@ pub(super) fn watch(
 ) {
     tasks.spawn(recheck::sweep(Arc::clone(desk), metrics.clone(), clock::now, drain.clone()));
     let (newest, changed) = (line.subscribe(), line.subscribe());
+    let domains = Arc::clone(&newest.borrow().domains);
     let newest = move || Arc::clone(&newest.borrow().validator);
     let recheck = Recheck {
         desk: Arc::clone(desk),
@@ -33,4 +34,12 @@ pub(super) fn watch(
         clock: clock::now,
     };
     tasks.spawn(recheck::run(recheck, changed, entropy::system(), drain.clone()));
+    let recheck = Recheck {
+        desk: Arc::clone(desk),
+        ground: Arc::new(Accounts { domains }),
+        settings,
+        metrics: metrics.of_accounts(),
+        clock: clock::now,
+    };
+    tasks.spawn(recheck::run(recheck, line.subscribe(), entropy::system(), drain.clone()));
 }

@@ -3,6 +3,7 @@
 //! This file reads files, at start and on reload only.
 
 mod directory;
+mod directory_cache;
 mod discovery;
 mod fetch;
 mod identity;

@@ -3,6 +3,7 @@
 //! Nothing here opens a file. A field is `None` where a problem with it has been noted, or where it is optional
 //! and absent.
 
+mod directory_cache;
 mod discovery;
 mod fetch;
 mod kdc_proxy;
@@ -19,6 +20,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 pub(super) use self::{
+    directory_cache::DirectoryCache,
     discovery::Discovery,
     fetch::{Aia, Fetch},
     kdc_proxy::{KdcProxy, ProxyClients},

@@ -1,3 +1,4 @@
+mod directory_cache;
 mod mapping;
 mod presenting;
 mod terminators;

@@ -10,13 +10,13 @@ use ldap_map::account::Account;
 use ldap_map::dn::Dn;
 use ldap_map::mapping::source::{AttributeMappings, AttributeQuery};
 use ldap_map::mapping::{Rules, Sought};
-use ldap_map::net::directory::{Directory, DirectoryError, LdapServer};
+use ldap_map::net::directory::{Directory, DirectoryError, Freshness, Recalled, Wanted};
 use ldap_map::sid::Sid;
 use ldap_map::trust::{TrustDirection, TrustedDomain};
 use ldap_map::upn::Upn;
 use tokio::sync::OnceCell;
 
-use super::ResolveError;
+use super::{DirectoryAccount, ResolveError};
 
 /// One domain, its directory, and how accounts of it are judged.
 #[derive(Debug)]
@@ -186,18 +186,36 @@ impl Domains {
         &self.trusted
     }
 
+    /// Has an account asked for anew by the next login: a later step refused it by what may be out of date.
+    pub fn forget(&self, account: &DirectoryAccount) {
+        let account = account.account();
+        let home = self.all().find(|domain| domain.name() == account.dns_domain());
+        home.into_iter().for_each(|domain| domain.directory.forget(&account.object_guid));
+    }
+
+    /// The present state of the account that has this SID in the domain of this name, which is asked for it.
+    ///
+    /// # Errors
+    /// [`ResolveError`]: a directory that does not answer, no such domain or account, or one that may not be used.
+    pub async fn account_of_sid(&self, domain: &str, sid: &Sid) -> Result<Account, ResolveError> {
+        let domain = self.all().find(|known| known.name().eq_ignore_ascii_case(domain));
+        let domain = domain.ok_or(DirectoryError::NotFound)?;
+        Ok(domain.directory.recall(&Wanted::Sid(sid), Freshness::Asked).await?.account)
+    }
+
     /// The one account that is sought: every domain that could have it is asked; one of them must, and no other.
     pub(super) async fn account<'d>(
         asked: Vec<(&'d Domain, Lookup<'_>)>,
-    ) -> Result<(&'d Domain, Account, LdapServer), ResolveError> {
+        freshness: Freshness,
+    ) -> Result<(&'d Domain, Recalled), ResolveError> {
         let mut found = Vec::new();
         for (domain, lookup) in asked {
-            let answer = match lookup {
-                Lookup::Sought(sought) => domain.directory.account_sought(&sought).await,
-                Lookup::Attributes(query) => domain.directory.account_by_attributes(query).await,
+            let wanted = match &lookup {
+                Lookup::Sought(sought) => Wanted::Sought(sought),
+                Lookup::Attributes(query) => Wanted::Attributes(query),
             };
-            match answer {
-                Ok((account, server)) => found.push((domain, account, server)),
+            match domain.directory.recall(&wanted, freshness).await {
+                Ok(account) => found.push((domain, account)),
                 Err(DirectoryError::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -270,15 +288,12 @@ impl Domains {
 }
 
 /// Exactly one, or a refusal that names the domains.
-fn only<D>(
-    mut found: Vec<(D, Account, LdapServer)>,
-    name: impl Fn(&D) -> &str,
-) -> Result<(D, Account, LdapServer), ResolveError> {
+fn only<D, A>(mut found: Vec<(D, A)>, name: impl Fn(&D) -> &str) -> Result<(D, A), ResolveError> {
     match (found.pop(), found.as_slice()) {
         (None, _) => Err(DirectoryError::NotFound.into()),
         (Some(one), []) => Ok(one),
-        (Some((last, ..)), others) => {
-            let names = others.iter().map(|(domain, ..)| name(domain)).chain([name(&last)]);
+        (Some((last, _)), others) => {
+            let names = others.iter().map(|(domain, _)| name(domain)).chain([name(&last)]);
             Err(ResolveError::AmbiguousDomains { domains: names.map(str::to_owned).collect() })
         }
     }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use ldap_map::account::Account;
 use ldap_map::mapping::{IgnoredValue, WindowsVerdict, confirm};
+use ldap_map::net::directory::{Freshness, Recalled};
 
 use super::{DirectoryAccount, Domains, Names, Origin, ResolveError, UserHint, find, judge};
 use crate::identity::ValidatedIdentity;
@@ -34,10 +35,11 @@ pub async fn explain(
         Ok(names) => names,
         Err(error) => return unseen(error.into()),
     };
-    let (domain, account, server) = match find(domains, &card, &names).await {
+    let (domain, found) = match find(domains, &card, &names, Freshness::Asked).await {
         Ok(found) => found,
         Err(error) => return unseen(error),
     };
+    let Recalled { account, server, .. } = found;
     let named_by = names.named_by();
     let rules = &domain.settings().mapping;
     let mapping = confirm(&card, &account, rules, named_by);

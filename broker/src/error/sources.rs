@@ -225,7 +225,8 @@ const fn directory_code(error: &DirectoryError) -> Code {
         | DirectoryError::SearchRefused { .. }
         | DirectoryError::WrongDomain { .. }
         | DirectoryError::WrongDomainSid { .. }
-        | DirectoryError::DomainObject(_) => Code::DirectoryRefused,
+        | DirectoryError::DomainObject(_)
+        | DirectoryError::ChangesHidden(_) => Code::DirectoryRefused,
         // The servers may be well: it is our connections that are too few for so many logins, or for servers so slow.
         DirectoryError::Busy => Code::Overloaded,
         // Unavailable, and whatever else keeps the directory from answering.

@@ -34,11 +34,17 @@ pub enum EndCause {
     /// For longer than the grace nobody could say whether a certificate of the path is revoked, or revocation is not configured
     /// any more.
     RevocationUnknown,
+    /// The account may not be used any more: it was disabled, has expired, or must not be delegated.
+    AccountNotUsable,
+    /// The directory has no such account any more.
+    AccountGone,
+    /// For longer than the grace the directory did not answer.
+    AccountUnknown,
 }
 
 impl EndCause {
     /// Every cause.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Gateway,
         Self::Lifetime,
         Self::CertificateExpired,
@@ -47,6 +53,9 @@ impl EndCause {
         Self::CertificateUsage,
         Self::CertificateInvalid,
         Self::RevocationUnknown,
+        Self::AccountNotUsable,
+        Self::AccountGone,
+        Self::AccountUnknown,
     ];
 
     /// The stable word: in the log, in the metrics, and for gateways.
@@ -61,6 +70,9 @@ impl EndCause {
             Self::CertificateUsage => "certificate_usage",
             Self::CertificateInvalid => "certificate_invalid",
             Self::RevocationUnknown => "revocation_unknown",
+            Self::AccountNotUsable => "account_not_usable",
+            Self::AccountGone => "account_gone",
+            Self::AccountUnknown => "account_unknown",
         }
     }
 

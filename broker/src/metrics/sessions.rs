@@ -48,6 +48,8 @@ pub struct SessionMetrics {
     ended: Family<EndLabels, Counter>,
     rechecks: Family<OutcomeLabels, Counter>,
     undecided: Gauge,
+    account_rechecks: Family<OutcomeLabels, Counter>,
+    accounts_undecided: Gauge,
 }
 
 impl SessionMetrics {
@@ -58,6 +60,8 @@ impl SessionMetrics {
             ended: Family::default(),
             rechecks: Family::default(),
             undecided: Gauge::default(),
+            account_rechecks: Family::default(),
+            accounts_undecided: Gauge::default(),
         };
         // So that an alert sees the first one come.
         for cause in EndCause::ALL {
@@ -65,8 +69,10 @@ impl SessionMetrics {
         }
         for outcome in [Outcome::Held, Outcome::Undecided, Outcome::Refused] {
             metrics.rechecks.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
+            metrics.account_rechecks.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
         }
-        let Self { live, codes, ended, rechecks, undecided } = metrics.clone();
+        let Self { live, codes, ended, rechecks, undecided, account_rechecks, accounts_undecided } =
+            metrics.clone();
         registry.register("live", "Sessions that live", live);
         registry.register("codes_waiting", "One-time codes that wait to be redeemed", codes);
         registry.register("ended", "Sessions that have ended, and codes that were ended, by cause", ended);
@@ -74,7 +80,18 @@ impl SessionMetrics {
         registry.register("rechecks", help, rechecks);
         let help = "Different certificates of live sessions that could not be judged when it was tried last";
         registry.register("undecided", help, undecided);
+        let help = "How often the accounts of live sessions were judged again, by what came of it";
+        registry.register("account_rechecks", help, account_rechecks);
+        let help = "Different accounts of live sessions that could not be judged when it was tried last";
+        registry.register("accounts_undecided", help, accounts_undecided);
         metrics
+    }
+
+    /// The same where what is judged again is accounts.
+    #[must_use]
+    pub fn of_accounts(&self) -> Self {
+        let (rechecks, undecided) = (self.account_rechecks.clone(), self.accounts_undecided.clone());
+        Self { rechecks, undecided, ..self.clone() }
     }
 
     /// How many there are.

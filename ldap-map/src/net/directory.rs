@@ -3,9 +3,11 @@
 //! Does I/O: LDAP over TLS to the configured servers. Dropping a future given out here is safe at any moment; the
 //! connection that it used is given up.
 
+mod changes;
 mod delegation;
 mod domain_sid;
 mod published;
+mod remembered;
 mod trust;
 mod wanted;
 
@@ -17,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use rustls_pki_types::CertificateDer;
 
 use self::domain_sid::DomainSid;
-use self::wanted::Wanted;
+use self::remembered::Memory;
 use super::clock;
 use super::error::Fault;
 use super::group_names::GroupNames;
@@ -30,6 +32,7 @@ use crate::dn::Dn;
 use crate::entry::Entry;
 use crate::filter::Filter;
 use crate::groups::{self, Group};
+use crate::guid::Guid;
 use crate::mapping::sought::Sought;
 use crate::mapping::source::AttributeQuery;
 use crate::message::request::{Scope, SearchRequest};
@@ -39,6 +42,8 @@ use crate::sid::Sid;
 use crate::time::from_generalized_time;
 use crate::upn::Upn;
 
+pub use self::remembered::{CacheStatus, Freshness, PollStatus, Recalled};
+pub use self::wanted::Wanted;
 pub use super::bind::{Bind, BindRefusal, Passwords};
 pub use super::error::{Attempt, DirectoryError, SettingsError};
 pub use super::server::LdapServer;
@@ -76,6 +81,8 @@ pub struct Directory {
     dns_domain: String,
     group_names: GroupNames,
     domain_sid: DomainSid,
+    /// Nothing where nothing is to be remembered.
+    memory: Option<Memory>,
 }
 
 /// A directory that answers.
@@ -128,6 +135,7 @@ impl Directory {
             dns_domain,
             group_names: GroupNames::default(),
             domain_sid: DomainSid::default(),
+            memory: None,
         })
     }
 
@@ -155,7 +163,7 @@ impl Directory {
     /// # Errors
     /// As [`Self::account_by_upn`]; also [`DirectoryError::SeveralAccounts`] and [`DirectoryError::Disagreement`].
     pub async fn account_sought(&self, sought: &Sought) -> Result<(Account, LdapServer), DirectoryError> {
-        self.account(&Wanted::Sought(sought)).await
+        self.account(&Wanted::Sought(sought)).await.map(Answer::into_account)
     }
 
     /// The one account whose attributes have these values, and the server that said so. Accounts beyond the base of the query,
@@ -167,15 +175,16 @@ impl Directory {
         &self,
         query: &AttributeQuery,
     ) -> Result<(Account, LdapServer), DirectoryError> {
-        self.account(&Wanted::Attributes(query)).await
+        self.account(&Wanted::Attributes(query)).await.map(Answer::into_account)
     }
 
-    async fn account(&self, wanted: &Wanted<'_>) -> Result<(Account, LdapServer), DirectoryError> {
+    async fn account(&self, wanted: &Wanted<'_>) -> Result<Answer, DirectoryError> {
         let mut lease = self.pool.lease().await?;
         loop {
             let mut connection = lease.connection().await?;
             let server = connection.server().clone();
-            let outcome = self.look_up(&mut connection, wanted).await.map(|account| (account, server));
+            let outcome = self.look_up(&mut connection, wanted).await;
+            let outcome = outcome.map(|(account, entry, replica)| Answer { account, entry, replica, server });
             if let ControlFlow::Break(outcome) = settle(&mut lease, connection, outcome) {
                 return outcome;
             }
@@ -206,9 +215,10 @@ impl Directory {
         self.pool.status()
     }
 
-    /// Asks the servers that failed whether they are back, so that no login has to find out. Ends only by being dropped.
+    /// Asks the servers that failed whether they are back, so that no login has to find out, and those whose answers are
+    /// remembered what has changed. Ends only by being dropped.
     pub async fn tend(&self) {
-        self.pool.tend().await;
+        tokio::join!(self.pool.tend(), self.follow_changes());
     }
 
     /// Whether some server answers, holds the configured domain, which has the SID it should, and knows the base.
@@ -226,7 +236,15 @@ impl Directory {
         }
     }
 
-    async fn look_up(&self, connection: &mut Connection, wanted: &Wanted<'_>) -> Result<Account, Failure> {
+    async fn look_up(
+        &self,
+        connection: &mut Connection,
+        wanted: &Wanted<'_>,
+    ) -> Result<(Account, Entry, Option<Guid>), Failure> {
+        let replica = match &self.memory {
+            Some(memory) if memory.is_polled() => self.replica(connection).await?,
+            _ => None,
+        };
         let name = self.find(connection, wanted).await?;
         let (mut account, entry) = self.read(connection, &name, wanted.chosen()).await?;
         // The directory compares more loosely than the mapping may: accents, for one.
@@ -239,7 +257,7 @@ impl Directory {
         }
         self.name_groups(connection, &mut account).await?;
         tracing::trace!(server = %connection.server(), dn = %account.dn, groups = account.groups.len(), "account read");
-        Ok(account)
+        Ok((account, entry, replica))
     }
 
     /// Where the one object that is wanted lies, and its lasting identity. The whole domain is searched, unless the configuration
@@ -390,6 +408,23 @@ impl Directory {
 impl std::fmt::Debug for Directory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Directory").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// An account as it was read.
+#[derive(Clone, Debug)]
+struct Answer {
+    account: Account,
+    /// All that was read of its object.
+    entry: Entry,
+    /// The domain controller that said so, where changes are looked for and it says who it is.
+    replica: Option<Guid>,
+    server: LdapServer,
+}
+
+impl Answer {
+    fn into_account(self) -> (Account, LdapServer) {
+        (self.account, self.server)
     }
 }
 

@@ -78,6 +78,9 @@ pub enum DirectoryError {
     /// The SID of the domain's own object cannot be read.
     #[error("the domain's own object cannot be read: {0}")]
     DomainObject(AttributeError),
+    /// The server does not tell what has changed.
+    #[error("what has changed cannot be told: {0}")]
+    ChangesHidden(AttributeError),
     /// An object is larger than whoever asks for it can use.
     #[error("the object has more than {limit} octets")]
     TooLarge {

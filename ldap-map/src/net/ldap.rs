@@ -20,6 +20,7 @@ use super::error::Fault;
 use super::server::LdapServer;
 use super::servers::Servers;
 use crate::entry::Entry;
+use crate::guid::Guid;
 use crate::message::request::{Request, SearchRequest};
 use crate::message::response::{MAXIMUM_LENGTH, Message, Response, ResultCode};
 
@@ -42,6 +43,15 @@ pub(super) struct Connection {
     server: LdapServer,
     servers: Arc<Servers>,
     opened: Instant,
+    replica: Option<Replica>,
+}
+
+/// Which domain controller the connection leads to, by its `invocationId`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Replica {
+    Known(Guid),
+    /// It does not say.
+    Hidden,
 }
 
 /// The outcome of a search.
@@ -70,7 +80,7 @@ impl Connection {
         }
         let (server, servers) = (server.clone(), Arc::clone(servers));
         let (received, longest, opened) = (Vec::new(), MAXIMUM_LENGTH, clock::now());
-        Ok(Self { stream, received, message_id: 0, longest, server, servers, opened })
+        Ok(Self { stream, received, message_id: 0, longest, server, servers, opened, replica: None })
     }
 
     pub(super) const fn server(&self) -> &LdapServer {
@@ -79,6 +89,16 @@ impl Connection {
 
     pub(super) const fn opened(&self) -> Instant {
         self.opened
+    }
+
+    /// Where it leads to, once that was asked.
+    pub(super) const fn replica(&self) -> Option<Replica> {
+        self.replica
+    }
+
+    /// Remembers where it leads to.
+    pub(super) const fn leads_to(&mut self, replica: Replica) {
+        self.replica = Some(replica);
     }
 
     /// Makes room for messages of this length; without one, for those that are usual.

@@ -163,7 +163,7 @@ impl Pool {
     }
 
     /// Drops the connections that rest to a server which does not answer.
-    fn give_up_rested(&self, server: &LdapServer) {
+    pub(super) fn give_up_rested(&self, server: &LdapServer) {
         self.idle().retain(|resting| !resting.connection.server().is_same(server));
     }
 
@@ -250,6 +250,41 @@ impl Pool {
         }
     }
 
+    /// A connection to this very server, beside those that requests may have: for one at a time who asks it now and then.
+    pub(super) async fn visit(&self, server: &LdapServer) -> Result<Connection, DirectoryError> {
+        if let Some(connection) = self.rested(server).await {
+            return Ok(connection);
+        }
+        if let Some(refusal) = self.credential().refusal(clock::now()) {
+            return Err(refusal);
+        }
+        match self.open(server).await {
+            Ok(connection) => Ok(connection),
+            Err(NotOpened::Refused(refusal)) => Err(refusal),
+            Err(NotOpened::Fault(fault)) => Err(self.visit_failed(server, fault)),
+        }
+    }
+
+    /// A visit met with a fault: what rests to the server is worth nothing any more.
+    pub(super) fn visit_failed(&self, server: &LdapServer, fault: Fault) -> DirectoryError {
+        self.give_up_rested(server);
+        DirectoryError::Unavailable { attempts: vec![Attempt { server: server.name().to_owned(), fault }] }
+    }
+
+    /// The servers that are passed over, and the one to turn to first.
+    pub(super) fn failing_and_first(&self) -> (Vec<LdapServer>, Option<LdapServer>) {
+        (self.reach.servers.failing(), self.reach.servers.in_order().into_iter().next())
+    }
+
+    /// Takes back a connection that is at rest.
+    pub(super) fn rest(&self, connection: Connection) {
+        let mut idle = self.idle();
+        let is_same = |resting: &&Resting| resting.connection.server().is_same(connection.server());
+        if idle.iter().filter(is_same).count() < self.reach.size {
+            idle.push(Resting { connection, since: clock::now() });
+        }
+    }
+
     /// The credential is another one than was refused.
     pub(super) fn forget_refusal(&self) {
         *self.credential() = Credential::Usable;
@@ -330,11 +365,7 @@ impl Lease<'_> {
 
     /// Gives back a connection that is at rest: every answer to what was asked has arrived.
     pub(super) fn give_back(&self, connection: Connection) {
-        let mut idle = self.pool.idle();
-        let is_same = |resting: &&Resting| resting.connection.server().is_same(connection.server());
-        if idle.iter().filter(is_same).count() < self.pool.reach.size {
-            idle.push(Resting { connection, since: clock::now() });
-        }
+        self.pool.rest(connection);
     }
 }
 

@@ -4,6 +4,7 @@ mod bind;
 mod delegation;
 mod faults;
 mod outage;
+mod remembered;
 mod server;
 mod settings;
 mod trust;

@@ -35,6 +35,7 @@ impl Loader<'_> {
         let domain_sid = self.parsed(domain_sid, Sid::parse_domain);
         let roots = self.certificates(raw.ca.as_ref());
         let bind = self.bind(raw, secret);
+        let cache = raw.cache.as_ref().map(|cache| self.cache(cache));
         let settings = Settings {
             servers: servers??,
             base_dn: base_dn?,
@@ -44,13 +45,17 @@ impl Loader<'_> {
             connect_timeout: raw.connect_timeout.as_ref()?.value,
             operation_timeout: raw.operation_timeout.as_ref()?.value,
         };
-        match Directory::new(settings) {
-            Ok(directory) if is_pinned => Some(directory.expecting(domain_sid?)),
-            Ok(directory) => Some(directory),
+        let directory = match Directory::new(settings) {
+            Ok(directory) if is_pinned => directory.expecting(domain_sid?),
+            Ok(directory) => directory,
             Err(error) => {
                 self.problems.note(place_of(&error, raw), Fault::step(error));
-                None
+                return None;
             }
+        };
+        match cache {
+            Some(cache) => Some(directory.remembering(cache?)),
+            None => Some(directory),
         }
     }
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     HOUR, MILLISECOND, MINUTE, SECOND,
+    directory_cache::DirectoryCache,
     discovery::{Discovery, listed_unless},
     fetch::{Aia, Fetch},
     mapping::Mapping,
@@ -80,6 +81,7 @@ pub(in crate::config) struct Directory {
     pub(in crate::config) mappings: Vec<Mapping>,
     pub(in crate::config) accept_weak_mapping: Option<Located<bool>>,
     pub(in crate::config) strong_mapping: StrongMapping,
+    pub(in crate::config) cache: Option<DirectoryCache>,
     pub(in crate::config) pool_size: Option<Located<usize>>,
     pub(in crate::config) connect_timeout: Option<Located<Duration>>,
     pub(in crate::config) operation_timeout: Option<Located<Duration>>,
@@ -103,6 +105,7 @@ impl Directory {
         }
         let discovery = Discovery::read(&section);
         let strong_mapping = StrongMapping::read(&section);
+        let cache = DirectoryCache::read(&section);
         let read = Self {
             place: section.place(),
             servers: listed_unless(discovery.is_some(), &section, "servers", "discovery"),
@@ -117,6 +120,7 @@ impl Directory {
             mappings: Mapping::all(&section),
             accept_weak_mapping: section.or("accept_weak_mapping", false),
             strong_mapping,
+            cache,
             pool_size: section.within("pool_size", 4, 1..=64),
             connect_timeout: section.within("connect_timeout", seconds(3), 100 * MILLISECOND..=MINUTE),
             operation_timeout: section.within("operation_timeout", seconds(5), 100 * MILLISECOND..=MINUTE),

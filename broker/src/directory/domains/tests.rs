@@ -87,10 +87,9 @@ fn with_a_list_a_suffix_that_nobody_has_is_nobodys() {
 
 #[test]
 fn exactly_one_domain_must_have_the_account() {
-    let account = || Person::new("alice").account();
     let only = |found: &[&'static str]| {
-        let found = found.iter().map(|domain| (*domain, account(), server())).collect();
-        only(found, |domain: &&'static str| domain).map(|(domain, ..)| domain)
+        let found = found.iter().map(|domain| (*domain, ())).collect();
+        only(found, |domain: &&'static str| domain).map(|(domain, ())| domain)
     };
     assert!(matches!(only(&[]), Err(ResolveError::Directory(DirectoryError::NotFound))));
     assert_eq!(only(&["beta.example"]).expect("one"), "beta.example");
@@ -118,7 +117,7 @@ async fn a_directory_that_does_not_answer_leaves_a_shared_suffix_undecided() {
     let upn = Upn::parse("alice@brand.example").expect("a name");
     let sought = |_: &Domain| Ok(Sought::by_name(upn.clone()));
     let asked = domains.asked(Some(&upn), sought).expect("two domains have it");
-    let refused = Domains::account(asked).await.expect_err("nobody listens");
+    let refused = Domains::account(asked, Freshness::MayBeRemembered).await.expect_err("nobody listens");
     assert!(matches!(refused, ResolveError::Directory(DirectoryError::Unavailable { .. })), "{refused}");
 }
 
@@ -216,6 +215,8 @@ fn all_domains_are_asked_for_an_attribute_and_one_where_its_base_says_so() {
 async fn a_domain_that_does_not_answer_is_not_left_out_of_the_search_for_an_attribute() {
     let domains = Domains::new(domain("DC=corp,DC=example", None), vec![domain("DC=beta,DC=example", None)]);
     let query = by_attribute(None);
-    let refused = Domains::account(domains.asked_by_attributes(&query)).await.expect_err("nobody listens");
+    let refused = Domains::account(domains.asked_by_attributes(&query), Freshness::Asked)
+        .await
+        .expect_err("nobody listens");
     assert!(matches!(refused, ResolveError::Directory(DirectoryError::Unavailable { .. })));
 }
