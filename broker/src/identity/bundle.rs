@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, Metadata, read_dir};
+use std::fs::{Metadata, OpenOptions, read_dir};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rustix::fs::OFlags;
 
 use super::revocation::{Crl, CrlError, MAX_CRL_SIZE, split, split_signed_data};
 use super::signed_data::SignedData;
@@ -32,6 +34,15 @@ pub enum BundleError {
         /// Its mode.
         mode: u32,
     },
+    /// Everybody may put files into the directory, or take them out.
+    #[error("everybody may put files into it (mode {mode:o}), so that none of it is read; chmod o-w")]
+    WritableDirectory {
+        /// Its mode.
+        mode: u32,
+    },
+    /// It was a file a moment ago and is none any more.
+    #[error("it is not a regular file")]
+    NotAFile,
     /// What is in it is no list; it may be half written.
     #[error("{0}")]
     Crl(#[from] CrlError),
@@ -126,7 +137,7 @@ impl Bundle {
             }
             let path = self.directory.join(&name);
             let before = known.map(|known| known.lists.clone()).unwrap_or_default();
-            let (lists, error) = match read(&path, &facts) {
+            let (lists, error) = match read(&path) {
                 Ok(lists) => succeeded(&before, lists),
                 Err(error) => (before, Some(error)),
             };
@@ -145,6 +156,12 @@ impl Bundle {
     /// The files that are there, in the order of their names.
     fn found(&self) -> Result<Vec<(OsString, Metadata)>, BundleError> {
         let read = |error: io::Error| BundleError::Read(error.kind());
+        // Whoever can put files into it, or take them out, decides who is not revoked. A sticky bit keeps others' files in
+        // place and lets new ones in all the same.
+        let mode = self.directory.metadata().map_err(read)?.mode() & 0o7777;
+        if mode & 0o002 != 0 {
+            return Err(BundleError::WritableDirectory { mode });
+        }
         let mut found = Vec::new();
         for entry in read_dir(&self.directory).map_err(read)? {
             let name = entry.map_err(read)?.file_name();
@@ -182,16 +199,25 @@ impl std::fmt::Debug for Bundle {
 }
 
 /// The lists of a file: DER, PEM with one or several blocks, or a CMS message that carries them.
-fn read(path: &Path, facts: &Metadata) -> Result<Vec<Arc<Crl>>, BundleError> {
+fn read(path: &Path) -> Result<Vec<Arc<Crl>>, BundleError> {
+    let failed = |error: io::Error| BundleError::Read(error.kind());
+    // What it is is asked of the open file: by its name it may be another one by now. A pipe would not be opened until
+    // somebody writes to it, and a device might do something.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() {
+        return Err(BundleError::NotAFile);
+    }
     // Whoever can write it decides who is not revoked.
     let mode = facts.mode() & 0o7777;
     if mode & 0o002 != 0 {
         return Err(BundleError::Writable { mode });
     }
     let limit = u64::try_from(MAX_CRL_SIZE).unwrap_or(u64::MAX).saturating_mul(2);
-    let failed = |error: io::Error| BundleError::Read(error.kind());
     let mut octets = Vec::with_capacity(usize::try_from(facts.size().min(limit)).unwrap_or_default());
-    File::open(path).map_err(failed)?.take(limit).read_to_end(&mut octets).map_err(failed)?;
+    file.take(limit).read_to_end(&mut octets).map_err(failed)?;
     let encoded = encoded_lists(octets);
     if encoded.is_empty() {
         return Err(CrlError::Encoding.into());
@@ -333,6 +359,35 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(0o646)).unwrap();
         assert_eq!(folder.error(), Some(BundleError::Writable { mode: 0o646 }));
         assert_eq!(folder.issuers(), [""; 0]);
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_write_to_gives_nothing_new_and_says_why() {
+        let (folder, root) = (Folder::new(), Authority::root("Root"));
+        folder.put("root.crl", &root.crl());
+        folder.bundle.look();
+        for mode in [0o777, 0o1777] {
+            fs::set_permissions(folder.folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            folder.put("other.crl", &Authority::root("Other").crl());
+            let error = folder.error().unwrap();
+            assert_eq!(error, BundleError::WritableDirectory { mode });
+            assert!(error.to_string().contains("chmod o-w"), "{error}");
+            assert_eq!(folder.issuers(), ["CN=Root,O=Corp"], "what was in use stays");
+        }
+        fs::set_permissions(folder.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(folder.bundle.look().len(), 2, "the directory is good again, and has a new file");
+        assert_eq!(folder.issuers().len(), 2);
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_neither_waited_for_nor_read() {
+        let folder = Folder::new();
+        let path = folder.folder.path().join("root.crl");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        // As if it had been put there between the look at the directory and the opening of the file.
+        assert_eq!(read(&path).err(), Some(BundleError::NotAFile));
+        assert_eq!(folder.bundle.look(), [], "in the directory it is passed over");
     }
 
     #[test]
