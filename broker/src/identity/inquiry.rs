@@ -39,7 +39,7 @@ const OCSP_REQUEST: &str = "application/ocsp-request";
 pub struct InquirySettings {
     /// The longest time for one question.
     pub question_timeout: Duration,
-    /// The longest time for all questions of one decision.
+    /// The longest time for all that is asked for one validation: certificates of issuers, and about revocation.
     pub time_limit: Duration,
     /// For how long an answer is used again without asking, if it does not end before.
     pub reuse_answers: Duration,
@@ -111,15 +111,21 @@ impl Inquiry {
         Arc::clone(&self.memory)
     }
 
-    /// Decides, asking until nothing is open.
+    /// The time for all that is asked for one validation, from now on.
+    pub(super) fn time(&self) -> Sleep {
+        sleep(self.settings.time_limit)
+    }
+
+    /// Decides, asking until nothing is open or the time is `over`.
     pub(super) async fn settle(
         &self,
         validator: &Validator,
         peer: &PeerCertificates,
         now: SystemTime,
         rng: &mut (impl CryptoRng + Send),
+        over: Pin<&mut Sleep>,
     ) -> Result<ValidatedIdentity, IdentityError> {
-        self.decide(validator, peer, now, rng, Freshness::Usable).await
+        self.decide(validator, peer, now, rng, Freshness::Usable, over).await
     }
 
     /// See [`Validator::refresh`].
@@ -133,7 +139,8 @@ impl Inquiry {
         let due = self.memory.due(now);
         for peer in &due {
             // Whatever comes of it is for the memory; the next login is told.
-            drop(self.decide(validator, peer, now, rng, Freshness::Renewed).await);
+            let over = pin!(self.time());
+            drop(self.decide(validator, peer, now, rng, Freshness::Renewed, over).await);
         }
         due.len()
     }
@@ -145,13 +152,13 @@ impl Inquiry {
         now: SystemTime,
         rng: &mut (impl CryptoRng + Send),
         freshness: Freshness,
+        mut over: Pin<&mut Sleep>,
     ) -> Result<ValidatedIdentity, IdentityError> {
         let fingerprint = sha256(peer.card());
         let mut gathered = Gathered::default();
         if freshness == Freshness::Usable {
             self.memory.recall(&fingerprint, &mut gathered, now);
         }
-        let mut over = pin!(sleep(self.settings.time_limit));
         for _ in 0..MAX_ROUNDS {
             let mut decision = validator.decide(peer, now, &gathered, &mut Vec::new());
             self.memory.keep(&decision.inquest.settled, &gathered, now, self.settings.reuse_answers);

@@ -2,6 +2,8 @@
 
 use rustls_pki_types::CertificateDer;
 
+use super::certificate::ParsedCertificate;
+
 /// Most certificates a peer may send: its own and nine issuers.
 pub const MAX_CERTIFICATES: usize = 10;
 
@@ -62,6 +64,12 @@ impl PeerCertificates {
     #[must_use]
     pub fn card(&self) -> &CertificateDer<'static> {
         self.chain.first().expect("the constructor refuses an empty chain")
+    }
+
+    /// The name of the card's issuer, DER; nothing where it cannot be read.
+    pub(crate) fn issuer(&self) -> Option<Vec<u8>> {
+        use der::Encode as _;
+        ParsedCertificate::parse(self.card()).ok()?.issuer().to_der().ok()
     }
 
     /// What else the peer sent, in its order.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -128,7 +129,9 @@ impl Validator {
         now: SystemTime,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<ValidatedIdentity, IdentityError> {
-        let mut outcome = self.inquiry.settle(self, peer, now, rng).await;
+        // One for all of it: whoever waits for a login does not care what of it is slow.
+        let mut over = pin!(self.inquiry.time());
+        let mut outcome = self.inquiry.settle(self, peer, now, rng, over.as_mut()).await;
         let Some(issuers) = &self.issuers else { return outcome };
         let (mut peer, mut asked) = (peer.clone(), Vec::new());
         for _ in 0..MAX_ISSUER_ROUNDS {
@@ -136,9 +139,16 @@ impl Validator {
                 break;
             }
             let urls = self.lacking(&peer, issuers.settings().max_urls, &mut asked);
-            let Some(more) = peer.with(issuers.obtain(&urls, now).await) else { break };
+            let obtained = tokio::select! {
+                biased;
+                obtained = issuers.obtain(&urls, now) => obtained,
+                // What is under way goes on, for the next one who asks.
+                () = over.as_mut() => return outcome,
+            };
+            let Some(more) = peer.with(obtained) else { break };
             peer = more;
-            outcome = self.inquiry.settle(self, &peer, now, rng).await.map(|held| held.by(peer.clone()));
+            let settled = self.inquiry.settle(self, &peer, now, rng, over.as_mut()).await;
+            outcome = settled.map(|held| held.by(peer.clone()));
         }
         if matches!(&outcome, Err(IdentityError::Untrusted(Untrusted::NoPath { .. }))) {
             issuers.doubt(&asked);

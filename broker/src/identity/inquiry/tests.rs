@@ -1,3 +1,5 @@
+mod budget;
+
 use std::sync::Mutex;
 
 use rand_chacha::ChaCha20Rng;
