@@ -12,7 +12,7 @@ mod certificates;
 mod schedule;
 mod sweep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -46,6 +46,11 @@ pub trait Ground: Send + Sync + 'static {
     /// What of a session is judged.
     fn key(&self, session: &Watched) -> Self::Key;
 
+    /// Whose slowness the judge of a session may have to wait for; of all that of one, unless said otherwise.
+    fn lane(&self, _: &Watched) -> Lane {
+        Lane(0)
+    }
+
     /// Judges what one of the sessions rests on.
     fn judge(&self, session: &Watched, now: SystemTime) -> impl Future<Output = Verdict> + Send;
 }
@@ -74,8 +79,16 @@ pub enum Verdict {
     },
 }
 
-/// How many grounds are judged at once.
-const AT_ONCE: usize = 8;
+/// Grounds that are judged by asking the same: the cards of one issuer, by a digest of its name. A slow responder keeps none of
+/// another lane waiting.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Lane(pub u64);
+
+/// How many grounds of a lane are judged at once.
+const OF_A_LANE: usize = 8;
+
+/// How many grounds are judged at once: so many lanes may be silent and no other waits for them.
+const AT_ONCE: usize = 32 * OF_A_LANE;
 
 /// How long judging one may take.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -103,16 +116,16 @@ pub async fn run<F, G, C, T>(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut alive = BTreeMap::new();
     loop {
-        while checks.len() < AT_ONCE
-            && let Some(due) = schedule.take_due(clock())
-        {
-            // What is no longer alive is forgotten at the next look.
-            if let Some(session) = alive.get(&due.key).cloned() {
-                checks.spawn(check(Arc::clone(&recheck.ground), session, due, clock()));
+        while let Some(due) = schedule.take_due(clock()) {
+            if let Some(Alive { newest, .. }) = alive.get(&due.key) {
+                let (ground, session) = (Arc::clone(&recheck.ground), Arc::clone(newest));
+                checks.spawn(check(ground, session, due, clock()));
+            } else {
+                // It is forgotten at the next look.
+                schedule.pass_over(&due);
             }
         }
-        let next = schedule.next_due().filter(|_| checks.len() < AT_ONCE);
-        let wait = next.map(|next| next.duration_since(clock()).unwrap_or_default());
+        let wait = schedule.next_due().map(|next| next.duration_since(clock()).unwrap_or_default());
         tokio::select! {
             biased;
             () = drain.cancelled() => return,
@@ -124,7 +137,7 @@ pub async fn run<F, G, C, T>(
                 look.reset_immediately();
             }
             Some(done) = checks.join_next() => match done {
-                Ok((due, verdict, begun)) => recheck.settle(&mut schedule, (&due, begun), &verdict, &mut rng),
+                Ok(done) => recheck.settle(&mut schedule, &alive, &done, &mut rng),
                 Err(_) => schedule.requeue(clock()),
             },
             _ = look.tick() => alive = recheck.look(&mut schedule, &mut rng),
@@ -147,17 +160,33 @@ pub struct Recheck<F: Further, G, C> {
     pub clock: C,
 }
 
+/// The sessions of a ground, as they were found at the last look.
+struct Alive {
+    /// The one whose login judged it last.
+    newest: Arc<Watched>,
+    /// The digests of all their chains.
+    chains: BTreeSet<[u8; 32]>,
+}
+
+/// A ground that was judged.
+struct Checked<K> {
+    due: Due<K>,
+    verdict: Verdict,
+    begun: SystemTime,
+}
+
 /// Judges one ground.
 async fn check<G: Ground>(
     ground: Arc<G>,
     session: Arc<Watched>,
     due: Due<G::Key>,
     now: SystemTime,
-) -> (Due<G::Key>, Verdict, SystemTime) {
+) -> Checked<G::Key> {
     let judged = timeout(LONGEST, ground.judge(&session, now)).await;
     let slow =
         |_| Verdict::Undecided { detail: "it took too long".into(), cause: EndCause::RevocationUnknown };
-    (due, judged.unwrap_or_else(slow), now)
+    let verdict = judged.unwrap_or_else(slow);
+    Checked { due, verdict, begun: now }
 }
 
 impl<F, G, C> Recheck<F, G, C>
@@ -166,21 +195,22 @@ where
     G: Ground,
     C: Fn() -> SystemTime,
 {
-    /// Takes notice of sessions that came or went. Returns one session for each ground.
-    fn look(
-        &self,
-        schedule: &mut Schedule<G::Key>,
-        rng: &mut impl RngCore,
-    ) -> BTreeMap<G::Key, Arc<Watched>> {
+    /// Takes notice of sessions that came or went. Returns those of each ground.
+    fn look(&self, schedule: &mut Schedule<G::Key>, rng: &mut impl RngCore) -> BTreeMap<G::Key, Alive> {
         let now = (self.clock)();
-        let mut alive: BTreeMap<G::Key, Arc<Watched>> = BTreeMap::new();
+        let mut alive: BTreeMap<G::Key, Alive> = BTreeMap::new();
         for session in self.desk.watched(now) {
-            let newest = alive.entry(self.ground.key(&session)).or_insert_with(|| Arc::clone(&session));
-            if newest.checked_at < session.checked_at {
-                *newest = session;
+            let new = || Alive { newest: Arc::clone(&session), chains: BTreeSet::new() };
+            let known = alive.entry(self.ground.key(&session)).or_insert_with(new);
+            known.chains.insert(*session.chain.digest());
+            if known.newest.checked_at < session.checked_at {
+                known.newest = session;
             }
         }
-        schedule.sync(alive.iter().map(|(key, session)| (key, session.checked_at)), now, rng);
+        let grounds = alive.iter().map(|(key, known)| (key, known.newest.checked_at));
+        let lane = |key: &G::Key| alive.get(key).map_or(Lane(0), |known| self.ground.lane(&known.newest));
+        schedule.sync(grounds, lane, now, rng);
+        self.metrics.overdue(schedule.overdue(now));
         self.metrics.undecided(schedule.undecided());
         alive
     }
@@ -189,10 +219,11 @@ where
     fn settle(
         &self,
         schedule: &mut Schedule<G::Key>,
-        (due, begun): (&Due<G::Key>, SystemTime),
-        verdict: &Verdict,
+        alive: &BTreeMap<G::Key, Alive>,
+        checked: &Checked<G::Key>,
         rng: &mut impl RngCore,
     ) {
+        let Checked { due, verdict, begun } = checked;
         let (cause, detail, outcome) = match verdict {
             Verdict::Holds { .. } => (None, None, Outcome::Held),
             Verdict::Undecided { cause, detail } => (Some(*cause), Some(detail), Outcome::Undecided),
@@ -200,7 +231,7 @@ where
         };
         self.metrics.rechecked(outcome);
         let now = (self.clock)();
-        let next = schedule.settle(due, begun, verdict, now, rng);
+        let next = schedule.settle(due, *begun, verdict, now, rng);
         self.metrics.undecided(schedule.undecided());
         let (Some(cause), Some(detail)) = (cause, detail) else { return };
         match next {
@@ -217,7 +248,11 @@ where
                 );
             }
             Next::End => {
-                self.desk.end_all(cause, detail, now, |session| self.ground.key(session) == due.key);
+                // What has come since the last look is noticed at the next, and judged at once.
+                for chain in alive.get(&due.key).into_iter().flat_map(|known| &known.chains) {
+                    self.desk
+                        .end_all(cause, detail, now, chain, |session| self.ground.key(session) == due.key);
+                }
             }
         }
     }

@@ -318,10 +318,20 @@ impl<F: Further> Desk<F> {
         Ok(SessionFacts::clone(&ended?.facts))
     }
 
-    /// Ends every session and every code that waits of which this is true, and drops their secrets. Security contexts and tokens
-    /// of the KDC proxy end with them; the next call of their gateways is told the cause.
-    pub fn end_all(&self, cause: EndCause, detail: &str, now: SystemTime, meant: impl Fn(&Watched) -> bool) {
-        self.store.end_all((cause, detail), now, meant);
+    /// Ends every session and every code that waits that rest on a chain (its [`PresentedChain::digest`]) and of which this is true,
+    /// and drops their secrets. Security contexts and tokens of the KDC proxy end with them; the next call of their gateways is told
+    /// the cause. Others are not looked at.
+    ///
+    /// [`PresentedChain::digest`]: super::PresentedChain::digest
+    pub fn end_all(
+        &self,
+        cause: EndCause,
+        detail: &str,
+        now: SystemTime,
+        chain: &[u8; 32],
+        meant: impl Fn(&Watched) -> bool,
+    ) {
+        self.store.end_all((cause, detail), now, chain, meant);
         self.tell();
     }
 

@@ -3,12 +3,15 @@
 //! One lock guards both tables, so that a code becomes a session in one step or not at all. The lock is never held across
 //! an await, and only for map operations.
 
+mod by_chain;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use subtle::ConstantTimeEq as _;
 
+use self::by_chain::{ByChain, Place};
 use super::code::{Digest, Token};
 use super::ending::{EndCause, EndGuard, Ending, SessionEnd};
 use super::error::{EndsWith, HandOffError, RedeemError, SessionError};
@@ -43,6 +46,8 @@ pub(super) struct Store<S> {
 struct Tables<S> {
     codes: BTreeMap<[u8; 16], CodeEntry<S>>,
     sessions: BTreeMap<[u8; 16], SessionEntry<S>>,
+    /// Where the codes that wait and the sessions of one chain are.
+    by_chain: ByChain,
     /// Sessions that ended before their time, for the next call of their gateways.
     ended: BTreeMap<[u8; 16], Tombstone>,
     /// What has ended and was not told yet.
@@ -107,6 +112,7 @@ impl<S> Store<S> {
         let tables = Tables {
             codes: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            by_chain: ByChain::new(),
             ended: BTreeMap::new(),
             endings: Vec::new(),
             waiting: 0,
@@ -136,9 +142,10 @@ impl<S> Store<S> {
         tables.bound_memories(self.limits.codes);
         let mut watched = draft.watched;
         // The certificates of one card are kept once, however many sessions it opens.
-        if let Some(known) = tables.watched().find(|known| known.chain.digest() == watched.chain.digest()) {
+        if let Some(known) = tables.watched_of(watched.chain.digest()) {
             watched.chain = Arc::clone(&known.chain);
         }
+        tables.by_chain.add(&watched, Place::Code(digest.locator()));
         let gateway = watched.gateway.clone();
         let state = CodeState::Waiting {
             expires_at: draft.code_expires_at,
@@ -161,7 +168,7 @@ impl<S> Store<S> {
     ) -> Result<Arc<S>, RedeemError> {
         let mut tables = self.tables();
         tables.expire_sessions(now);
-        let Tables { codes, sessions, waiting, .. } = &mut *tables;
+        let Tables { codes, sessions, waiting, by_chain, .. } = &mut *tables;
         let digest = code.digest();
         let entry = codes
             .get_mut(&digest.locator())
@@ -178,9 +185,10 @@ impl<S> Store<S> {
             CodeState::Used { .. } => return Err(RedeemError::Used { gateway: gateway.to_owned() }),
             CodeState::Expired { .. } => return Err(RedeemError::Expired { gateway: gateway.to_owned() }),
             CodeState::Ended { cause, .. } => return Err(RedeemError::Ended { cause: *cause }),
-            CodeState::Waiting { expires_at, session_end: (session_expires_at, _), .. }
+            CodeState::Waiting { expires_at, session_end: (session_expires_at, _), watched, .. }
                 if (*expires_at).min(*session_expires_at) <= now =>
             {
+                by_chain.remove(watched, Place::Code(digest.locator()));
                 entry.state = CodeState::Expired { forget_at: now + REMEMBERED };
                 *waiting -= 1;
                 return Err(RedeemError::Expired { gateway: gateway.to_owned() });
@@ -198,6 +206,8 @@ impl<S> Store<S> {
         }
         entry.state = CodeState::Used { forget_at: now + REMEMBERED };
         *waiting -= 1;
+        by_chain.remove(&watched, Place::Code(digest.locator()));
+        by_chain.add(&watched, Place::Session(id.locator()));
         let live = SessionEntry {
             digest: id,
             expires_at,
@@ -226,37 +236,51 @@ impl<S> Store<S> {
         let mut tables = self.tables();
         let (session, _) = tables.live(&digest, gateway, now)?;
         if let Some(entry) = tables.sessions.remove(&digest.locator()) {
+            tables.by_chain.remove(&entry.watched, Place::Session(digest.locator()));
             tables.endings.push(entry.over(EndCause::Gateway, "", now));
         }
         Ok(session)
     }
 
-    /// Ends, for one cause, every session and every code that waits of which this is true. Their gateways are told for a while.
+    /// Ends, for one cause, every session and every code that waits that rest on a chain and of which this is true. Their gateways are
+    /// told for a while.
     pub(super) fn end_all(
         &self,
         (cause, detail): (EndCause, &str),
         now: SystemTime,
+        chain: &[u8; 32],
         meant: impl Fn(&Watched) -> bool,
     ) {
         let mut tables = self.tables();
-        let Tables { codes, sessions, ended, endings, waiting } = &mut *tables;
+        let Tables { codes, sessions, by_chain, ended, endings, waiting } = &mut *tables;
         let forget_at = now + REMEMBERED;
-        for entry in codes.values_mut() {
-            if let CodeState::Waiting { watched, .. } = &entry.state
-                && meant(watched)
-            {
-                endings.push(ending(Arc::clone(watched), cause, detail, now, false));
-                entry.state = CodeState::Ended { cause, forget_at };
-                *waiting -= 1;
+        for place in by_chain.of(chain) {
+            match place {
+                Place::Code(locator) => {
+                    let Some(entry) = codes.get_mut(&locator) else { continue };
+                    if let CodeState::Waiting { watched, .. } = &entry.state
+                        && meant(watched)
+                    {
+                        by_chain.remove(watched, place);
+                        endings.push(ending(Arc::clone(watched), cause, detail, now, false));
+                        entry.state = CodeState::Ended { cause, forget_at };
+                        *waiting -= 1;
+                    }
+                }
+                Place::Session(locator) => {
+                    if !sessions.get(&locator).is_some_and(|entry| meant(&entry.watched)) {
+                        continue;
+                    }
+                    let Some(entry) = sessions.remove(&locator) else { continue };
+                    by_chain.remove(&entry.watched, place);
+                    // The memory is bounded: what finds no room in it is only told less.
+                    if ended.len() < self.limits.sessions {
+                        let (digest, gateway) = (entry.digest, entry.watched.gateway.clone());
+                        ended.insert(locator, Tombstone { digest, gateway, cause, forget_at });
+                    }
+                    endings.push(entry.over(cause, detail, now));
+                }
             }
-        }
-        for (locator, entry) in taken(sessions, |entry| meant(&entry.watched)) {
-            // The memory is bounded: what finds no room in it is only told less.
-            if ended.len() < self.limits.sessions {
-                let (digest, gateway) = (entry.digest, entry.watched.gateway.clone());
-                ended.insert(locator, Tombstone { digest, gateway, cause, forget_at });
-            }
-            endings.push(entry.over(cause, detail, now));
         }
     }
 
@@ -334,9 +358,21 @@ impl<S> Tables<S> {
         waiting.chain(self.sessions.values().map(|entry| &entry.watched))
     }
 
+    /// Any code that waits or session that lives that rests on a chain.
+    fn watched_of(&self, chain: &[u8; 32]) -> Option<&Arc<Watched>> {
+        self.by_chain.of(chain).into_iter().find_map(|place| match place {
+            Place::Code(locator) => match &self.codes.get(&locator)?.state {
+                CodeState::Waiting { watched, .. } => Some(watched),
+                CodeState::Used { .. } | CodeState::Expired { .. } | CodeState::Ended { .. } => None,
+            },
+            Place::Session(locator) => self.sessions.get(&locator).map(|entry| &entry.watched),
+        })
+    }
+
     /// Ends the sessions whose time is over.
     fn expire_sessions(&mut self, now: SystemTime) {
-        for (_, entry) in taken(&mut self.sessions, |entry| entry.expires_at <= now) {
+        for (locator, entry) in taken(&mut self.sessions, |entry| entry.expires_at <= now) {
+            self.by_chain.remove(&entry.watched, Place::Session(locator));
             let with = entry.ends_with;
             let detail = format!("the session ended with {with}");
             self.endings.push(entry.over(EndCause::of_time(with), &detail, now));
@@ -346,9 +382,10 @@ impl<S> Tables<S> {
     fn sweep(&mut self, now: SystemTime) {
         self.expire_sessions(now);
         self.ended.retain(|_, entry| now < entry.forget_at);
-        self.codes.retain(|_, entry| {
+        self.codes.retain(|locator, entry| {
             match &entry.state {
-                CodeState::Waiting { expires_at, .. } if *expires_at <= now => {
+                CodeState::Waiting { expires_at, watched, .. } if *expires_at <= now => {
+                    self.by_chain.remove(watched, Place::Code(*locator));
                     entry.state = CodeState::Expired { forget_at: *expires_at + REMEMBERED };
                     self.waiting -= 1;
                 }

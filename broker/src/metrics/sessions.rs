@@ -50,6 +50,8 @@ pub struct SessionMetrics {
     undecided: Gauge,
     account_rechecks: Family<OutcomeLabels, Counter>,
     accounts_undecided: Gauge,
+    overdue: Gauge,
+    accounts_overdue: Gauge,
 }
 
 impl SessionMetrics {
@@ -62,6 +64,8 @@ impl SessionMetrics {
             undecided: Gauge::default(),
             account_rechecks: Family::default(),
             accounts_undecided: Gauge::default(),
+            overdue: Gauge::default(),
+            accounts_overdue: Gauge::default(),
         };
         // So that an alert sees the first one come.
         for cause in EndCause::ALL {
@@ -71,8 +75,8 @@ impl SessionMetrics {
             metrics.rechecks.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
             metrics.account_rechecks.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
         }
-        let Self { live, codes, ended, rechecks, undecided, account_rechecks, accounts_undecided } =
-            metrics.clone();
+        let Self { live, codes, ended, rechecks, undecided, overdue, .. } = metrics.clone();
+        let Self { account_rechecks, accounts_undecided, accounts_overdue, .. } = metrics.clone();
         registry.register("live", "Sessions that live", live);
         registry.register("codes_waiting", "One-time codes that wait to be redeemed", codes);
         registry.register("ended", "Sessions that have ended, and codes that were ended, by cause", ended);
@@ -84,6 +88,11 @@ impl SessionMetrics {
         registry.register("account_rechecks", help, account_rechecks);
         let help = "Different accounts of live sessions that could not be judged when it was tried last";
         registry.register("accounts_undecided", help, accounts_undecided);
+        let help =
+            "Different certificates of live sessions that wait to be judged though their time has come";
+        registry.register("recheck_overdue", help, overdue);
+        let help = "Different accounts of live sessions that wait to be judged though their time has come";
+        registry.register("accounts_recheck_overdue", help, accounts_overdue);
         metrics
     }
 
@@ -91,7 +100,7 @@ impl SessionMetrics {
     #[must_use]
     pub fn of_accounts(&self) -> Self {
         let (rechecks, undecided) = (self.account_rechecks.clone(), self.accounts_undecided.clone());
-        Self { rechecks, undecided, ..self.clone() }
+        Self { rechecks, undecided, overdue: self.accounts_overdue.clone(), ..self.clone() }
     }
 
     /// How many there are.
@@ -108,6 +117,11 @@ impl SessionMetrics {
     /// How many could not be decided.
     pub fn undecided(&self, count: usize) {
         self.undecided.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// How many should have been judged by now.
+    pub fn overdue(&self, count: usize) {
+        self.overdue.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     fn of(&self, cause: EndCause) -> impl std::ops::Deref<Target = Counter> + '_ {

@@ -1,11 +1,12 @@
 //! The card's certificates as what a session rests on.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rand_core::CryptoRng;
 
-use super::{Ground, Verdict};
+use super::{Ground, Lane, Verdict};
 use crate::handoff::{EndCause, Watched};
 use crate::identity::{IdentityError, ValidatedIdentity, Validator};
 
@@ -27,6 +28,12 @@ where
 
     fn key(&self, session: &Watched) -> [u8; 32] {
         *session.chain.digest()
+    }
+
+    fn lane(&self, session: &Watched) -> Lane {
+        let mut digest = DefaultHasher::new();
+        session.chain.certificates().issuer().hash(&mut digest);
+        Lane(digest.finish())
     }
 
     async fn judge(&self, session: &Watched, now: SystemTime) -> Verdict {

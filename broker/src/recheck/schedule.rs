@@ -1,19 +1,21 @@
 //! When which ground is judged next, and what follows from a verdict. Without I/O; time and randomness are arguments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use rand_core::RngCore;
 
-use super::{Settings, Verdict};
+use super::{AT_ONCE, Lane, OF_A_LANE, Settings, Verdict};
 
 /// The grounds of all live sessions.
 #[derive(Debug)]
 pub(super) struct Schedule<K> {
     settings: Settings,
     known: BTreeMap<K, Known>,
-    /// Those that are not being judged, by when they are due.
-    queue: BTreeSet<(SystemTime, K)>,
+    /// Those that are not being judged, of each lane by when they are due. None is empty.
+    queues: HashMap<Lane, BTreeSet<(SystemTime, K)>>,
+    /// How many of each lane are being judged. None is 0.
+    under_way: HashMap<Lane, usize>,
     /// How often, and when last, what they are judged by has changed.
     generation: u64,
     changed_at: Option<SystemTime>,
@@ -22,11 +24,15 @@ pub(super) struct Schedule<K> {
     undecided: usize,
 }
 
+/// How long after its moment a ground that waits for its lane counts as overdue.
+const OVERDUE: Duration = Duration::from_secs(1);
+
 /// How long an end is remembered: longer than any login takes.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 struct Known {
+    lane: Lane,
     /// When it is due, unless it is being judged.
     due: Option<SystemTime>,
     /// When it was last known to hold.
@@ -38,6 +44,7 @@ struct Known {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Due<K> {
     pub(super) key: K,
+    lane: Lane,
     /// Of what it is judged by.
     generation: u64,
 }
@@ -55,21 +62,22 @@ pub(super) enum Next {
 
 impl<K: Clone + Ord> Schedule<K> {
     pub(super) fn new(settings: Settings) -> Self {
-        let (known, queue, ended) = Default::default();
-        Self { settings, known, queue, generation: 0, changed_at: None, ended, undecided: 0 }
+        let (known, queues, under_way, ended) = Default::default();
+        Self { settings, known, queues, under_way, generation: 0, changed_at: None, ended, undecided: 0 }
     }
 
     /// Takes notice of the grounds of all live sessions, each with the newest time at which a login found it to hold.
     pub(super) fn sync<'k>(
         &mut self,
         alive: impl Iterator<Item = (&'k K, SystemTime)>,
+        lane: impl Fn(&K) -> Lane,
         now: SystemTime,
         rng: &mut impl RngCore,
     ) where
         K: 'k,
     {
         let mut before = std::mem::take(&mut self.known);
-        self.queue.clear();
+        self.queues.clear();
         self.ended.retain(|_, ended_at| now < *ended_at + REMEMBERED);
         for (key, held_at) in alive {
             let latest = now + self.settings.interval;
@@ -79,7 +87,7 @@ impl<K: Clone + Ord> Schedule<K> {
                 let since = self.changed_at.max(self.ended.get(key).copied());
                 let outdated = since.is_some_and(|since| held_at <= since);
                 let wait = if outdated { Duration::ZERO } else { part(self.settings.interval, rng) };
-                Known { due: Some(now + wait), held_at, undecided: false }
+                Known { lane: lane(key), due: Some(now + wait), held_at, undecided: false }
             });
             if known.held_at < held_at {
                 known.held_at = held_at;
@@ -88,7 +96,7 @@ impl<K: Clone + Ord> Schedule<K> {
             // The clock may have been set back.
             known.due = known.due.map(|due| due.min(latest));
             if let Some(due) = known.due {
-                self.queue.insert((due, key.clone()));
+                queue(&mut self.queues, known.lane, due, key);
             }
             self.known.insert(key.clone(), known);
         }
@@ -99,40 +107,64 @@ impl<K: Clone + Ord> Schedule<K> {
     pub(super) fn hurry(&mut self, now: SystemTime) {
         self.generation = self.generation.wrapping_add(1);
         self.changed_at = Some(now);
-        self.queue.clear();
+        self.queues.clear();
         for (key, known) in &mut self.known {
             if known.due.is_some() {
                 known.due = Some(now);
-                self.queue.insert((now, key.clone()));
+                queue(&mut self.queues, known.lane, now, key);
             }
         }
     }
 
-    /// The verdicts of those that are being judged may be lost: they are due again.
+    /// The verdict of one that is being judged is lost, nobody knows of which: all of them are due again, and their lanes free.
     pub(super) fn requeue(&mut self, now: SystemTime) {
+        self.under_way.clear();
         for (key, known) in self.known.iter_mut().filter(|(_, known)| known.due.is_none()) {
             let due = now + self.settings.interval;
             known.due = Some(due);
-            self.queue.insert((due, key.clone()));
+            queue(&mut self.queues, known.lane, due, key);
         }
     }
 
-    /// One that is due; it is being judged from now on.
+    /// One that is due, of all whose lane is free the one that has been due for longest; it is being judged from now on, until it is
+    /// settled.
     pub(super) fn take_due(&mut self, now: SystemTime) -> Option<Due<K>> {
-        let (due, _) = self.queue.first()?;
-        if *due > now {
+        let (due, lane) = self.first_of_free_lanes()?;
+        if due > now {
             return None;
         }
-        let (_, key) = self.queue.pop_first()?;
+        let queue = self.queues.get_mut(&lane)?;
+        let (_, key) = queue.pop_first()?;
+        if queue.is_empty() {
+            self.queues.remove(&lane);
+        }
         if let Some(known) = self.known.get_mut(&key) {
             known.due = None;
         }
-        Some(Due { key, generation: self.generation })
+        *self.under_way.entry(lane).or_default() += 1;
+        Some(Due { key, lane, generation: self.generation })
     }
 
-    /// When the next one is due.
+    /// When the next one is due of those whose lane is free.
     pub(super) fn next_due(&self) -> Option<SystemTime> {
-        self.queue.first().map(|(due, _)| *due)
+        self.first_of_free_lanes().map(|(due, _)| due)
+    }
+
+    fn first_of_free_lanes(&self) -> Option<(SystemTime, Lane)> {
+        if self.under_way.values().sum::<usize>() >= AT_ONCE {
+            return None;
+        }
+        let is_free = |lane: &Lane| self.under_way.get(lane).is_none_or(|under_way| *under_way < OF_A_LANE);
+        let free = self.queues.iter().filter(|(lane, _)| is_free(lane));
+        free.filter_map(|(lane, queue)| Some((queue.first()?.0, *lane))).min()
+    }
+
+    /// How many should have been judged by now and wait for their lane.
+    pub(super) fn overdue(&self, now: SystemTime) -> usize {
+        let of = |queue: &BTreeSet<(SystemTime, K)>| {
+            queue.iter().take_while(|(due, _)| *due + OVERDUE <= now).count()
+        };
+        self.queues.values().map(of).sum()
     }
 
     /// How many could not be decided when they were judged last.
@@ -150,9 +182,15 @@ impl<K: Clone + Ord> Schedule<K> {
         rng: &mut impl RngCore,
     ) -> Next {
         let Settings { interval, grace } = self.settings;
+        self.leave(due.lane);
         let Some(known) = self.known.get_mut(&due.key) else { return Next::Later };
-        if let Some(queued) = known.due.take() {
-            self.queue.remove(&(queued, due.key.clone()));
+        if let Some(queued) = known.due.take()
+            && let Some(queue) = self.queues.get_mut(&known.lane)
+        {
+            queue.remove(&(queued, due.key.clone()));
+            if queue.is_empty() {
+                self.queues.remove(&known.lane);
+            }
         }
         // Where it was judged by what has changed meanwhile, the verdict is worth nothing.
         let outdated = due.generation != self.generation;
@@ -180,11 +218,35 @@ impl<K: Clone + Ord> Schedule<K> {
             self.ended.insert(due.key.clone(), now);
         } else {
             known.due = Some(at);
-            self.queue.insert((at, due.key.clone()));
+            queue(&mut self.queues, known.lane, at, &due.key);
         }
         self.undecided = self.undecided + usize::from(is_undecided) - usize::from(was_undecided);
         next
     }
+
+    /// One that was due is not judged, since nothing rests on it any more.
+    pub(super) fn pass_over(&mut self, due: &Due<K>) {
+        self.leave(due.lane);
+    }
+
+    /// One of a lane is no longer being judged.
+    fn leave(&mut self, lane: Lane) {
+        if let Some(under_way) = self.under_way.get_mut(&lane) {
+            *under_way = under_way.saturating_sub(1);
+            if *under_way == 0 {
+                self.under_way.remove(&lane);
+            }
+        }
+    }
+}
+
+fn queue<K: Clone + Ord>(
+    queues: &mut HashMap<Lane, BTreeSet<(SystemTime, K)>>,
+    lane: Lane,
+    due: SystemTime,
+    key: &K,
+) {
+    queues.entry(lane).or_default().insert((due, key.clone()));
 }
 
 /// A random part of a time.
@@ -220,11 +282,15 @@ mod tests {
 
         fn sync(&mut self, grounds: u32, second: u64) {
             let keys: Vec<u32> = (0..grounds).collect();
-            self.schedule.sync(keys.iter().map(|key| (key, at(0))), at(second), &mut self.rng);
+            // Each in a lane of its own.
+            let alive = keys.iter().map(|key| (key, at(0)));
+            self.schedule.sync(alive, own_lane, at(second), &mut self.rng);
         }
 
         fn due(&mut self, second: u64) -> Vec<u32> {
-            std::iter::from_fn(|| self.schedule.take_due(at(second))).map(|due| due.key).collect()
+            let due: Vec<_> = std::iter::from_fn(|| self.schedule.take_due(at(second))).collect();
+            due.iter().for_each(|due| self.schedule.leave(due.lane));
+            due.into_iter().map(|due| due.key).collect()
         }
 
         fn settle(&mut self, due: &Due<u32>, verdict: &Verdict, second: u64) -> Next {
@@ -236,6 +302,10 @@ mod tests {
             let due: Vec<_> = std::iter::from_fn(|| self.schedule.take_due(at(second))).collect();
             due.iter().map(|due| self.settle(due, verdict, second)).collect()
         }
+    }
+
+    fn own_lane(key: &u32) -> Lane {
+        Lane(u64::from(*key))
     }
 
     fn undecided() -> Verdict {
@@ -298,7 +368,7 @@ mod tests {
         bench.judge(&HOLDS, 300);
         assert_eq!(bench.schedule.undecided(), 0);
         assert_eq!(bench.judge(&undecided(), 600), [Next::FirstUndecided { ends_at: at(1300) }]);
-        bench.schedule.sync([(&0, at(700))].into_iter(), at(700), &mut bench.rng);
+        bench.schedule.sync([(&0, at(700))].into_iter(), own_lane, at(700), &mut bench.rng);
         assert_eq!(bench.judge(&undecided(), 900), [Next::FirstUndecided { ends_at: at(1700) }]);
     }
 
@@ -319,7 +389,7 @@ mod tests {
     fn a_login_judged_by_the_old_configuration_is_judged_at_once_by_the_new_one() {
         let mut bench = Bench::new(0);
         bench.schedule.hurry(at(10));
-        bench.schedule.sync([(&1, at(10)), (&2, at(11))].into_iter(), at(12), &mut bench.rng);
+        bench.schedule.sync([(&1, at(10)), (&2, at(11))].into_iter(), own_lane, at(12), &mut bench.rng);
         assert_eq!(bench.due(12), [1]);
     }
 
@@ -329,7 +399,7 @@ mod tests {
         bench.schedule.hurry(at(10));
         assert_eq!(bench.judge(&refused(), 10), [Next::End, Next::End]);
         // Judged before that, and handed off after it; and the other one by a login that began later.
-        bench.schedule.sync([(&0, at(9)), (&1, at(11))].into_iter(), at(12), &mut bench.rng);
+        bench.schedule.sync([(&0, at(9)), (&1, at(11))].into_iter(), own_lane, at(12), &mut bench.rng);
         assert_eq!(bench.due(12), [0]);
         bench.sync(0, 10 + REMEMBERED.as_secs());
         assert!(bench.schedule.ended.is_empty());
@@ -351,6 +421,25 @@ mod tests {
         bench.judge(&HOLDS, 100_000);
         bench.sync(1, 10);
         assert_eq!(bench.due(310), [0]);
+    }
+
+    #[test]
+    fn of_one_lane_few_are_judged_at_once_and_the_others_wait_for_them_alone() {
+        let mut bench = Bench::new(0);
+        let (slow, quick) = (Lane(1), Lane(2));
+        let keys: Vec<u32> = (0..110).collect();
+        let lane = |key: &u32| if *key < 100 { slow } else { quick };
+        bench.schedule.sync(keys.iter().map(|key| (key, at(0))), lane, at(0), &mut bench.rng);
+        bench.schedule.hurry(at(1));
+        let due: Vec<_> = std::iter::from_fn(|| bench.schedule.take_due(at(1))).collect();
+        let of = |lane: Lane| due.iter().filter(|due| due.lane == lane).count();
+        assert_eq!((of(slow), of(quick)), (OF_A_LANE, OF_A_LANE));
+        assert_eq!((bench.schedule.overdue(at(1)), bench.schedule.overdue(at(2))), (0, 94));
+        assert_eq!(bench.schedule.next_due(), None, "none of a free lane");
+        let first = due.iter().find(|due| due.lane == slow).unwrap();
+        bench.settle(first, &HOLDS, 2);
+        assert_eq!(bench.schedule.take_due(at(2)).map(|due| due.lane), Some(slow));
+        assert_eq!(bench.schedule.take_due(at(2)), None);
     }
 
     #[test]

@@ -258,8 +258,7 @@ fn the_sessions_and_codes_of_a_card_end_together_and_others_live_on() {
     let (_, end) = bench.store.session(&id, "gw1", at(2)).unwrap();
 
     let cause = EndCause::CertificateRevoked;
-    let of_the_card = |watched: &Watched| watched.chain.digest() == chain("one").digest();
-    bench.store.end_all((cause, "revoked"), at(3), of_the_card);
+    bench.store.end_all((cause, "revoked"), at(3), chain("one").digest(), |_| true);
     assert_eq!(told(&bench), [(cause, false), (cause, true)]);
     assert_eq!(bench.secrets(), 2, "what they held is wiped");
     assert!(end.token().is_cancelled());
@@ -276,7 +275,7 @@ fn why_a_session_ended_is_told_to_its_gateway_alone_and_for_ten_minutes() {
     let code = bench.admit(0).unwrap();
     let id = bench.redeem(&code, "gw1", 1).unwrap();
     let cause = EndCause::CertificateUntrusted;
-    bench.store.end_all((cause, ""), at(2), |_| true);
+    bench.store.end_all((cause, ""), at(2), chain("one").digest(), |_| true);
     assert_eq!(bench.store.session(&id, "gw2", at(3)).err(), Some(SessionError::Unknown));
     assert_eq!(bench.store.end(&id, "gw1", at(3)).err(), Some(SessionError::Ended { cause }));
     bench.store.sweep(at(2 + 599));
@@ -307,4 +306,58 @@ fn the_certificates_of_one_card_are_kept_once() {
     bench.admit(1).unwrap();
     let watched = bench.store.watched(at(1));
     assert!(watched.len() == 2 && Arc::ptr_eq(&watched[0].chain, &watched[1].chain));
+}
+
+#[test]
+fn to_end_every_card_looks_at_each_session_once() {
+    const CARDS: [&str; 50] = {
+        let names = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX";
+        let mut cards = [""; 50];
+        let mut place = 0;
+        while place < 50 {
+            cards[place] = names.split_at(place).1.split_at(1).0;
+            place += 1;
+        }
+        cards
+    };
+    let mut bench = Bench::new(Limits { codes: 100, codes_per_person: 100, sessions: 100 });
+    for card in CARDS {
+        bench.card = card;
+        let code = bench.admit(0).unwrap();
+        bench.redeem(&code, "gw1", 1).unwrap();
+        bench.admit(1).unwrap();
+    }
+    let looked = std::cell::Cell::new(0);
+    for card in CARDS {
+        bench.store.end_all((EndCause::CertificateUntrusted, ""), at(2), chain(card).digest(), |_| {
+            looked.set(looked.get() + 1);
+            true
+        });
+    }
+    assert_eq!((looked.get(), told(&bench).len(), bench.secrets()), (100, 100, 0));
+}
+
+#[test]
+fn no_chain_is_remembered_longer_than_its_codes_and_sessions() {
+    let mut bench = Bench::new(Limits { codes: 8, codes_per_person: 8, sessions: 8 });
+    let chains = |bench: &Bench| bench.store.tables().by_chain.chains();
+    // A code that expires, one that is redeemed too late, a session that its gateway ends, and one that ends with its time.
+    for card in ["a", "b", "c", "d"] {
+        bench.card = card;
+        let code = bench.admit(0).unwrap();
+        assert_eq!(chains(&bench), 1, "{card}");
+        match card {
+            "a" => drop(bench.store.sweep(at(60))),
+            "b" => assert!(bench.redeem(&code, "gw1", 60).is_err()),
+            "c" => {
+                let id = bench.redeem(&code, "gw1", 1).unwrap();
+                bench.store.end(&id, "gw1", at(2)).unwrap();
+            }
+            _ => {
+                bench.redeem(&code, "gw1", 1).unwrap();
+                bench.store.sweep(at(3600));
+            }
+        }
+        assert_eq!(chains(&bench), 0, "{card}");
+    }
 }
