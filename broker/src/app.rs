@@ -199,6 +199,7 @@ impl App {
             validator: Arc::new(config.validator.remembering(&old.validator)),
             domains: Arc::clone(&old.domains),
             policy: Arc::clone(&config.policy),
+            is_controller: Arc::clone(&old.is_controller),
             issuer: Arc::clone(&old.issuer),
             desk: Arc::clone(&old.desk),
         }));
@@ -258,6 +259,10 @@ fn first_line(config: &Config, issuer: Arc<Issuer>, desk: &Arc<Desk<Issuer>>) ->
         validator: Arc::clone(&config.validator),
         domains: Arc::clone(&config.domains),
         policy: Arc::clone(&config.policy),
+        is_controller: {
+            let controllers = config.controllers.clone();
+            Arc::new(move |host| controllers.iter().any(|realm| realm.are_at(host)))
+        },
         issuer,
         desk: Arc::clone(desk),
     }

@@ -78,6 +78,20 @@ impl RealmControllers {
         Self { forwards, ..self }
     }
 
+    /// Whether a host is one of them, by everything that is known: as it is listed, as it was found, or as the domain itself, under whose
+    /// name each of them answers.
+    #[must_use]
+    pub fn are_at(&self, host: &str) -> bool {
+        let is_it = |name: &str| name.trim_end_matches('.').eq_ignore_ascii_case(host);
+        let RealmStatus { realm, servers, kdcs, search } = self.status();
+        let located = search.and_then(|search| search.located);
+        let found = located.iter().flat_map(|located| &located.controllers);
+        is_it(realm.as_str())
+            || servers.iter().any(|status| is_it(&status.server))
+            || kdcs.iter().any(|status| is_it(&host_of(&status.kdc)))
+            || found.into_iter().any(|found| is_it(&found.host))
+    }
+
     /// Whether they are searched by DNS.
     #[must_use]
     pub const fn are_discovered(&self) -> bool {

@@ -10,6 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
@@ -88,18 +89,19 @@ pub struct Refusal {
     cause: Option<Box<dyn Error + Send + Sync>>,
     findings: Vec<Finding>,
     ended: Option<EndCause>,
+    told: Option<String>,
 }
 
 impl Refusal {
     /// A refusal that needs no further explanation.
     #[must_use]
     pub const fn new(code: Code, step: Step) -> Self {
-        Self { code, step, cause: None, findings: Vec::new(), ended: None }
+        Self { code, step, cause: None, findings: Vec::new(), ended: None, told: None }
     }
 
     /// A refusal with the error that explains it to the administrator.
     pub fn because(code: Code, step: Step, cause: impl Error + Send + Sync + 'static) -> Self {
-        Self { code, step, cause: Some(Box::new(cause)), findings: Vec::new(), ended: None }
+        Self { code, step, cause: Some(Box::new(cause)), findings: Vec::new(), ended: None, told: None }
     }
 
     /// The same with what an administrator can mend.
@@ -161,10 +163,10 @@ impl Refusal {
         self.code.shown().row().grpc
     }
 
-    /// What a person reads: sentences in plain words, without names, addresses or causes.
+    /// What a person reads: sentences in plain words, without names, addresses or causes; or what the policy says that forbids.
     #[must_use]
-    pub const fn words(&self) -> &'static str {
-        self.code.shown().row().words
+    pub fn words(&self) -> Cow<'static, str> {
+        self.told.clone().map_or_else(|| Cow::Borrowed(self.code.shown().row().words), Cow::Owned)
     }
 
     /// What the log and the administrator read: the error and its causes, with the attribute or command that mends it.

@@ -16,8 +16,11 @@ use self::report::Report;
 use crate::directory::{DirectoryAccount, Domains, ResolveError, UserHint, resolve};
 use crate::error::{Code, Refusal, Step};
 use crate::handoff::{Desk, EndsWith, HandOffError, Handoff, Login};
-use crate::identity::{PeerCertificates, Validator};
-use crate::policy::{Decision, Grant, Origin, Policy, Request, Target};
+use crate::identity::{PeerCertificates, ValidatedIdentity, Validator};
+use crate::policy::{
+    Channel, Circumstances, Decision, Denial, Grant, Origin, Person, Policy, Request, Revocation, Target,
+    TargetFacts,
+};
 use crate::tickets::Issuer;
 
 pub use self::report::StepReport;
@@ -47,13 +50,18 @@ pub struct Line {
     pub validator: Arc<Validator>,
     /// Asks the directories, and judges their answers.
     pub domains: Arc<Domains>,
-    /// The rules.
+    /// Decides.
     pub policy: Arc<Policy>,
+    /// Whether a host is a domain controller, which is no target.
+    pub is_controller: IsController,
     /// Asks the domain controllers.
     pub issuer: Arc<Issuer>,
     /// Keeps codes and sessions.
     pub desk: Arc<Desk<Issuer>>,
 }
+
+/// Says of a host name whether it is a domain controller's.
+pub type IsController = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The request's gateway, named in the span of its log line, is none of the configuration's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -102,7 +110,8 @@ impl Line {
         let account = resolve(&self.domains, &identity, hint.as_ref(), now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
 
-        let grant = self.decide(&account, request, &target).inspect_err(|_| self.domains.forget(&account))?;
+        let decided = self.decide(&identity, &account, request, target, now + report.elapsed());
+        let grant = decided.inspect_err(|_| self.domains.forget(&account))?;
         report.establish(Step::Decide, narrate::grant(&grant));
 
         let left = left(identity.not_after().into(), now + report.elapsed())?;
@@ -113,8 +122,9 @@ impl Line {
 
         let now = now + report.elapsed();
         let (gateway, login_id) = (request.gateway.as_str(), request.login_id.as_str());
-        let (certificates, account, grant) = (identity.chain(peer), &account, &grant);
-        let identity = &identity;
+        let (certificates, account, identity) = (identity.chain(peer), &account, &identity);
+        // As far as the domain controller confirms it.
+        let grant = &ticket.grant().clone();
         let login = Login { identity, certificates, checked_at, account, grant, ticket, gateway, login_id };
         let handoff = self.desk.hand_off(login, now, rng)?;
         report.establish(Step::HandOff, narrate::handoff(&handoff));
@@ -132,15 +142,43 @@ impl Line {
 
     fn decide(
         &self,
+        identity: &ValidatedIdentity,
         account: &DirectoryAccount,
         request: &LoginRequest,
-        target: &Target,
+        target: Target,
+        now: SystemTime,
     ) -> Result<Grant, Refusal> {
         let LoginRequest { gateway, origin, .. } = request;
-        match self.policy.decide(&Request { account, gateway, target, origin: *origin }) {
+        self.may_present(request, &target, now)?;
+        let asked = Request {
+            person: Person::of(account, identity, self.policy.levels()),
+            is_controller: (self.is_controller)(target.as_str()),
+            target: TargetFacts::unknown(target),
+            circumstances: Circumstances {
+                gateway: gateway.clone(),
+                client_address: origin.client_address,
+                time: now,
+                channel: origin.channel,
+                revocation: Revocation::of(identity.revocation(), now),
+            },
+            services: Vec::new(),
+        };
+        match self.policy.decide(asked) {
             Decision::Permit(grant) => Ok(grant),
             Decision::Deny(denial) => Err(denial.into()),
         }
+    }
+
+    /// Whether the gateway's right to present certificates, which the configuration gives, is not taken away by a policy.
+    fn may_present(&self, request: &LoginRequest, target: &Target, now: SystemTime) -> Result<(), Refusal> {
+        let LoginRequest { gateway, origin, .. } = request;
+        let proof = match origin.channel {
+            Channel::CardListener | Channel::Terminator => return Ok(()),
+            Channel::GatewayWithProof => true,
+            Channel::GatewayWithoutProof => false,
+        };
+        let may = self.policy.may_present(gateway, origin.client_address, now, proof);
+        may.map_err(|reasons| Denial::new(gateway.clone(), target.clone(), reasons).into())
     }
 }
 

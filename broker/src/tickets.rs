@@ -1,7 +1,7 @@
 //! The delegated ticket: proof that the domain vouches for the person, and the right to act for the person at the target.
 //!
 //! Does I/O: asks domain controllers. S4U2Self gives evidence about the account; it is held against the account that the
-//! directory named, byte for byte, and against the groups that the rule permits; S4U2Proxy gives the ticket for the target's first service, so that a missing
+//! directory named, byte for byte, and against the groups that policies decide by; S4U2Proxy gives the ticket for the target's first service, so that a missing
 //! delegation is known at login and not when the desktop opens. Where the domain gives no ticket, the directory is asked what is
 //! missing; that changes no verdict.
 
@@ -26,8 +26,6 @@ use ldap_map::delegation::Question;
 pub use self::binding::{AccountRefused, Mismatch};
 pub use self::diagnosis::{Diagnosed, Finding};
 pub use self::error::TicketError;
-pub use self::membership::NotVouched;
-pub(crate) use self::membership::is_vouchable;
 pub use self::outlook::Outlook;
 pub use self::subject::{NameProblem, SubjectError};
 
@@ -74,6 +72,7 @@ pub struct Issuer {
 /// Only [`Issuer::issue`] makes one, after every check. The tickets' keys are wiped on drop; `Debug` names nothing but the kind.
 pub struct DelegatedTicket {
     plan: Plan,
+    grant: Grant,
     sid: String,
     membership: Membership,
     evidence: Arc<Evidence>,
@@ -99,7 +98,12 @@ impl DelegatedTicket {
         &self.sid
     }
 
-    /// By which group the rule permits, and whose word that is; a clause for the log.
+    /// What was granted, as far as it holds by the domain controller's word about groups too.
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// By which group the policies permit, and whose word that is; a clause for the log.
     #[must_use]
     pub fn membership(&self) -> String {
         self.membership.to_string()
@@ -143,7 +147,6 @@ impl Issuer {
         at_most: Duration,
         answer_by: Instant,
     ) -> Result<DelegatedTicket, TicketError> {
-        let at_most = at_most.min(grant.maximum_lifetime()).min(self.settings.session_lifetime);
         let plan = Plan::new(account, grant, &self.settings.realm, &self.settings.trusted)?;
         let case = Case { plan: &plan, service: None, answer_by };
         let evidence = match self.client.s4u2self_near(&plan.subject, &plan.near).await {
@@ -151,7 +154,7 @@ impl Issuer {
             Err(error) => return Err(self.explain(error, &case).await),
         };
         let judged = judge(account, grant, &evidence);
-        let membership = judged.inspect_err(|error| {
+        let (grant, membership) = judged.inspect_err(|error| {
             // Evidence that was refused is not used again: the next login asks the domain controllers anew.
             self.client.forget(evidence.user());
             tell(error, account, &plan, &evidence);
@@ -160,9 +163,12 @@ impl Issuer {
             self.client.forget(evidence.user());
             return Err(self.diagnose(Symptom::NotForwardable, None, &case).await);
         }
+        let plan = plan.clone().within(&grant)?;
+        let case = Case { plan: &plan, service: None, answer_by };
+        let at_most = at_most.min(plan.lifetime).min(self.settings.session_lifetime);
         let first = self.ask(&case, &evidence, 0, at_most).await?;
         let sid = account.account().object_sid.to_string();
-        Ok(DelegatedTicket { sid, membership, plan, evidence, first })
+        Ok(DelegatedTicket { grant, sid, membership, plan, evidence, first })
     }
 
     /// Asks for the ticket to the `place`-th granted service of a login. Whoever asks waits until `answer_by`.
@@ -263,10 +269,14 @@ struct Case<'a> {
 }
 
 /// Holds the evidence against what the directory says of the account and of its groups.
-fn judge(account: &DirectoryAccount, grant: &Grant, evidence: &Evidence) -> Result<Membership, TicketError> {
+fn judge(
+    account: &DirectoryAccount,
+    grant: &Grant,
+    evidence: &Evidence,
+) -> Result<(Grant, Membership), TicketError> {
     let object_sid = &account.account().object_sid;
     binding::check(object_sid, account.domain_sid(), account.home(), &Vouched::by(evidence))?;
-    Ok(membership::check(grant.rule(), grant.groups(), evidence.pac().groups())?)
+    Ok(membership::confirm(grant, evidence.pac().groups())?)
 }
 
 /// Tells of evidence that contradicts the directory, in an event of its own: somebody forges, or renames accounts at this

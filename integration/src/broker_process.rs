@@ -30,6 +30,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// What it logs when a changed configuration is in force.
 const TAKEN_OVER: &str = "configuration taken over";
+/// What it writes when it is not.
+const REFUSED: &str = "configuration refused, the old one stays";
 
 /// Its name in its certificate, and in the hosts files of the lab.
 pub const BROKER_NAME: &str = "broker.corp.example";
@@ -159,6 +161,21 @@ impl BrokerProcess {
         self.signal(rustix::process::Signal::HUP)?;
         let taken_over = || (count() > before).then_some(());
         wait::until("the new configuration", START_LIMIT, taken_over).map_err(|source| self.late(source))
+    }
+
+    /// The same with a configuration that is refused. Gives what the log says meanwhile.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotInTime`] where it is not refused.
+    pub fn reload_in_vain(&self) -> Result<Vec<String>, BrokerError> {
+        let before = self.log().len();
+        self.signal(rustix::process::Signal::HUP)?;
+        let refused = || {
+            let since: Vec<String> = self.log().into_iter().skip(before).collect();
+            since.iter().any(|line| line.contains(REFUSED)).then_some(since)
+        };
+        wait::until("the refusal of the new configuration", START_LIMIT, refused)
+            .map_err(|source| self.late(source))
     }
 
     /// Runs another command of the program with its configuration, to its end.

@@ -53,6 +53,8 @@ mod mit_kdc;
 mod names;
 mod outage;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod presentation;
 #[cfg(test)]
 mod refusals;

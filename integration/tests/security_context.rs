@@ -49,7 +49,12 @@ impl Directory {
         }
         let bench = Bench::shared();
         let broker =
-            start(&Configuration::new(&bench.lab).rule("directory", "Desktop Users", &[DC], &["ldap"]));
+            // By its name, since a domain controller is otherwise beyond what is granted.
+            start(
+                &Configuration::new(&bench.lab)
+                    .rule("directory", "Desktop Users", &[DC], &["ldap"])
+                    .table(&format!("\n[policy]\nbound_exceptions = [\"ldap/{DC}\"]\n")),
+            );
         let hosts = [
             ("broker.corp.example", bench.lab.network().host_address()),
             (DC, bench.lab.controller().address()),

@@ -25,7 +25,7 @@ use crate::{
     error::{Code, Refusal, Step},
     exit,
     identity::{PeerCertificates, ValidatedIdentity},
-    policy::{Channel, Decision, Origin, Request, Target},
+    policy::{Channel, Circumstances, Decision, Person, Request, Revocation, Target, TargetFacts},
     tickets::Issuer,
 };
 
@@ -111,7 +111,7 @@ impl Asked {
             return Ok(report);
         };
         if let Some(target) = &self.target {
-            self.decide(config, &account, target, &mut report).await;
+            self.decide(config, (&identity, &account), target, now, &mut report).await;
         }
         Ok(report)
     }
@@ -141,7 +141,14 @@ impl Asked {
         }
     }
 
-    async fn decide(&self, config: &Config, account: &DirectoryAccount, target: &str, report: &mut Report) {
+    async fn decide(
+        &self,
+        config: &Config,
+        (identity, account): (&ValidatedIdentity, &DirectoryAccount),
+        target: &str,
+        now: SystemTime,
+        report: &mut Report,
+    ) {
         let target = match Target::new(target) {
             Ok(target) => target,
             Err(error) => {
@@ -151,8 +158,20 @@ impl Asked {
         };
         let first = config.summary.gateways.first();
         let gateway = self.gateway.as_ref().or(first).map(String::as_str).unwrap_or_default();
-        let origin = Origin { channel: Channel::CardListener, client_address: None };
-        let grant = match config.policy.decide(&Request { account, gateway, target: &target, origin }) {
+        let asked = Request {
+            person: Person::of(account, identity, config.policy.levels()),
+            is_controller: config.controllers.iter().any(|realm| realm.are_at(target.as_str())),
+            target: TargetFacts::unknown(target),
+            circumstances: Circumstances {
+                gateway: gateway.to_owned(),
+                client_address: None,
+                time: now,
+                channel: Channel::CardListener,
+                revocation: Revocation::of(identity.revocation(), now),
+            },
+            services: Vec::new(),
+        };
+        let grant = match config.policy.decide(asked) {
             Decision::Permit(grant) => grant,
             Decision::Deny(denial) => {
                 report.refuse(&Refusal::from(denial));

@@ -12,6 +12,7 @@ mod kerberos;
 mod listeners;
 mod mapping;
 mod policy;
+mod policy_files;
 mod realms;
 mod revocation;
 mod secret;
@@ -87,8 +88,8 @@ impl Loader<'_> {
         let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, max_logins, &mut warnings);
         let locators = self.locators(&raw.directory, raw.kerberos.realm.as_ref(), &raw.realms);
-        let policy = self.policy(&raw.rules, gateways, &raw.realms);
-        let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.rules, &raw.realms);
+        let policy = self.policy(&raw.policy, gateways, &raw.realms, raw.kerberos.spn.as_ref());
+        let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.policy, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
         let discovery = raw.directory.discovery.is_some();
         let beside = Beside { own: known, discovery, realms: &raw.realms, validator: validator.as_ref() };
@@ -98,6 +99,9 @@ impl Loader<'_> {
         let lists = validator.crls();
         summary.revocation_lists = lists.len();
         warnings.extend(self.ended_lists(&lists));
+        let policy = policy?;
+        warnings.extend(policy::warnings_of_files(&policy));
+        summary.policies = policy.ids().count();
         let (cards, drain_timeout) = cards?;
         let (kerberos, tickets) = kerberos?;
         let recheck = recheck(&raw.handoff, &mut warnings)?;
@@ -116,7 +120,7 @@ impl Loader<'_> {
             validator: Arc::new(validator),
             fetcher,
             domains,
-            policy: Arc::new(policy?),
+            policy: Arc::new(policy),
             kerberos,
             service_secret: secret?.0,
             tickets,
@@ -191,8 +195,8 @@ impl Loader<'_> {
             warnings.push(Warning::StatusNotLoopback);
         }
         warnings.extend(mapping::warnings(&raw.directory.mappings));
-        warnings.extend(kerberos::late_renewal(&raw.kerberos, &raw.handoff, &raw.rules));
-        warnings.extend(policy::warnings(&raw.rules));
+        warnings.extend(kerberos::late_renewal(&raw.kerberos, &raw.handoff, &raw.policy));
+        warnings.extend(policy::warnings(&raw.policy.rules));
         let named = [
             ("identity.roots", &raw.identity.roots),
             ("identity.intermediates", &raw.identity.intermediates),
@@ -291,6 +295,7 @@ fn summary(raw: &Raw) -> Summary {
             domains.map(|domain| domain.value.clone()).collect()
         },
         realms: raw.realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect(),
-        rules: raw.rules.len(),
+        rules: raw.policy.rules.len(),
+        policies: 0,
     }
 }

@@ -188,6 +188,8 @@ pub struct Summary {
     pub realms: Vec<String>,
     /// Rules of the policy.
     pub rules: usize,
+    /// All policies, those of rules among them.
+    pub policies: usize,
 }
 
 impl Config {
@@ -209,7 +211,7 @@ impl Config {
 
     /// Writes into the log what the configuration amounts to, and what of it deserves a warning.
     pub fn log(&self) {
-        let Summary { revocation, revocation_lists, realm, rules, .. } = &self.summary;
+        let Summary { revocation, revocation_lists, realm, rules, policies, .. } = &self.summary;
         let Summary { gateways, directory_servers, kdcs, discovered, realms, .. } = &self.summary;
         let (gateways, directory_servers) = (gateways.join(","), directory_servers.join(","));
         let (kdcs, discovered, trusted_realms) = (kdcs.join(","), discovered.join(","), realms.join(","));
@@ -223,6 +225,7 @@ impl Config {
             discovered,
             trusted_realms,
             rules,
+            policies,
             "configuration read"
         );
         for warning in &self.warnings {

@@ -8,6 +8,7 @@ mod discovery;
 mod fetch;
 mod kdc_proxy;
 mod mapping;
+mod policy;
 mod realms;
 mod revocation;
 mod steps;
@@ -25,6 +26,7 @@ pub(super) use self::{
     fetch::{Aia, Fetch},
     kdc_proxy::{KdcProxy, ProxyClients},
     mapping::{Mapping, NameWord, SerialWord, SourceWord, StrengthWord},
+    policy::Policy,
     realms::TrustedRealm,
     revocation::{Revocation, RevocationIssuer, RevocationMode},
     steps::{Directory, Identity, Kerberos, Rule},
@@ -50,7 +52,7 @@ pub(super) struct Raw {
     pub(super) directory: Directory,
     pub(super) kerberos: Kerberos,
     pub(super) realms: Vec<TrustedRealm>,
-    pub(super) rules: Vec<Rule>,
+    pub(super) policy: Policy,
     pub(super) handoff: Handoff,
     pub(super) log: Log,
     pub(super) health: Option<Health>,
@@ -73,7 +75,7 @@ impl Raw {
             directory,
             kerberos: Kerberos::read(root.section("kerberos"), discovered),
             realms: root.sections("realm").into_iter().map(TrustedRealm::read).collect(),
-            rules: steps::rules(root.section("policy")),
+            policy: Policy::read(root.section("policy")),
             handoff: Handoff::read(root.section("handoff")),
             log: Log::read(root.section("log")),
             health: Health::read(&root),

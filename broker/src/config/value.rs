@@ -9,6 +9,7 @@ use super::{
     document::{Shown, Value, kind},
     problem::Fault,
 };
+use crate::policy::parse_duration;
 
 impl Value for String {
     const EXAMPLE: &'static str = "\"...\"";
@@ -49,7 +50,7 @@ impl Value for Duration {
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
         let wrong =
             || Fault::Form { expected: "a duration", example: "\"10s\", \"5m\", \"1h30m\" or \"250ms\"" };
-        duration(text(value)?).ok_or_else(wrong)
+        parse_duration(text(value)?).ok_or_else(wrong)
     }
 }
 
@@ -159,35 +160,6 @@ pub(super) fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
     Ok(text)
 }
 
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    let mut largest = u64::MAX;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, tail) = rest.split_at_checked(digits)?;
-        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at_checked(unit)?;
-        let milliseconds = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        // Largest unit first, each once: "5s1m" is more likely a slip than a wish.
-        if milliseconds >= largest {
-            return None;
-        }
-        largest = milliseconds;
-        let part = number.parse::<u64>().ok()?.checked_mul(milliseconds)?;
-        total = total.checked_add(Duration::from_millis(part))?;
-        rest = tail;
-    }
-    (!text.is_empty()).then_some(total)
-}
-
 /// No text of a configuration is longer than this, in octets.
 const MAX_TEXT: usize = 1024;
 
@@ -197,19 +169,19 @@ mod tests {
 
     #[test]
     fn durations_are_sums_of_units_from_large_to_small() {
-        assert_eq!(duration("10s"), Some(Duration::from_secs(10)));
-        assert_eq!(duration("1h30m"), Some(Duration::from_secs(5400)));
-        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("1d"), Some(Duration::from_secs(86_400)));
+        assert_eq!(parse_duration("10s"), Some(Duration::from_secs(10)));
+        assert_eq!(parse_duration("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_duration("1d"), Some(Duration::from_secs(86_400)));
         for wrong in ["", "10", "s", "5s1m", "1s1s", "-1s", "1.5s", "10 s", "1w", "99999999999999999999s"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn a_duration_is_shown_as_it_is_written() {
         for text in ["250ms", "90s", "5m", "8h"] {
-            assert_eq!(duration(text).unwrap().shown().to_string(), text);
+            assert_eq!(parse_duration(text).unwrap().shown().to_string(), text);
         }
     }
 

@@ -66,7 +66,9 @@ impl From<ResolveError> for Refusal {
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self::because(Code::PolicyDenied, Step::Decide, denial)
+        let words: Vec<&str> = denial.words().collect();
+        let told = (!words.is_empty()).then(|| words.join(" "));
+        Self { told, ..Self::because(Code::PolicyDenied, Step::Decide, denial) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A refusal as `application/problem+json` (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -15,7 +17,7 @@ pub(super) struct ProblemDetails<'a> {
     code: &'static str,
     status: StatusCode,
     step: Step,
-    words: &'static str,
+    words: Cow<'static, str>,
     login_id: &'a str,
 }
 
@@ -47,7 +49,7 @@ impl IntoResponse for ProblemDetails<'_> {
             r#type: format!("urn:kerbridge:problem:{}", self.code),
             title: self.code.replace('_', " "),
             status: self.status.as_u16(),
-            detail: self.words,
+            detail: &self.words,
             code: self.code,
             step: self.step.as_str(),
             login_id: self.login_id,

@@ -47,7 +47,7 @@ pub enum EndsWith {
     Certificate,
     /// The domain controllers' evidence about the person.
     Evidence,
-    /// `maximum_lifetime` of the deciding rule.
+    /// `maximum_lifetime` of a deciding rule, or `@maximum_session` of a deciding policy.
     Rule,
     /// `handoff.session_lifetime`.
     Configuration,
@@ -60,7 +60,7 @@ impl fmt::Display for EndsWith {
             Self::Evidence => {
                 "the evidence of the domain controllers (their clocks, or the domain's lifetime of service tickets)"
             }
-            Self::Rule => "maximum_lifetime of the rule",
+            Self::Rule => "the maximum lifetime of the deciding policies",
             Self::Configuration => "handoff.session_lifetime",
         })
     }

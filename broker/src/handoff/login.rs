@@ -52,7 +52,7 @@ impl Desk<Issuer> {
         let (expires_at, ends_with) = earliest([
             (identity.not_after().into(), EndsWith::Certificate),
             (now + evidence_left.unwrap_or_default(), EndsWith::Evidence),
-            (now + grant.maximum_lifetime(), EndsWith::Rule),
+            (now + grant.maximum_session(), EndsWith::Rule),
         ]);
         let facts = SessionFacts {
             subject: Subject {
@@ -65,7 +65,7 @@ impl Desk<Issuer> {
             target: grant.target().to_string(),
             granted_spns: grant.services().iter().map(ServiceName::to_string).collect(),
             expires_at,
-            rule: grant.rule().to_owned(),
+            rule: grant.decided_by(),
             login_id: login_id.to_owned(),
             revocation: identity.revocation().clone(),
         };

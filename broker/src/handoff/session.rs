@@ -37,7 +37,7 @@ pub struct SessionFacts {
     pub granted_spns: Vec<String>,
     /// When the session ends.
     pub expires_at: SystemTime,
-    /// The deciding rule.
+    /// The ids of the deciding policies, separated by commas.
     pub rule: String,
     /// Joins the session to the log of its login.
     pub login_id: String,

@@ -92,6 +92,9 @@ pub mod decisions {
     #[doc = include_str!("decisions/0023-sessions-end-with-their-cards.md")]
     pub mod d0023_sessions_end_with_their_cards {}
 
+    #[doc = include_str!("decisions/0024-policies-in-cedar.md")]
+    pub mod d0024_policies_in_cedar {}
+
     #[doc = include_str!("decisions/0025-accounts-remembered-for-seconds.md")]
     pub mod d0025_accounts_remembered_for_seconds {}
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::directory::DirectoryAccount;
 use crate::handoff::Handoff;
 use crate::identity::{RevocationEvidence, ValidatedIdentity};
-use crate::policy::{Grant, ServiceName};
+use crate::policy::{Grant, Policies, ServiceName};
 use crate::tickets::DelegatedTicket;
 
 pub(super) fn identity(identity: &ValidatedIdentity) -> String {
@@ -49,8 +49,8 @@ pub(super) fn account(account: &DirectoryAccount) -> String {
 
 pub(super) fn grant(grant: &Grant) -> String {
     let services = grant.services().iter().map(ServiceName::to_string).collect::<Vec<_>>();
-    let seconds = grant.maximum_lifetime().as_secs();
-    format!("rule {} grants {} for {seconds} s", grant.rule(), joined(&services, ", "))
+    let seconds = grant.maximum_session().as_secs();
+    format!("{} permit {} for {seconds} s", Policies(grant.policies().to_vec()), joined(&services, ", "))
 }
 
 pub(super) fn ticket(ticket: &DelegatedTicket) -> String {

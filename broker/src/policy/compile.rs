@@ -3,32 +3,72 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::thread;
 
-use super::rule::{CompiledRule, GroupProblem, GroupRef, Policy, Rule};
-use super::service::ServiceClassError;
+use super::bounds::Bounds;
+use super::compiled::{Compiled, LONGEST_ID, Reader, TextFault, TextProblem, is_id};
+use super::engine::Policy;
+use super::facts::AuthenticationLevels;
+use super::obligations::LONGEST_LIFETIME;
+use super::rule::{CompiledRule, GroupProblem, GroupRef, Rule};
+use super::schema::schema;
+use super::service::{ServiceClass, ServiceClassError};
+use super::sugar;
 use super::target::TargetError;
+use super::text::{line_and_column, split};
 
-/// The longest life a rule may grant: a day. Directories give tickets of ten hours by default.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest rule id in characters.
-const LONGEST_ID: usize = 64;
+/// Most policies of all files together.
+pub const MAXIMUM_POLICIES: usize = 4096;
+/// What Cedar's parser and validator may use of the stack: more than the deepest text that is let through needs.
+const STACK: usize = 64 << 20;
 
 /// The configuration of the third step.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The rules, in the order in which they are tried.
+    /// The rules, in the order of the configuration.
     pub rules: Vec<Rule>,
+    /// The policies, file by file.
+    pub files: Vec<PolicyFile>,
+    /// Service classes that are asked about at every target, the first to be tried first.
+    pub services: Vec<ServiceClass>,
+    /// What is never granted.
+    pub bounds: Bounds,
+    /// What certificate policies say of how a card was handed out.
+    pub levels: AuthenticationLevels,
     /// The names of all configured gateways; a rule can name no others.
     pub gateways: Vec<String>,
     /// The realms beside our own; a group can be of no other.
     pub realms: Vec<String>,
 }
 
+/// A file of policies, as it was read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicyFile {
+    /// How it is called in problems.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
 /// One problem of a policy, and where it stands.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyProblem {
+    /// In a rule.
+    #[error(transparent)]
+    Rule(#[from] RuleProblem),
+    /// In a file.
+    #[error(transparent)]
+    Text(#[from] TextProblem),
+    /// There is no thread to compile on, or it ended early.
+    #[error("the policies could not be compiled: {0}")]
+    Thread(String),
+}
+
+/// One problem of a rule, and where it stands.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{place}, {field}: {problem}")]
-pub struct PolicyProblem {
+pub struct RuleProblem {
     /// The rule.
     pub place: RulePlace,
     /// The field of the rule.
@@ -151,22 +191,92 @@ pub enum Problem {
 }
 
 impl Policy {
-    /// Compiles the rules.
+    /// Compiles rules and files.
     ///
-    /// No rules at all is a valid policy: it denies everything.
+    /// No policies at all are a valid policy: it denies everything.
     ///
     /// # Errors
-    /// Every problem of every rule, in the order of the file.
+    /// Every problem of every rule and file, in the order of the configuration.
     pub fn compile(settings: &Settings) -> Result<Self, Vec<PolicyProblem>> {
-        let mut compiler = Compiler {
-            gateways: &settings.gateways,
-            realms: &settings.realms,
-            ids: BTreeSet::new(),
-            problems: Vec::new(),
+        let failed = |error: String| vec![PolicyProblem::Thread(error)];
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("policies".to_owned()).stack_size(STACK);
+            let compiling = builder.spawn_scoped(scope, || compile(settings));
+            let compiled = compiling.map_err(|error| failed(error.to_string()))?.join();
+            compiled.unwrap_or_else(|_| Err(failed("it ended in a panic".to_owned())))
+        })
+    }
+}
+
+fn compile(settings: &Settings) -> Result<Policy, Vec<PolicyProblem>> {
+    let Settings { rules, files, gateways, realms, .. } = settings;
+    let mut compiler = Compiler { gateways, realms, ids: BTreeSet::new(), problems: Vec::new() };
+    let rules: Vec<CompiledRule> =
+        rules.iter().enumerate().map(|(index, rule)| compiler.rule(index, rule)).collect();
+    let ids = compiler.ids.iter().map(|id| (*id).to_owned()).collect();
+    let mut problems: Vec<PolicyProblem> = compiler.problems.into_iter().map(PolicyProblem::Rule).collect();
+    let schema = schema().map_err(|error| vec![PolicyProblem::Thread(error.to_string())])?;
+    let reader = Reader::new(schema, gateways, realms);
+    let mut policies = Vec::new();
+    if problems.is_empty() {
+        for (place, rule) in rules.iter().enumerate() {
+            match sugar::policies(&reader, place, rule) {
+                Ok(both) => policies.extend(both),
+                // A rule that was found sound is a sound policy; a test shows it.
+                Err(faults) => problems.extend(
+                    faults
+                        .into_iter()
+                        .map(|(_, fault)| PolicyProblem::Thread(format!("rule {:?}: {fault}", rule.id))),
+                ),
+            }
+        }
+    }
+    let mut texts = Texts { reader: &reader, ids, policies: &mut policies, problems: Vec::new() };
+    files.iter().for_each(|file| texts.file(file));
+    problems.extend(texts.problems.into_iter().map(PolicyProblem::Text));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (services, bounds) = (settings.services.clone(), settings.bounds.clone());
+    let levels = settings.levels.clone();
+    Ok(Policy { policies, rules, services, bounds, levels, ..Policy::default() }.filed())
+}
+
+/// The files that are being read.
+struct Texts<'a, 'r> {
+    reader: &'a Reader<'r>,
+    ids: BTreeSet<String>,
+    policies: &'a mut Vec<Compiled>,
+    problems: Vec<TextProblem>,
+}
+
+impl Texts<'_, '_> {
+    fn file(&mut self, file: &PolicyFile) {
+        let problem = |offset: usize, policy: Option<String>, problem: TextFault| {
+            let (line, column) = line_and_column(&file.text, offset);
+            TextProblem { file: file.name.clone(), line, column, policy, problem }
         };
-        let rules =
-            settings.rules.iter().enumerate().map(|(index, rule)| compiler.rule(index, rule)).collect();
-        if compiler.problems.is_empty() { Ok(Self { rules }) } else { Err(compiler.problems) }
+        let pieces = match split(&file.text) {
+            Ok(pieces) => pieces,
+            Err((offset, error)) => {
+                self.problems.push(problem(offset, None, error.into()));
+                return;
+            }
+        };
+        for piece in pieces {
+            if self.policies.len() >= MAXIMUM_POLICIES.saturating_mul(2) {
+                let fault = TextFault::TooMany { limit: MAXIMUM_POLICIES };
+                self.problems.push(problem(piece.offset, None, fault));
+                return;
+            }
+            match self.reader.read(&file.name, &file.text, piece) {
+                Ok(compiled) if self.ids.insert(compiled.id.clone()) => self.policies.push(compiled),
+                Ok(compiled) => {
+                    self.problems.push(problem(piece.offset, Some(compiled.id), TextFault::DuplicateId));
+                }
+                Err(found) => self.problems.extend(found),
+            }
+        }
     }
 }
 
@@ -174,7 +284,7 @@ struct Compiler<'a> {
     gateways: &'a [String],
     realms: &'a [String],
     ids: BTreeSet<&'a str>,
-    problems: Vec<PolicyProblem>,
+    problems: Vec<RuleProblem>,
 }
 
 impl<'a> Compiler<'a> {
@@ -197,8 +307,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn id(&mut self, place: &RulePlace, id: &'a str) {
-        let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
-        if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(fits) {
+        if !is_id(id) {
             self.report(place, Field::Id, Problem::Id);
         } else if !self.ids.insert(id) {
             self.report(place, Field::Id, Problem::DuplicateId);
@@ -255,6 +364,6 @@ impl<'a> Compiler<'a> {
     }
 
     fn report(&mut self, place: &RulePlace, field: Field, problem: Problem) {
-        self.problems.push(PolicyProblem { place: place.clone(), field, problem });
+        self.problems.push(RuleProblem { place: place.clone(), field, problem });
     }
 }

@@ -360,7 +360,7 @@ fn form(grounds: &[Ground]) -> String {
         Ground::TrustedIssuerSubject(identity) => format!("{}_under_name_rule", identity.form().tags()),
         other => other.to_string(),
     };
-    strong.or(grounds.first()).map(word).unwrap_or_default()
+    strong.or_else(|| grounds.first()).map(word).unwrap_or_default()
 }
 
 fn tags(facts: &CertificateFacts) -> Tags {
@@ -369,7 +369,7 @@ fn tags(facts: &CertificateFacts) -> Tags {
         tags.entry(name).or_default().insert(value.to_owned());
     };
     for attribute in facts.subject_name().all() {
-        let name = attribute_name(attribute.kind()).unwrap_or(attribute.kind());
+        let name = attribute_name(attribute.kind()).unwrap_or_else(|| attribute.kind());
         // What is no text is no name that a policy could mean.
         attribute.text().into_iter().for_each(|value| add(format!("subject.{name}"), value));
     }

@@ -105,6 +105,14 @@ impl Literals {
         Ok(kind.named(&id))
     }
 
+    /// Takes what others name too.
+    pub(super) fn extend(&mut self, others: &Self) {
+        let Self { groups, names, domains } = others;
+        self.groups.extend(groups.iter().map(|(id, group)| (id.clone(), group.clone())));
+        self.names.extend(names.iter().map(|(id, name)| (id.clone(), name.clone())));
+        self.domains.extend(domains.iter().map(|(id, domain)| (id.clone(), domain.clone())));
+    }
+
     /// The groups that policies name, for warnings.
     pub(super) fn groups(&self) -> impl Iterator<Item = &GroupRef> {
         self.groups.values()

@@ -12,7 +12,7 @@ use super::service::ServiceClass;
 use super::target::TargetPattern;
 use crate::directory::{DirectoryAccount, Home};
 
-/// One rule as the configuration writes it; [`Policy::compile`] reads the texts.
+/// One rule as the configuration writes it; [`super::Policy::compile`] reads the texts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Rule {
     /// Its name in decisions and logs; unique.
@@ -30,12 +30,7 @@ pub struct Rule {
     pub maximum_lifetime: Duration,
 }
 
-/// A compiled policy; made by [`Policy::compile`].
-#[derive(Clone, Debug)]
-pub struct Policy {
-    pub(super) rules: Vec<CompiledRule>,
-}
-
+/// A rule whose texts have been read.
 #[derive(Clone, Debug)]
 pub(super) struct CompiledRule {
     pub(super) id: String,
@@ -58,6 +53,16 @@ pub enum GroupRef {
         /// In capitals; `None` for a group of our own domain.
         realm: Option<String>,
     },
+}
+
+impl GroupRef {
+    /// The realm of a group that is not of our own domain, in capitals.
+    pub(super) fn realm(&self) -> Option<&String> {
+        match self {
+            Self::Sid(_) => None,
+            Self::Name { realm, .. } => realm.as_ref(),
+        }
+    }
 }
 
 impl FromStr for GroupRef {
@@ -140,6 +145,20 @@ impl Membership {
         }
     }
 
+    /// What the domain controller says too. Of groups that no PAC names the directory's word remains.
+    pub(super) fn confirmed_by(&self, pac: &[Sid]) -> Self {
+        let is_vouched = |held: &&Held| !is_vouchable(&held.sid) || pac.contains(&held.sid);
+        let held = self.held.iter().filter(is_vouched).cloned().collect();
+        Self { held, foreign: self.foreign.clone() }
+    }
+
+    /// What either of them says. What the domain controller alone names has a SID and no name.
+    pub(super) fn with(&self, pac: impl Iterator<Item = Sid>) -> Self {
+        let is_new = |sid: &Sid| !self.held.iter().any(|held| held.sid == *sid);
+        let further = pac.filter(is_new).map(|sid| Held { sid, name: None });
+        Self { held: self.held.iter().cloned().chain(further).collect(), foreign: self.foreign.clone() }
+    }
+
     /// The SIDs of the groups that one of these references means.
     pub(super) fn among(&self, groups: &[GroupRef]) -> Vec<Sid> {
         let is_meant = |held: &&Held| groups.iter().any(|group| self.is(held, group));
@@ -154,6 +173,14 @@ impl Membership {
         }
     }
 }
+
+/// Whether a PAC can name the group: only those of domains are in one.
+pub(crate) fn is_vouchable(group: &Sid) -> bool {
+    group.as_bytes().starts_with(&OF_A_DOMAIN)
+}
+
+/// The first octets of every SID of a domain, `S-1-5-21-` and four more numbers (MS-DTYP 2.4.2.4).
+const OF_A_DOMAIN: [u8; 12] = [1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0];
 
 /// A name without regard to case. No letter crosses the border of ASCII: the lower case of U+212A, the Kelvin sign, is
 /// an ordinary `k`, and a group spelt with it must not pass for another.

@@ -9,8 +9,8 @@ pub const SCHEMA: &str = include_str!("kerbridge.cedarschema");
 ///
 /// # Errors
 /// The text is not a schema; a test shows that it is one.
-pub fn schema() -> Result<Schema, CedarSchemaError> {
-    Schema::from_cedarschema_str(SCHEMA).map(|(schema, _)| schema)
+pub fn schema() -> Result<Schema, Box<CedarSchemaError>> {
+    Schema::from_cedarschema_str(SCHEMA).map(|(schema, _)| schema).map_err(Box::new)
 }
 
 #[cfg(test)]

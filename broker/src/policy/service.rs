@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::target::Target;
+use super::target::{Target, TargetError};
 
 /// Longest service class accepted; a GUID has 36 characters.
 const LONGEST: usize = 64;
@@ -94,6 +94,30 @@ impl ServiceName {
     pub fn host(&self) -> &Target {
         &self.host
     }
+}
+
+impl FromStr for ServiceName {
+    type Err = ServiceNameError;
+
+    fn from_str(text: &str) -> Result<Self, ServiceNameError> {
+        let (class, host) = text.split_once('/').ok_or(ServiceNameError::Form)?;
+        Ok(Self { class: class.parse()?, host: Target::new(host)? })
+    }
+}
+
+/// Why a text is not a service on a host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceNameError {
+    /// No slash.
+    #[error("a service is written as class/host")]
+    Form,
+    /// The class.
+    #[error(transparent)]
+    Class(#[from] ServiceClassError),
+    /// The host.
+    #[error(transparent)]
+    Host(#[from] TargetError),
 }
 
 impl fmt::Display for ServiceName {

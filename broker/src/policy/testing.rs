@@ -1,8 +1,16 @@
 //! Policies and grants for the tests of this and later steps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Decision, Grant, Policy, Rule, Settings, Target};
+use ldap_map::testing::Person as Object;
+
+use super::{
+    AuthenticationLevels, Channel, Circumstances, Decision, Grant, Person, Policy, PolicyFile, Request,
+    Revocation, Rule, Settings, Target, TargetFacts,
+};
+use crate::directory::DirectoryAccount;
+use crate::identity::testing::{identity, now};
 use crate::policy::rule::{Held, Membership, fold};
 
 /// A rule for members of `Desktop Users`, for `*.corp.example`.
@@ -17,10 +25,50 @@ pub(crate) fn rule(id: &str) -> Rule {
     }
 }
 
+/// The rules alone.
 pub(crate) fn policy(rules: Vec<Rule>) -> Policy {
+    Policy::compile(&Settings { rules, ..settings() }).expect("a good policy")
+}
+
+/// Policies of one file alone.
+pub(crate) fn policies(text: &str) -> Policy {
+    let problem =
+        |problems: Vec<super::PolicyProblem>| problems.into_iter().map(|problem| problem.to_string());
+    let files = vec![PolicyFile { name: "test.cedar".to_owned(), text: text.to_owned() }];
+    let services = vec!["TERMSRV".parse().expect("a class"), "HTTP".parse().expect("a class")];
+    let compiled = Policy::compile(&Settings { files, services, ..settings() });
+    compiled.unwrap_or_else(|problems| panic!("{:#?}", problem(problems).collect::<Vec<_>>()))
+}
+
+/// Two gateways, and a realm beside our own.
+pub(crate) fn settings() -> Settings {
     let gateways = vec!["gw1".to_owned(), "gw2".to_owned()];
-    let realms = vec!["BETA.EXAMPLE".to_owned()];
-    Policy::compile(&Settings { rules, gateways, realms }).expect("a good policy")
+    Settings { gateways, realms: vec!["BETA.EXAMPLE".to_owned()], ..Settings::default() }
+}
+
+/// A request of alice, in these groups.
+pub(in crate::policy) fn request(membership: &Membership, gateway: &str, target: &str) -> Request {
+    let account = crate::directory::testing::account(&Object::new("alice"));
+    let mut request = request_of(&account, gateway, target);
+    request.person.membership = membership.clone();
+    request
+}
+
+/// A request of the account, at the card listener.
+pub(crate) fn request_of(account: &DirectoryAccount, gateway: &str, target: &str) -> Request {
+    Request {
+        person: Person::of(account, &identity(), &AuthenticationLevels::default()),
+        target: TargetFacts::unknown(Target::new(target).expect("a target")),
+        circumstances: Circumstances {
+            gateway: gateway.to_owned(),
+            client_address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            time: now(),
+            channel: Channel::CardListener,
+            revocation: Revocation::default(),
+        },
+        services: Vec::new(),
+        is_controller: false,
+    }
 }
 
 /// A member of a group of this name and SID.
@@ -42,14 +90,19 @@ pub(crate) fn grant_by(sid: &str, target: &str, services: &[&str]) -> Grant {
         ..rule("desktop-users")
     };
     let membership = Membership { held: vec![held("Desktop Users", sid)], foreign: None };
-    let target = Target::new(target).expect("a target");
-    match policy(vec![rule]).decide_for(&membership, "gw1", &target) {
+    match Arc::new(policy(vec![rule])).decide(request(&membership, "gw1", target)) {
         Decision::Permit(grant) => grant,
         Decision::Deny(denial) => panic!("{denial}"),
     }
 }
 
-/// A login at the card listener.
-pub(crate) fn origin() -> super::Origin {
-    super::Origin::direct(std::net::Ipv4Addr::LOCALHOST.into())
+/// A grant by the rule `desktop-users`, which permits by each of these groups, to somebody who is in all of them.
+pub(crate) fn grant_by_groups(sids: &[&str]) -> Grant {
+    let groups = sids.iter().map(|sid| (*sid).to_owned()).collect();
+    let held = sids.iter().map(|sid| Held { sid: sid.parse().expect("a SID"), name: None }).collect();
+    let policy = Arc::new(policy(vec![Rule { groups, ..rule("desktop-users") }]));
+    match policy.decide(request(&Membership { held, foreign: None }, "gw1", "desk1.corp.example")) {
+        Decision::Permit(grant) => grant,
+        Decision::Deny(denial) => panic!("{denial}"),
+    }
 }

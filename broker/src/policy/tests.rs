@@ -1,11 +1,14 @@
+mod engine;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use ldap_map::testing::{DOMAIN_SID, Person};
 
 use super::rule::{Held, Membership};
-use super::testing::{grant, held, origin, policy, rule};
+use super::testing::{grant, held, policy, request, request_of, rule, settings};
 use super::{
-    Decision, Denial, Field, Grant, Missing, Policy, PolicyProblem, Problem, Request, Rule, Settings, Target,
+    Decision, Denial, Field, Grant, Missing, Policy, PolicyProblem, Problem, Rule, RuleProblem, Settings,
 };
 
 /// Members of groups of these names, with the relative identifiers 2001 and on, and of one with the SID.
@@ -16,7 +19,7 @@ fn member(names: &[&str], sids: &[&str]) -> Membership {
 }
 
 fn decide(rules: Vec<Rule>, membership: &Membership, gateway: &str, target: &str) -> Decision {
-    policy(rules).decide_for(membership, gateway, &Target::new(target).expect("a target"))
+    Arc::new(policy(rules)).decide(request(membership, gateway, target))
 }
 
 fn permitted(decision: Decision) -> Grant {
@@ -29,7 +32,7 @@ fn permitted(decision: Decision) -> Grant {
 fn denied(decision: Decision) -> Denial {
     match decision {
         Decision::Deny(denial) => denial,
-        Decision::Permit(grant) => panic!("permitted by {}", grant.rule()),
+        Decision::Permit(grant) => panic!("permitted by {}", grant.decided_by()),
     }
 }
 
@@ -40,8 +43,8 @@ fn alice() -> Membership {
 #[test]
 fn a_member_is_permitted_and_the_rule_is_named() {
     let grant = permitted(decide(vec![rule("desktop-users")], &alice(), "gw1", "desk1.corp.example"));
-    assert_eq!(grant.rule(), "desktop-users");
-    assert_eq!(grant.maximum_lifetime(), Duration::from_secs(3600));
+    assert_eq!(grant.decided_by(), "desktop-users");
+    assert_eq!(grant.maximum_session(), Duration::from_secs(3600));
 }
 
 #[test]
@@ -57,13 +60,13 @@ fn the_granted_services_are_on_the_target_in_the_order_of_the_rule() {
 #[test]
 fn without_a_rule_everything_is_denied() {
     let denial = denied(decide(Vec::new(), &alice(), "gw1", "desk1.corp.example"));
-    assert_eq!(denial.to_string(), r#"no rule permits desk1.corp.example through gateway "gw1""#);
+    assert_eq!(denial.to_string(), r#"no policy permits desk1.corp.example through gateway "gw1""#);
 }
 
 #[test]
 fn a_group_can_be_named_by_its_sid() {
     let by_sid = Rule { groups: vec!["s-1-5-21-1-2-3-1104".to_owned()], ..rule("by-sid") };
-    assert_eq!(permitted(decide(vec![by_sid], &alice(), "gw1", "desk1.corp.example")).rule(), "by-sid");
+    assert_eq!(permitted(decide(vec![by_sid], &alice(), "gw1", "desk1.corp.example")).decided_by(), "by-sid");
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn a_group_spelt_with_a_letter_that_only_looks_alike_is_another_group() {
     }
     let umlaut = Rule { groups: vec!["B\u{dc}RO".to_owned()], ..rule("umlaut") };
     let member = member(&["B\u{fc}ro"], &[]);
-    assert_eq!(permitted(decide(vec![umlaut], &member, "gw1", "desk1.corp.example")).rule(), "umlaut");
+    assert_eq!(permitted(decide(vec![umlaut], &member, "gw1", "desk1.corp.example")).decided_by(), "umlaut");
 }
 
 #[test]
@@ -95,10 +98,10 @@ fn the_groups_of_the_directory_decide() {
     let account = crate::directory::testing::account(&Person::new("alice"));
     let users = Rule { groups: vec![format!("{DOMAIN_SID}-513")], ..rule("domain-users") };
     let admins = Rule { groups: vec![format!("{DOMAIN_SID}-512")], ..rule("domain-admins") };
-    let target = Target::new("desk1.corp.example").expect("a target");
-    let request = Request { account: &account, gateway: "gw1", target: &target, origin: origin() };
-    assert_eq!(permitted(policy(vec![admins.clone(), users]).decide(&request)).rule(), "domain-users");
-    assert_eq!(denied(policy(vec![admins]).decide(&request)).near_misses()[0].rule, "domain-admins");
+    let decide =
+        |rule| Arc::new(policy(vec![rule])).decide(request_of(&account, "gw1", "desk1.corp.example"));
+    assert_eq!(permitted(decide(users)).decided_by(), "domain-users");
+    assert_eq!(denied(decide(admins)).near_misses()[0].policy, "domain-admins");
 }
 
 /// A person of beta.example in these groups, by the word of beta's directory.
@@ -114,15 +117,13 @@ fn foreigner(groups: &[&str]) -> crate::directory::DirectoryAccount {
 fn another_domains_directory_is_believed_about_groups_of_that_domain_only() {
     let groups = ["S-1-5-21-2-2-2-2001", &format!("{DOMAIN_SID}-2001"), "S-1-5-32-555", "S-1-5-11"];
     let carol = foreigner(&groups);
-    let target = Target::new("desk1.corp.example").expect("a target");
-    let request = Request { account: &carol, gateway: "gw1", target: &target, origin: origin() };
-    let by = |group: &str| policy(vec![Rule { groups: vec![group.to_owned()], ..rule("by-sid") }]);
-    assert_eq!(
-        permitted(by(groups[0]).decide(&request)).groups(),
-        ["S-1-5-21-2-2-2-2001".parse().expect("a SID")]
-    );
+    let by = |group: &str| {
+        let policy = policy(vec![Rule { groups: vec![group.to_owned()], ..rule("by-sid") }]);
+        Arc::new(policy).decide(request_of(&carol, "gw1", "desk1.corp.example"))
+    };
+    assert_eq!(permitted(by(groups[0])).groups(), ["S-1-5-21-2-2-2-2001".parse().expect("a SID")]);
     for group in &groups[1..] {
-        denied(by(group).decide(&request));
+        denied(by(group));
     }
 }
 
@@ -134,11 +135,11 @@ fn a_group_of_the_same_name_in_another_domain_is_another_group() {
     };
     let named = |group: &str| vec![Rule { groups: vec![group.to_owned()], ..rule("named") }];
     let decide = |group: &str, realm| decide(named(group), &of(realm), "gw1", "desk1.corp.example");
-    assert_eq!(permitted(decide("Desktop Users@beta.example", Some("BETA.EXAMPLE"))).rule(), "named");
+    assert_eq!(permitted(decide("Desktop Users@beta.example", Some("BETA.EXAMPLE"))).decided_by(), "named");
     denied(decide("Desktop Users", Some("BETA.EXAMPLE")));
     denied(decide("Desktop Users@BETA.EXAMPLE", Some("GAMMA.EXAMPLE")));
     denied(decide("Desktop Users@BETA.EXAMPLE", None));
-    assert_eq!(permitted(decide("Desktop Users", None)).rule(), "named");
+    assert_eq!(permitted(decide("Desktop Users", None)).decided_by(), "named");
 }
 
 #[test]
@@ -155,7 +156,10 @@ fn a_group_of_a_realm_that_is_not_configured_is_a_problem() {
 #[test]
 fn a_group_name_is_compared_without_regard_to_case() {
     let shouted = Rule { groups: vec!["DESKTOP USERS".to_owned()], ..rule("shouted") };
-    assert_eq!(permitted(decide(vec![shouted], &alice(), "gw1", "desk1.corp.example")).rule(), "shouted");
+    assert_eq!(
+        permitted(decide(vec![shouted], &alice(), "gw1", "desk1.corp.example")).decided_by(),
+        "shouted"
+    );
 }
 
 #[test]
@@ -183,16 +187,26 @@ fn a_rule_for_other_gateways_does_not_match() {
     let elsewhere = Rule { gateways: Some(vec!["gw2".to_owned()]), ..rule("elsewhere") };
     let denial = denied(decide(vec![elsewhere.clone()], &alice(), "gw1", "desk1.corp.example"));
     assert_eq!(denial.near_misses()[0].missing, [Missing::Gateway(vec!["gw2".to_owned()])]);
-    assert_eq!(permitted(decide(vec![elsewhere], &alice(), "gw2", "desk1.corp.example")).rule(), "elsewhere");
+    assert_eq!(
+        permitted(decide(vec![elsewhere], &alice(), "gw2", "desk1.corp.example")).decided_by(),
+        "elsewhere"
+    );
 }
 
 #[test]
-fn of_several_matching_rules_the_first_of_the_file_decides() {
+fn of_several_matching_rules_all_decide_and_the_strictest_lifetime_holds() {
     let wide = rule("wide");
-    let narrow = Rule { targets: vec!["desk1.corp.example".to_owned()], ..rule("narrow") };
-    let rules = vec![wide.clone(), narrow.clone()];
-    assert_eq!(permitted(decide(rules, &alice(), "gw1", "desk1.corp.example")).rule(), "wide");
-    assert_eq!(permitted(decide(vec![narrow, wide], &alice(), "gw1", "desk1.corp.example")).rule(), "narrow");
+    let narrow = Rule {
+        targets: vec!["desk1.corp.example".to_owned()],
+        services: vec!["host".to_owned(), "http".to_owned()],
+        maximum_lifetime: Duration::from_secs(600),
+        ..rule("narrow")
+    };
+    let grant = permitted(decide(vec![wide, narrow], &alice(), "gw1", "desk1.corp.example"));
+    assert_eq!(grant.policies(), ["wide", "narrow"]);
+    assert_eq!(grant.maximum_session(), Duration::from_secs(600));
+    let services: Vec<_> = grant.services().iter().map(|service| service.class().as_str()).collect();
+    assert_eq!(services, ["TERMSRV", "HTTP", "host"]);
 }
 
 #[test]
@@ -209,9 +223,9 @@ fn a_denial_names_the_closest_rules_first_and_leaves_strangers_out() {
         ..rule("stranger")
     };
     let denial = denied(decide(vec![two_short, stranger, one_short], &alice(), "gw1", "desk1.corp.example"));
-    let expected = "no rule permits desk1.corp.example through gateway \"gw1\"; closest: \
-                    rule \"one-short\" needs membership in one of [\"admins\"]; \
-                    rule \"two-short\" is for targets [\"srv.corp.example\"] and is for gateways [\"gw2\"]";
+    let expected = "no policy permits desk1.corp.example through gateway \"gw1\"; closest: \
+                    policy \"one-short\" needs membership in one of [\"admins\"]; \
+                    policy \"two-short\" is for targets [\"srv.corp.example\"] and is for gateways [\"gw2\"]";
     assert_eq!(denial.to_string(), expected);
 }
 
@@ -222,13 +236,13 @@ fn a_denial_names_at_most_five_rules() {
     assert_eq!(denied(decide(rules, &alice(), "gw1", "desk1.corp.example")).near_misses().len(), 5);
 }
 
-fn problems(rules: Vec<Rule>) -> Vec<PolicyProblem> {
-    Policy::compile(&Settings {
-        rules,
-        gateways: vec!["gw1".to_owned()],
-        realms: vec!["BETA.EXAMPLE".to_owned()],
-    })
-    .expect_err("a bad policy")
+fn problems(rules: Vec<Rule>) -> Vec<RuleProblem> {
+    let problems = Policy::compile(&Settings { rules, ..settings() }).expect_err("a bad policy");
+    let of_rule = |problem| match problem {
+        PolicyProblem::Rule(problem) => problem,
+        other => panic!("{other}"),
+    };
+    problems.into_iter().map(of_rule).collect()
 }
 
 fn only(rule: Rule) -> (Field, Problem) {

@@ -4,7 +4,8 @@ use kdc_proxy::net::client::ClientError;
 use thiserror::Error;
 
 use super::binding::Unbound;
-use super::{AccountRefused, Diagnosed, Mismatch, NotVouched, SubjectError};
+use super::{AccountRefused, Diagnosed, Mismatch, SubjectError};
+use crate::policy::NotConfirmed;
 
 /// No delegated ticket.
 #[derive(Debug, Error)]
@@ -16,9 +17,9 @@ pub enum TicketError {
     /// The domain controller vouches for somebody else than the directory named. A security event.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-    /// The domain controller does not confirm the groups that the rule permits by. A security event.
+    /// By the groups that the domain controller names, policies decide otherwise. A security event.
     #[error(transparent)]
-    Membership(#[from] NotVouched),
+    Membership(Box<NotConfirmed>),
     /// The domain controller says what the account is, and such an account is never delegated.
     #[error(transparent)]
     Account(#[from] AccountRefused),
@@ -31,6 +32,12 @@ pub enum TicketError {
     /// A service was asked for that the login was not planned for: a fault of ours.
     #[error("the service is not part of the login's plan")]
     NotPlanned,
+}
+
+impl From<NotConfirmed> for TicketError {
+    fn from(not_confirmed: NotConfirmed) -> Self {
+        Self::Membership(Box::new(not_confirmed))
+    }
 }
 
 impl From<Unbound> for TicketError {

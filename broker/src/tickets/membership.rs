@@ -5,29 +5,11 @@ use std::fmt;
 
 use kdc_proxy::message::pac::GroupMembership;
 use ldap_map::sid::Sid;
-use thiserror::Error;
 
-/// The first octets of every SID of a domain, `S-1-5-21-` and four more numbers (MS-DTYP 2.4.2.4).
-const OF_A_DOMAIN: [u8; 12] = [1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0];
+use crate::policy::{Grant, NotConfirmed, PacGroups, is_vouchable};
 
 /// SE_GROUP_USE_FOR_DENY_ONLY (MS-PAC 2.2.1): the group takes rights away and gives none.
 const USE_FOR_DENY_ONLY: u32 = 0x10;
-
-/// The account is in none of the groups that the rule permits by, says the domain controller: somebody took it out of them
-/// at this moment, or somebody forges what the directory answers. Always a security event.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error(
-    "the directory says that the account is a member of {}, which rule {rule:?} permits, but its PAC says that it is not; \
-     if its groups were changed just now, directory.servers have not replicated to kerberos.kdcs, or kerberos.s4u_cache \
-     keeps evidence of before",
-    Listed(.groups)
-)]
-pub struct NotVouched {
-    /// The rule's id.
-    pub rule: String,
-    /// The groups by the directory's word.
-    pub groups: Vec<Sid>,
-}
 
 /// By which group the account is permitted, and who says that it is a member.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +19,8 @@ pub(super) enum Membership {
     /// The directory alone. Groups that are no domain's, those of BUILTIN (`S-1-5-32-`) and the well-known ones, are never in
     /// a PAC: whoever reads it adds those of his own computer. Domain-local groups are in it (MS-KILE 3.3.5.7.3).
     Unvouchable(Sid),
+    /// The policies that permit name no group.
+    Nobody,
 }
 
 impl fmt::Display for Membership {
@@ -46,53 +30,43 @@ impl fmt::Display for Membership {
             Self::Unvouchable(sid) => {
                 write!(f, "member of {sid} by the directory alone, since no PAC names such groups")
             }
+            Self::Nobody => f.write_str("whatever the groups"),
         }
     }
 }
 
-/// Looks for one of `groups`, which are those of the grant, among those of the PAC.
-pub(super) fn check(rule: &str, groups: &[Sid], pac: &[GroupMembership]) -> Result<Membership, NotVouched> {
-    let is_vouched = |group: &&Sid| {
-        pac.iter().any(|vouched| {
-            vouched.sid.as_bytes() == group.as_bytes() && vouched.attributes & USE_FOR_DENY_ONLY == 0
-        })
+/// Has the policies decide by the groups of the PAC too. Says by which group they permit now.
+pub(super) fn confirm(grant: &Grant, pac: &[GroupMembership]) -> Result<(Grant, Membership), NotConfirmed> {
+    let pac = groups(pac);
+    let grant = grant.confirmed_by(&pac)?;
+    let vouched = grant.groups().iter().find(|group| pac.enabled.contains(group));
+    let membership = match (vouched, grant.groups().iter().find(|group| !is_vouchable(group))) {
+        (Some(group), _) => Membership::Vouched(group.clone()),
+        (None, Some(group)) => Membership::Unvouchable(group.clone()),
+        (None, None) => Membership::Nobody,
     };
-    if let Some(group) = groups.iter().find(is_vouched) {
-        return Ok(Membership::Vouched(group.clone()));
-    }
-    match groups.iter().find(|group| !is_vouchable(group)) {
-        Some(group) => Ok(Membership::Unvouchable(group.clone())),
-        None => Err(NotVouched { rule: rule.to_owned(), groups: groups.to_vec() }),
-    }
+    Ok((grant, membership))
 }
 
-/// Whether a PAC can name the group: only those of domains are in one.
-pub(crate) fn is_vouchable(group: &Sid) -> bool {
-    group.as_bytes().starts_with(&OF_A_DOMAIN)
-}
-
-struct Listed<'a>(&'a [Sid]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, sid) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{sid}")?;
-        }
-        Ok(())
+fn groups(pac: &[GroupMembership]) -> PacGroups {
+    let mut groups = PacGroups::default();
+    for group in pac {
+        // Whoever reads PACs has held the octets for a SID already.
+        let Ok(sid) = Sid::from_bytes(group.sid.as_bytes()) else { continue };
+        let denies = group.attributes & USE_FOR_DENY_ONLY != 0;
+        if denies { groups.deny_only.push(sid) } else { groups.enabled.push(sid) }
     }
+    groups
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use crate::policy::testing::grant_by_groups;
+
     const STAFF: &str = "S-1-5-21-1-2-3-2001";
     const REMOTE_DESKTOP_USERS: &str = "S-1-5-32-555";
-
-    fn sids(texts: &[&str]) -> Vec<Sid> {
-        texts.iter().map(|text| text.parse().expect("a SID")).collect()
-    }
 
     fn pac(groups: &[(&str, u32)]) -> Vec<GroupMembership> {
         let group = |(text, attributes): &(&str, u32)| {
@@ -103,8 +77,8 @@ mod tests {
         groups.iter().map(group).collect()
     }
 
-    fn checked(groups: &[&str], vouched: &[(&str, u32)]) -> Result<Membership, NotVouched> {
-        check("desktop-users", &sids(groups), &pac(vouched))
+    fn confirmed(groups: &[&str], vouched: &[(&str, u32)]) -> Result<Membership, NotConfirmed> {
+        confirm(&grant_by_groups(groups), &pac(vouched)).map(|(_, membership)| membership)
     }
 
     fn sid(text: &str) -> Sid {
@@ -113,47 +87,45 @@ mod tests {
 
     #[test]
     fn a_group_of_the_pac_is_vouched_for() {
-        assert_eq!(checked(&[STAFF], &[(STAFF, 7)]), Ok(Membership::Vouched(sid(STAFF))));
+        assert_eq!(confirmed(&[STAFF], &[(STAFF, 7)]), Ok(Membership::Vouched(sid(STAFF))));
     }
 
     #[test]
     fn a_resource_group_of_the_pac_is_vouched_for() {
-        assert_eq!(checked(&[STAFF], &[(STAFF, 0x2000_0007)]), Ok(Membership::Vouched(sid(STAFF))));
+        assert_eq!(confirmed(&[STAFF], &[(STAFF, 0x2000_0007)]), Ok(Membership::Vouched(sid(STAFF))));
     }
 
     #[test]
     fn one_of_several_groups_is_enough() {
         let groups = ["S-1-5-21-1-2-3-2002", REMOTE_DESKTOP_USERS, STAFF];
-        assert_eq!(checked(&groups, &[(STAFF, 7)]), Ok(Membership::Vouched(sid(STAFF))));
+        assert_eq!(confirmed(&groups, &[(STAFF, 7)]), Ok(Membership::Vouched(sid(STAFF))));
     }
 
     #[test]
     fn a_group_that_only_the_directory_names_is_refused() {
-        let refused = checked(&[STAFF], &[("S-1-5-21-1-2-3-513", 7)]).expect_err("not in the PAC");
-        assert_eq!(refused.groups, sids(&[STAFF]));
+        let refused = confirmed(&[STAFF], &[("S-1-5-21-1-2-3-513", 7)]).expect_err("not in the PAC");
+        assert!(
+            matches!(&refused, NotConfirmed::Lost { groups, .. } if *groups == [sid(STAFF)]),
+            "{refused}"
+        );
         let text = refused.to_string();
-        assert!(text.contains(STAFF) && text.contains("\"desktop-users\""), "{text}");
+        assert!(text.contains(STAFF) && text.contains("policy \"desktop-users\""), "{text}");
     }
 
     #[test]
     fn the_same_relative_identifier_of_another_domain_does_not_vouch() {
-        assert!(checked(&[STAFF], &[("S-1-5-21-1-2-4-2001", 7)]).is_err());
+        assert!(confirmed(&[STAFF], &[("S-1-5-21-1-2-4-2001", 7)]).is_err());
     }
 
     #[test]
     fn a_group_that_is_for_denying_only_does_not_vouch() {
-        assert!(checked(&[STAFF], &[(STAFF, 0x10)]).is_err());
+        assert!(confirmed(&[STAFF], &[(STAFF, 0x10)]).is_err());
     }
 
     #[test]
     fn groups_that_no_pac_names_rest_on_the_directory() {
         for local in [REMOTE_DESKTOP_USERS, "S-1-5-11", "S-1-1-0"] {
-            assert_eq!(checked(&[STAFF, local], &[]), Ok(Membership::Unvouchable(sid(local))), "{local}");
+            assert_eq!(confirmed(&[STAFF, local], &[]), Ok(Membership::Unvouchable(sid(local))), "{local}");
         }
-    }
-
-    #[test]
-    fn without_a_group_nothing_is_vouched_for() {
-        assert!(checked(&[], &[(STAFF, 7)]).is_err());
     }
 }

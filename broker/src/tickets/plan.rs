@@ -9,7 +9,7 @@ use ldap_map::dn::Dn;
 
 use super::subject::{self, SubjectError};
 use crate::directory::DirectoryAccount;
-use crate::policy::Grant;
+use crate::policy::{Grant, ServiceName};
 
 /// Whom to prove, for which services, for how long.
 #[derive(Clone, Debug)]
@@ -35,15 +35,23 @@ impl Plan {
         let addresses = server.fixed_addresses().iter().map(SocketAddr::ip).collect();
         let near = Preference::new(server.name(), addresses);
         let subject = subject::principal(account, own, trusted)?;
-        let services = grant
-            .services()
-            .iter()
-            .map(|service| PrincipalName::service(service.class().as_str(), service.host().as_str()))
-            .collect::<Result<_, _>>()
-            .map_err(SubjectError::Service)?;
         let user = account.account().dn.clone();
-        Ok(Self { subject, user, services, lifetime: grant.maximum_lifetime(), near })
+        let lifetime = grant.maximum_ticket();
+        Ok(Self { subject, user, services: services(grant)?, lifetime, near })
     }
+}
+
+impl Plan {
+    /// The same, for what a grant still permits.
+    pub(super) fn within(self, grant: &Grant) -> Result<Self, SubjectError> {
+        Ok(Self { services: services(grant)?, lifetime: grant.maximum_ticket(), ..self })
+    }
+}
+
+fn services(grant: &Grant) -> Result<Vec<PrincipalName>, SubjectError> {
+    let name =
+        |service: &ServiceName| PrincipalName::service(service.class().as_str(), service.host().as_str());
+    grant.services().iter().map(name).collect::<Result<_, _>>().map_err(SubjectError::Service)
 }
 
 #[cfg(test)]
@@ -66,6 +74,6 @@ mod tests {
             ["TERMSRV/desk1.corp.example", "HTTP/desk1.corp.example", "host/desk1.corp.example"]
         );
         assert_eq!(plan.subject.to_string(), "alice@CORP.EXAMPLE");
-        assert_eq!(plan.lifetime, grant.maximum_lifetime());
+        assert_eq!(plan.lifetime, grant.maximum_ticket());
     }
 }

@@ -206,7 +206,7 @@ impl Report {
     }
 
     pub(super) fn grant(&mut self, grant: &Grant, gateway: &str) {
-        let (rule, target) = (grant.rule().to_owned(), grant.target().to_string());
+        let (rule, target) = (grant.decided_by(), grant.target().to_string());
         self.policy = Some(Policy { rule, gateway: gateway.to_owned(), target });
     }
 

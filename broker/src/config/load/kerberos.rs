@@ -24,7 +24,7 @@ impl Loader<'_> {
         raw: &raw::Kerberos,
         secret: Option<(ServiceSecret, Credential)>,
         handoff: &raw::Handoff,
-        rules: &[raw::Rule],
+        policy: &raw::Policy,
         realms: &[raw::TrustedRealm],
     ) -> Option<(Client, tickets::Settings)> {
         let realm = self.realm(raw.realm.clone());
@@ -45,7 +45,7 @@ impl Loader<'_> {
             connect_timeout: raw.connect_timeout.as_ref()?.value,
             exchange_timeout: raw.exchange_timeout.as_ref()?.value,
             allow_rc4: raw.allow_rc4.as_ref()?.value,
-            renew_before: renew_before.or_else(|| room_for_tickets(raw, handoff, rules))?,
+            renew_before: renew_before.or_else(|| room_for_tickets(raw, handoff, policy))?,
             max_clock_offset: raw.max_clock_offset.as_ref()?.value,
             s4u_cache: raw.s4u_cache.as_ref()?.value,
         };
@@ -128,18 +128,21 @@ impl Loader<'_> {
 pub(super) fn late_renewal(
     raw: &raw::Kerberos,
     handoff: &raw::Handoff,
-    rules: &[raw::Rule],
+    policy: &raw::Policy,
 ) -> Option<Warning> {
     let renew_before = raw.renew_before.as_ref()?.value;
-    let needed = room_for_tickets(raw, handoff, rules)?;
+    let needed = room_for_tickets(raw, handoff, policy)?;
     (renew_before < needed).then_some(Warning::LateRenewal { needed })
 }
 
 /// How long before its end the service's own ticket must be renewed, so that the tickets of every rule and session
 /// can live as long as they may.
-fn room_for_tickets(raw: &raw::Kerberos, handoff: &raw::Handoff, rules: &[raw::Rule]) -> Option<Duration> {
-    let lifetimes = rules.iter().filter_map(|rule| Some(rule.maximum_lifetime.as_ref()?.value));
-    let longest = lifetimes.max().unwrap_or_default().min(handoff.session_lifetime.as_ref()?.value);
+fn room_for_tickets(raw: &raw::Kerberos, handoff: &raw::Handoff, policy: &raw::Policy) -> Option<Duration> {
+    let session = handoff.session_lifetime.as_ref()?.value;
+    let lifetimes = policy.rules.iter().filter_map(|rule| Some(rule.maximum_lifetime.as_ref()?.value));
+    // Policies of files come and go with a reload, and need not bound a ticket at all.
+    let longest =
+        if policy.files.is_empty() { lifetimes.max().unwrap_or_default().min(session) } else { session };
     Some(Settings::renew_before_for(longest, raw.s4u_cache.as_ref()?.value))
 }
 

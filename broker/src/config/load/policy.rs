@@ -1,5 +1,7 @@
 //! The third step: the rules.
 
+use std::{error::Error, str::FromStr};
+
 use super::Loader;
 use crate::{
     config::{
@@ -8,25 +10,49 @@ use crate::{
         problem::{Fault, Place},
         raw,
     },
-    policy::{Field, GroupRef, Policy, PolicyProblem, Rule, Settings},
-    tickets::is_vouchable,
+    policy::{
+        Bounds, Field, GroupRef, Policy, PolicyProblem, Rule, RuleProblem, ServiceName, Settings,
+        is_vouchable,
+    },
 };
 
 impl Loader<'_> {
-    /// Compiles the rules. They may name the `gateways` and the `realms` and no others.
+    /// Compiles rules and files. They may name the `gateways` and the `realms` and no others.
     pub(super) fn policy(
         &self,
-        raw: &[raw::Rule],
+        policy: &raw::Policy,
         gateways: Vec<String>,
         realms: &[raw::TrustedRealm],
+        spn: Option<&Located<String>>,
     ) -> Option<Policy> {
+        let raw = &policy.rules;
         let rules: Option<Vec<Rule>> = raw.iter().map(rule).collect();
         let realms = realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect();
-        let settings = Settings { rules: rules?, gateways, realms };
+        let files = self.policy_files(&policy.files);
+        let services = self.each_parsed(&policy.services);
+        let bounds = self.bounds(policy, spn);
+        let settings = Settings {
+            rules: rules?,
+            files: files?,
+            services: services?,
+            bounds: bounds?,
+            gateways,
+            realms,
+            ..Settings::default()
+        };
         match Policy::compile(&settings) {
             Ok(policy) => Some(policy),
             Err(problems) => {
                 for problem in problems {
+                    let problem = match problem {
+                        PolicyProblem::Rule(problem) => problem,
+                        other => {
+                            let place = policy.files.first().map(|file| file.place.clone());
+                            let place = place.unwrap_or_else(|| Place::new("policy", None));
+                            self.problems.note(&place, Fault::mended(other, MEND));
+                            continue;
+                        }
+                    };
                     let place = raw.get(problem.place.index).map(|rule| place_of(&problem, rule));
                     let place = place.unwrap_or_else(|| Place::new("policy.rule", None));
                     self.problems.note(&place, Fault::step(problem.problem));
@@ -35,6 +61,40 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+impl Loader<'_> {
+    /// This broker is one of them.
+    fn bounds(&self, policy: &raw::Policy, spn: Option<&Located<String>>) -> Option<Bounds> {
+        let (brokers, exceptions) =
+            (self.each_parsed(&policy.brokers), self.each_parsed(&policy.bound_exceptions));
+        let own = spn.and_then(|spn| spn.value.parse::<ServiceName>().ok());
+        let own = own.map(|service| service.host().clone());
+        Some(Bounds { brokers: brokers?.into_iter().chain(own).collect(), exceptions: exceptions? })
+    }
+
+    /// Reads every entry of a list; every wrong one is noted.
+    fn each_parsed<T: FromStr<Err: Error + Send + Sync + 'static>>(
+        &self,
+        list: &[Located<String>],
+    ) -> Option<Vec<T>> {
+        let read = |entry: &Located<String>| {
+            self.problems.keep(&entry.place, entry.value.parse().map_err(Fault::step))
+        };
+        let read: Vec<Option<T>> = list.iter().map(read).collect();
+        read.into_iter().collect()
+    }
+}
+
+/// What to do about a policy that is refused.
+const MEND: &str = "correct the file; kerbridge validate tells whether its policies fit";
+
+/// The same for what policies of files permit by.
+pub(super) fn warnings_of_files(policy: &Policy) -> Vec<Warning> {
+    let groups = policy.groups_of_files().filter(|(_, sid)| !is_vouchable(sid));
+    groups
+        .map(|(id, sid)| Warning::GroupNotVouched { key: format!("policy {id}"), sid: sid.clone() })
+        .collect()
 }
 
 /// A warning for every group that is named by a SID which is no domain's.
@@ -66,7 +126,7 @@ fn texts(list: &[Located<String>]) -> Vec<String> {
 }
 
 /// The key a problem of a rule belongs to.
-fn place_of(problem: &PolicyProblem, rule: &raw::Rule) -> Place {
+fn place_of(problem: &RuleProblem, rule: &raw::Rule) -> Place {
     let entry = |list: &Option<Vec<Located<String>>>, index: Option<usize>| {
         let entry = list.as_ref().and_then(|list| list.get(index?));
         entry.map(|entry| entry.place.clone())

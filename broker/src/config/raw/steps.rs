@@ -196,16 +196,6 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) maximum_lifetime: Option<Located<Duration>>,
 }
 
-pub(super) fn rules(policy: Section<'_>) -> Vec<Rule> {
-    if !policy.has("rule") {
-        let example = "[[policy.rule]] with id, groups, targets and services".to_owned();
-        policy.problems().note(&policy.place_of("rule"), Fault::Missing { example });
-    }
-    let rules = policy.sections("rule").into_iter().map(Rule::read).collect();
-    policy.close();
-    rules
-}
-
 impl Rule {
     pub(super) fn read(section: Section<'_>) -> Self {
         let read = Self {

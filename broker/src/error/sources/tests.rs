@@ -12,8 +12,9 @@ use ldap_map::schema::UserAccountControl;
 use super::*;
 use crate::error::Blame;
 use crate::identity::{CertificateId, Malformed, Role, Slot, Untrusted};
+use crate::policy::{NotConfirmed, Policies};
+use crate::tickets::Mismatch;
 use crate::tickets::testing::diagnosis;
-use crate::tickets::{Mismatch, NotVouched};
 
 fn ticket(error: TicketError) -> Refusal {
     Refusal::from_ticket(error, Step::Issue)
@@ -164,7 +165,8 @@ fn a_domain_of_another_sid_is_the_directorys_refusal_and_names_both() {
 #[test]
 fn groups_that_the_pac_does_not_confirm_are_a_security_event_of_their_own() {
     let groups = vec!["S-1-5-21-1-2-3-2001".parse().expect("a SID")];
-    let refusal = ticket(TicketError::Membership(NotVouched { rule: "desktop-users".to_owned(), groups }));
+    let policies = Policies(vec!["desktop-users".to_owned()]);
+    let refusal = ticket(NotConfirmed::Lost { policies, groups }.into());
     assert_eq!((refusal.code(), refusal.http_status()), ("membership_mismatch", 403));
     assert!(refusal.logged_code().is_security_event());
     assert!(refusal.detail().contains("S-1-5-21-1-2-3-2001") && !refusal.words().contains("S-1-5"));

@@ -1,0 +1,37 @@
+//! `[policy]`: what decides.
+
+use std::path::PathBuf;
+
+use super::steps::Rule;
+use crate::config::{
+    document::{Located, Section},
+    problem::Fault,
+};
+
+/// `[policy]`, beside its rules.
+#[derive(Debug)]
+pub(in crate::config) struct Policy {
+    pub(in crate::config) rules: Vec<Rule>,
+    pub(in crate::config) files: Vec<Located<PathBuf>>,
+    pub(in crate::config) services: Vec<Located<String>>,
+    pub(in crate::config) brokers: Vec<Located<String>>,
+    pub(in crate::config) bound_exceptions: Vec<Located<String>>,
+}
+
+impl Policy {
+    pub(super) fn read(section: Section<'_>) -> Self {
+        if !section.has("rule") && !section.has("files") {
+            let example = "[[policy.rule]] with id, groups, targets and services, or policy.files".to_owned();
+            section.problems().note(&section.place_of("rule"), Fault::Missing { example });
+        }
+        let read = Self {
+            rules: section.sections("rule").into_iter().map(Rule::read).collect(),
+            files: section.list("files").unwrap_or_default(),
+            services: section.list("services").unwrap_or_default(),
+            brokers: section.list("brokers").unwrap_or_default(),
+            bound_exceptions: section.list("bound_exceptions").unwrap_or_default(),
+        };
+        section.close();
+        read
+    }
+}
