@@ -441,7 +441,7 @@ async fn sweep(challenges: Arc<Challenges>, drain: CancellationToken) {
 
 /// Finds out which of the domain controllers that failed are back, so that no login has to.
 async fn tend_directory(directory: Arc<Directory>, drain: CancellationToken) {
-    drain.run_until_cancelled(directory.tend()).await.unwrap_or_default();
+    drain.run_until_cancelled(Box::pin(directory.tend())).await.unwrap_or_default();
 }
 
 /// The same of the realms' KDCs.
