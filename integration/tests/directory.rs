@@ -154,3 +154,22 @@ async fn a_controller_that_hangs_and_comes_back_is_used_again() {
     lab.controller().container().unpause().unwrap();
     directory.account_by_upn(&alice).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_computer_is_found_by_its_host_name_with_its_nested_groups() {
+    let lab = Lab::shared().unwrap();
+    let run = |arguments: &[&str]| lab.controller().samba_tool(arguments).unwrap();
+    run(&["group", "add", "Lab Desks"]);
+    run(&["group", "add", "All Desks"]);
+    run(&["group", "addmembers", "All Desks", "Lab Desks"]);
+    run(&["group", "addmembers", "Lab Desks", "desk2$"]);
+    let directory = directory(&lab);
+    let computer = directory.computer("DESK2.corp.example").await.unwrap();
+    assert_eq!(lab.controller().sid("desk2").unwrap(), computer.object_sid.to_string());
+    assert_eq!(("desk2.corp.example", false), (computer.dns_host_name.as_str(), computer.is_disabled()));
+    let groups: Vec<_> =
+        computer.groups.iter().filter_map(|group| group.sam_account_name.as_deref()).collect();
+    assert!(groups.contains(&"Lab Desks") && groups.contains(&"All Desks"), "{groups:?}");
+    let missing = directory.computer("desk99.corp.example").await;
+    assert!(matches!(missing, Err(DirectoryError::NotFound)), "{missing:?}");
+}

@@ -16,6 +16,7 @@ pub mod account;
 pub mod alt_security_identities;
 pub mod cache;
 pub mod certificate;
+pub mod computer;
 pub mod delegation;
 pub mod entry;
 pub mod filter;

@@ -192,6 +192,8 @@ impl UserAccountControl {
     pub const NOT_DELEGATED: Self = Self(0x10_0000);
     /// The password has expired or must be changed; valid in the computed attribute only.
     pub const PASSWORD_EXPIRED: Self = Self(0x80_0000);
+    /// An account of a read-only domain controller.
+    pub const PARTIAL_SECRETS_ACCOUNT: Self = Self(0x400_0000);
     /// May have forwardable evidence about people who did not log in with Kerberos (protocol transition).
     pub const TRUSTED_TO_AUTH_FOR_DELEGATION: Self = Self(0x100_0000);
 

@@ -4,6 +4,7 @@
 //! connection that it used is given up.
 
 mod changes;
+mod computer;
 mod delegation;
 mod domain_sid;
 mod published;
@@ -255,7 +256,7 @@ impl Directory {
             tracing::info!(dn = %account.dn, base = %self.base, "the account lies outside of the configured base");
             return Err(DirectoryError::NotFound.into());
         }
-        self.name_groups(connection, &mut account).await?;
+        self.name_groups(connection, &mut account.groups).await?;
         tracing::trace!(server = %connection.server(), dn = %account.dn, groups = account.groups.len(), "account read");
         Ok((account, entry, replica))
     }
@@ -317,12 +318,12 @@ impl Directory {
         Ok((account, entry.clone()))
     }
 
-    /// Gives the groups their names, as far as the account's domain knows them.
-    async fn name_groups(&self, connection: &mut Connection, account: &mut Account) -> Result<(), Failure> {
+    /// Gives the groups their names, as far as the domain knows them.
+    async fn name_groups(&self, connection: &mut Connection, groups: &mut [Group]) -> Result<(), Failure> {
         let now = clock::now();
         let mut names: BTreeMap<Sid, Option<String>> = BTreeMap::new();
         let mut unknown = Vec::new();
-        for Group { sid, .. } in &account.groups {
+        for Group { sid, .. } in &*groups {
             match self.group_names.get(sid, now) {
                 Some(name) => drop(names.insert(sid.clone(), name)),
                 None => unknown.push(sid.clone()),
@@ -336,7 +337,7 @@ impl Directory {
                 names.insert(sid.clone(), name);
             }
         }
-        for group in &mut account.groups {
+        for group in groups {
             group.sam_account_name = names.get(&group.sid).cloned().flatten();
         }
         Ok(())

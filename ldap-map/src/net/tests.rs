@@ -1,6 +1,7 @@
 //! The directory against servers that behave well, badly, or not at all.
 
 mod bind;
+mod computer;
 mod delegation;
 mod faults;
 mod outage;
