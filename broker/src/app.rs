@@ -38,6 +38,7 @@ use crate::{
     identity::PeerCertificates,
     metrics::{Metrics, identity::IdentityMetrics},
     pipeline::{self, Line},
+    policy::Shadow,
     tickets::{Issuer, TicketError},
 };
 
@@ -100,7 +101,7 @@ impl App {
         let (gateway_tls, gateway_settings) = watch::channel(generation(Arc::clone(&config.gateway_api.tls)));
         let (gateways, known) = watch::channel(Arc::clone(&config.gateway_api.gateways));
         let (terminators, in_front) = watch::channel(Arc::clone(&config.cards.terminators));
-        let (line, current) = watch::channel(Arc::new(first_line(&config, issuer, &desk)));
+        let (line, current) = watch::channel(Arc::new(first_line(&config, issuer, &desk, &metrics)));
 
         let Config { cards, gateway_api, status, .. } = &config;
         let card_listener =
@@ -199,6 +200,8 @@ impl App {
             validator: Arc::new(config.validator.remembering(&old.validator)),
             domains: Arc::clone(&old.domains),
             policy: Arc::clone(&config.policy),
+            targets: Arc::clone(&config.targets),
+            shadow: old.shadow.trying(config.candidate.clone()),
             is_controller: Arc::clone(&old.is_controller),
             issuer: Arc::clone(&old.issuer),
             desk: Arc::clone(&old.desk),
@@ -253,12 +256,14 @@ fn proxy_tokens(proxy: Option<&KdcProxy>, limit: usize) -> Option<Arc<ProxyToken
 }
 
 /// The line of the configuration that the service starts with.
-fn first_line(config: &Config, issuer: Arc<Issuer>, desk: &Arc<Desk<Issuer>>) -> Line {
+fn first_line(config: &Config, issuer: Arc<Issuer>, desk: &Arc<Desk<Issuer>>, metrics: &Metrics) -> Line {
     Line {
         gateways: names(&config.gateway_api.gateways),
         validator: Arc::clone(&config.validator),
         domains: Arc::clone(&config.domains),
         policy: Arc::clone(&config.policy),
+        targets: Arc::clone(&config.targets),
+        shadow: Shadow::new(metrics.policy().tally()).trying(config.candidate.clone()),
         is_controller: {
             let controllers = config.controllers.clone();
             Arc::new(move |host| controllers.iter().any(|realm| realm.are_at(host)))

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod explain;
+mod policy;
 mod rotate_secret;
 mod serve;
 mod validate;
@@ -19,6 +20,7 @@ use clap::{Args, Parser};
 
 pub use self::certificate::{CertificateCommand, ShowArguments, VerifyArguments};
 pub use self::explain::ExplainArguments;
+pub use self::policy::{CheckArguments, PolicyCommand, TestArguments};
 pub use self::rotate_secret::RotateArguments;
 use crate::{config::Config, exit, reload::Source};
 
@@ -39,15 +41,21 @@ pub enum Command {
     ///
     /// Ends with 0 where it would be accepted, 1 where it would be refused.
     Explain(ExplainArguments),
+    /// Looks into policies: whether they are sound, and whether they decide as they should.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Changes the password of the service's own account, and writes its keytab or password file anew.
     RotateSecret(RotateArguments),
 }
+
+/// The configuration of the service, where a command is not told another.
+const CONFIGURATION: &str = "/etc/kerbridge/kerbridge.toml";
 
 /// What every command that reads the configuration takes.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "/etc/kerbridge/kerbridge.toml")]
+    #[arg(long, value_name = "FILE", default_value = CONFIGURATION)]
     config: PathBuf,
 }
 
@@ -60,6 +68,7 @@ impl Command {
             Self::Validate(arguments) => validate::validate(&arguments.source()),
             Self::Certificate(command) => certificate::run(command),
             Self::Explain(arguments) => explain::explain(arguments),
+            Self::Policy(command) => policy::run(command),
             Self::RotateSecret(arguments) => rotate_secret::rotate_secret(arguments),
         }
     }
@@ -74,15 +83,15 @@ impl Arguments {
     }
 }
 
-/// The code to end with where the command line cannot be read. Only `kerbridge certificate` has one of its own: 1 means
-/// refused there, and 2 a wrong use, as test programs expect it.
+/// The code to end with where the command line cannot be read. Only `kerbridge certificate` and `kerbridge policy` have
+/// one of their own: 1 means refused there, and 2 a wrong use, as test programs expect it.
 #[must_use]
 pub fn usage_code(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
     let command = arguments.into_iter().nth(1);
-    if command.is_some_and(|name| name == "certificate") {
-        certificate::USAGE.into()
-    } else {
-        exit::USAGE.into()
+    match command.as_ref().and_then(|name| name.to_str()) {
+        Some("certificate") => certificate::USAGE.into(),
+        Some("policy") => policy::USAGE.into(),
+        _ => exit::USAGE.into(),
     }
 }
 

@@ -9,6 +9,7 @@
 mod domains;
 mod explained;
 mod hint;
+mod target;
 mod witness;
 
 use std::time::SystemTime;
@@ -27,6 +28,7 @@ use ldap_map::sid::Sid;
 pub use self::domains::{Domain, Domains, Home, Settings, TrustError};
 pub use self::explained::{Explained, explain};
 pub use self::hint::{HintError, UserHint};
+pub use self::target::{ComputerError, computer};
 pub use self::witness::{Testimony, Witness};
 
 use crate::identity::ValidatedIdentity;

@@ -7,6 +7,7 @@ mod controllers;
 mod directory_cache;
 pub mod identity;
 pub mod kdc_proxy;
+pub mod policy;
 pub mod presentation;
 mod revocation;
 pub mod sessions;
@@ -17,8 +18,8 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use self::{
     controllers::ControllersCollector, directory_cache::DirectoryCacheCollector, identity::IdentityMetrics,
-    kdc_proxy::KdcProxyMetrics, presentation::PresentationMetrics, revocation::RevocationCollector,
-    sessions::SessionMetrics,
+    kdc_proxy::KdcProxyMetrics, policy::PolicyMetrics, presentation::PresentationMetrics,
+    revocation::RevocationCollector, sessions::SessionMetrics,
 };
 use crate::{controllers::RealmControllers, directory::Domains, identity::Memory};
 
@@ -31,6 +32,7 @@ pub struct Metrics {
     registry: Registry,
     identity: IdentityMetrics,
     kdc_proxy: KdcProxyMetrics,
+    policy: PolicyMetrics,
     presentation: PresentationMetrics,
     sessions: SessionMetrics,
 }
@@ -42,9 +44,10 @@ impl Metrics {
         let mut registry = Registry::with_prefix("kerbridge");
         let kdc_proxy = KdcProxyMetrics::registered(registry.sub_registry_with_prefix("kdc_proxy"));
         let identity = IdentityMetrics::registered(registry.sub_registry_with_prefix("identity"));
+        let policy = PolicyMetrics::registered(registry.sub_registry_with_prefix("policy"));
         let presentation = PresentationMetrics::registered(registry.sub_registry_with_prefix("presentation"));
         let sessions = SessionMetrics::registered(registry.sub_registry_with_prefix("sessions"));
-        Self { registry, identity, kdc_proxy, presentation, sessions }
+        Self { registry, identity, kdc_proxy, policy, presentation, sessions }
     }
 
     /// What is known of the authorities of cards; clones share it.
@@ -71,6 +74,12 @@ impl Metrics {
     #[must_use]
     pub fn kdc_proxy(&self) -> KdcProxyMetrics {
         self.kdc_proxy.clone()
+    }
+
+    /// What is counted of policies that are tried; clones count together.
+    #[must_use]
+    pub fn policy(&self) -> PolicyMetrics {
+        self.policy.clone()
     }
 
     /// What is counted of certificates that terminators and gateways present; clones count together.

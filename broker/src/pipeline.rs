@@ -9,17 +9,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use ldap_map::computer::Computer;
 use rand_core::CryptoRng;
 use tracing::Instrument as _;
 
 use self::report::Report;
-use crate::directory::{DirectoryAccount, Domains, ResolveError, UserHint, resolve};
+use crate::directory::{DirectoryAccount, Domains, ResolveError, UserHint, computer, resolve};
 use crate::error::{Code, Refusal, Step};
 use crate::handoff::{Desk, EndsWith, HandOffError, Handoff, Login};
 use crate::identity::{PeerCertificates, ValidatedIdentity, Validator};
 use crate::policy::{
-    Channel, Circumstances, Decision, Denial, Grant, Origin, Person, Policy, Request, Revocation, Target,
-    TargetFacts,
+    Channel, Circumstances, Decision, Denial, Grant, Origin, Person, Policy, Request, Revocation, Shadow,
+    Target, Targets,
 };
 use crate::tickets::Issuer;
 
@@ -52,6 +53,10 @@ pub struct Line {
     pub domains: Arc<Domains>,
     /// Decides.
     pub policy: Arc<Policy>,
+    /// What the configuration says of targets.
+    pub targets: Arc<Targets>,
+    /// What is tried beside the policies that decide.
+    pub shadow: Shadow,
     /// Whether a host is a domain controller, which is no target.
     pub is_controller: IsController,
     /// Asks the domain controllers.
@@ -110,7 +115,9 @@ impl Line {
         let account = resolve(&self.domains, &identity, hint.as_ref(), now).await?;
         report.establish(Step::Resolve, narrate::account(&account));
 
-        let decided = self.decide(&identity, &account, request, target, now + report.elapsed());
+        let computer = self.computer(&target).await?;
+        let asker = (&identity, &account);
+        let decided = self.decide(asker, request, target, computer.as_ref(), now + report.elapsed());
         let grant = decided.inspect_err(|_| self.domains.forget(&account))?;
         report.establish(Step::Decide, narrate::grant(&grant));
 
@@ -140,20 +147,31 @@ impl Line {
             .map_err(|error| Refusal::because(Code::RequestInvalid, Step::Request, error))
     }
 
+    /// The target's computer object, where policies are to know of it.
+    async fn computer(&self, target: &Target) -> Result<Option<Computer>, Refusal> {
+        if !self.targets.are_in_directory() {
+            return Ok(None);
+        }
+        Ok(computer(&self.domains, target.as_str()).await?)
+    }
+
     fn decide(
         &self,
-        identity: &ValidatedIdentity,
-        account: &DirectoryAccount,
+        (identity, account): (&ValidatedIdentity, &DirectoryAccount),
         request: &LoginRequest,
         target: Target,
+        computer: Option<&Computer>,
         now: SystemTime,
     ) -> Result<Grant, Refusal> {
         let LoginRequest { gateway, origin, .. } = request;
         self.may_present(request, &target, now)?;
         let asked = Request {
             person: Person::of(account, identity, self.policy.levels()),
-            is_controller: (self.is_controller)(target.as_str()),
-            target: TargetFacts::unknown(target),
+            is_controller: computer.is_some_and(Computer::is_domain_controller)
+                || (self.is_controller)(target.as_str()),
+            services: self.targets.services(&target).to_vec(),
+            no_others: false,
+            target: self.targets.facts(target, computer),
             circumstances: Circumstances {
                 gateway: gateway.clone(),
                 client_address: origin.client_address,
@@ -161,9 +179,13 @@ impl Line {
                 channel: origin.channel,
                 revocation: Revocation::of(identity.revocation(), now),
             },
-            services: Vec::new(),
         };
-        match self.policy.decide(asked) {
+        let tried = self.shadow.is_trying().then(|| asked.clone());
+        let decision = self.policy.decide(asked);
+        if let Some(asked) = tried {
+            self.shadow.ask(asked, &decision);
+        }
+        match decision {
             Decision::Permit(grant) => Ok(grant),
             Decision::Deny(denial) => Err(denial.into()),
         }

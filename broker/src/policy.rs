@@ -6,6 +6,7 @@
 //! policies oblige to, the strictest holds. The [`Grant`] names them, and so does the [`Denial`].
 
 mod bounds;
+mod cases;
 mod compile;
 mod compiled;
 mod confirm;
@@ -22,14 +23,18 @@ pub mod measured;
 mod near;
 mod obligations;
 mod origin;
+mod overview;
 mod rule;
 mod schema;
 mod service;
+mod shadow;
 mod sugar;
 mod target;
+mod targets;
 mod text;
 
 pub use self::bounds::{Bound, Bounds};
+pub use self::cases::{Answered, Cases, CasesError, Difference, MAXIMUM_CASES, Outcome};
 pub use self::compile::{
     Field, MAXIMUM_POLICIES, PolicyFile, PolicyProblem, Problem, RulePlace, RuleProblem, Settings,
 };
@@ -46,11 +51,14 @@ pub use self::literals::LiteralProblem;
 pub(crate) use self::obligations::parse_duration;
 pub use self::obligations::{AnnotationError, HandoverForm, Obligations};
 pub use self::origin::{Channel, Origin};
+pub use self::overview::Overview;
 pub(crate) use self::rule::is_vouchable;
 pub use self::rule::{GroupProblem, GroupRef, Rule};
 pub use self::schema::{SCHEMA, schema};
 pub use self::service::{ServiceClass, ServiceClassError, ServiceName, ServiceNameError};
+pub use self::shadow::{Shadow, ShadowOutcome, Tally};
 pub use self::target::{Target, TargetError, TargetPattern};
+pub use self::targets::{ConfiguredTarget, Targets};
 pub use self::text::{MAXIMUM_FILE, TextError};
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! [`sweep()`] ends sessions at their time. [`run`] ends them sooner where what they rest on no longer holds.
 //!
 //! Waits, and does the I/O of whoever judges. A [`Ground`] says what of a session is judged, and judges it: today the card's
-//! certificates ([`Certificates`]), and the person's account ([`Accounts`]). Sessions that rest on the same are judged once. Each ground is judged once in an interval, at a
-//! random moment of it, at once after a reload, and at the moment until which it was said to hold. A ground that no longer holds
+//! certificates ([`Certificates`]), and the person's account ([`Accounts`]). Sessions that rest on the same are judged once. Each ground is judged once in an interval, or
+//! more often where a policy obliges a session to it, at a random moment of it, at once after a reload, and at the moment until which it was said to hold. A ground that no longer holds
 //! ends its sessions; one that cannot be judged now ends them only after a grace, counted from when it was last known to hold.
 
 mod accounts;
@@ -199,14 +199,21 @@ where
     fn look(&self, schedule: &mut Schedule<G::Key>, rng: &mut impl RngCore) -> BTreeMap<G::Key, Alive> {
         let now = (self.clock)();
         let mut alive: BTreeMap<G::Key, Alive> = BTreeMap::new();
+        let mut obliged: BTreeMap<G::Key, Duration> = BTreeMap::new();
         for session in self.desk.watched(now) {
+            let key = self.ground.key(&session);
+            if let Some(interval) = session.facts.obligations.recheck {
+                let shortest = obliged.entry(key.clone()).or_insert(interval);
+                *shortest = interval.min(*shortest);
+            }
             let new = || Alive { newest: Arc::clone(&session), chains: BTreeSet::new() };
-            let known = alive.entry(self.ground.key(&session)).or_insert_with(new);
+            let known = alive.entry(key).or_insert_with(new);
             known.chains.insert(*session.chain.digest());
             if known.newest.checked_at < session.checked_at {
                 known.newest = session;
             }
         }
+        schedule.oblige(obliged);
         let grounds = alive.iter().map(|(key, known)| (key, known.newest.checked_at));
         let lane = |key: &G::Key| alive.get(key).map_or(Lane(0), |known| self.ground.lane(&known.newest));
         schedule.sync(grounds, lane, now, rng);

@@ -55,6 +55,8 @@ mod outage;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod policy_trials;
+#[cfg(test)]
 mod presentation;
 #[cfg(test)]
 mod refusals;

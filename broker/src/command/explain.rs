@@ -14,6 +14,7 @@ use std::{
 
 use clap::Args;
 use ldap_map::certificate::CertificateFacts;
+use ldap_map::computer::Computer;
 use ldap_map::net::locate::LocateError;
 
 use self::report::{Report, Service};
@@ -25,7 +26,7 @@ use crate::{
     error::{Code, Refusal, Step},
     exit,
     identity::{PeerCertificates, ValidatedIdentity},
-    policy::{Channel, Circumstances, Decision, Person, Request, Revocation, Target, TargetFacts},
+    policy::{Channel, Circumstances, Decision, Person, Request, Revocation, Target},
     tickets::Issuer,
 };
 
@@ -158,10 +159,24 @@ impl Asked {
         };
         let first = config.summary.gateways.first();
         let gateway = self.gateway.as_ref().or(first).map(String::as_str).unwrap_or_default();
+        let computer = if config.targets.are_in_directory() {
+            match directory::computer(&config.domains, target.as_str()).await {
+                Ok(computer) => computer,
+                Err(error) => {
+                    report.refuse(&Refusal::from(error));
+                    return;
+                }
+            }
+        } else {
+            None
+        };
         let asked = Request {
             person: Person::of(account, identity, config.policy.levels()),
-            is_controller: config.controllers.iter().any(|realm| realm.are_at(target.as_str())),
-            target: TargetFacts::unknown(target),
+            is_controller: computer.as_ref().is_some_and(Computer::is_domain_controller)
+                || config.controllers.iter().any(|realm| realm.are_at(target.as_str())),
+            services: config.targets.services(&target).to_vec(),
+            no_others: false,
+            target: config.targets.facts(target, computer.as_ref()),
             circumstances: Circumstances {
                 gateway: gateway.to_owned(),
                 client_address: None,
@@ -169,7 +184,6 @@ impl Asked {
                 channel: Channel::CardListener,
                 revocation: Revocation::of(identity.revocation(), now),
             },
-            services: Vec::new(),
         };
         let grant = match config.policy.decide(asked) {
             Decision::Permit(grant) => grant,

@@ -5,7 +5,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Display,
     ops::{Range, RangeInclusive},
 };
@@ -200,6 +200,31 @@ impl<'d> Section<'d> {
             table
         });
         self.child(place.key().to_owned(), table.and_then(|_| place.line()), table)
+    }
+
+    /// A table inside this one whose keys are names of the administrator's own, each with a list of texts; empty where it is
+    /// absent.
+    pub(super) fn lists(&self, key: &'static str) -> BTreeMap<String, Vec<Located<String>>> {
+        let section = self.section(key);
+        let mut lists = BTreeMap::new();
+        for (name, value) in section.table.into_iter().flatten().take(MAX_ENTRIES) {
+            let line = line_of(self.text, &name.span());
+            let place = Place::new(format!("{}.{}", section.path, name.get_ref()), Some(line));
+            let Some(array) = value.get_ref().as_array() else {
+                let found = kind(value.get_ref());
+                self.problems.note(&place, Fault::WrongType { expected: "a list", found });
+                continue;
+            };
+            if array.is_empty() {
+                self.problems.note(&place, Fault::Empty);
+            }
+            let texts = array.iter().take(MAX_ENTRIES).filter_map(|entry| {
+                let value = self.problems.keep(&place, String::read(entry.get_ref()))?;
+                Some(Located { value, place: place.clone() })
+            });
+            lists.insert(name.get_ref().to_string(), texts.collect());
+        }
+        lists
     }
 
     /// A list of tables, `[[key]]`; empty where it is absent.

@@ -12,7 +12,9 @@ mod kerberos;
 mod listeners;
 mod mapping;
 mod policy;
+mod policy_candidate;
 mod policy_files;
+mod policy_targets;
 mod realms;
 mod revocation;
 mod secret;
@@ -88,7 +90,10 @@ impl Loader<'_> {
         let cards = self.cards(raw.frontend, validator.as_ref(), terminators, &mut warnings);
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, max_logins, &mut warnings);
         let locators = self.locators(&raw.directory, raw.kerberos.realm.as_ref(), &raw.realms);
-        let policy = self.policy(&raw.policy, gateways, &raw.realms, raw.kerberos.spn.as_ref());
+        let targets = self.targets(&raw.policy.targets, raw.policy.targets_in_directory.as_ref());
+        let settings = self.policy_settings(&raw.policy, gateways, &raw.realms, raw.kerberos.spn.as_ref());
+        let policy = settings.as_ref().and_then(|settings| self.policy(&raw.policy, settings));
+        let candidate = self.candidate(&raw.policy.candidate, settings.as_ref(), &mut warnings);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.policy, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
         let discovery = raw.directory.discovery.is_some();
@@ -121,6 +126,8 @@ impl Loader<'_> {
             fetcher,
             domains,
             policy: Arc::new(policy),
+            targets: Arc::new(targets?),
+            candidate,
             kerberos,
             service_secret: secret?.0,
             tickets,

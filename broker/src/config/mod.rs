@@ -45,7 +45,7 @@ use crate::{
     handoff,
     identity::{Fetcher, Validator},
     logging::Format,
-    policy::Policy,
+    policy::{Policy, Targets},
     recheck, tickets,
 };
 
@@ -66,6 +66,10 @@ pub struct Config {
     pub controllers: Vec<Arc<RealmControllers>>,
     /// The third step.
     pub policy: Arc<Policy>,
+    /// What it is told of targets.
+    pub targets: Arc<Targets>,
+    /// Policies that are tried beside it.
+    pub candidate: Option<Arc<Policy>>,
     /// The Kerberos client of the fourth step.
     pub kerberos: Arc<Client>,
     /// The files of the service's own secret, which can change while it runs.

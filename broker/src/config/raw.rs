@@ -9,6 +9,7 @@ mod fetch;
 mod kdc_proxy;
 mod mapping;
 mod policy;
+mod policy_targets;
 mod realms;
 mod revocation;
 mod steps;
@@ -27,6 +28,7 @@ pub(super) use self::{
     kdc_proxy::{KdcProxy, ProxyClients},
     mapping::{Mapping, NameWord, SerialWord, SourceWord, StrengthWord},
     policy::Policy,
+    policy_targets::{AuthenticationLevel, PolicyTarget},
     realms::TrustedRealm,
     revocation::{Revocation, RevocationIssuer, RevocationMode},
     steps::{Directory, Identity, Kerberos, Rule},

@@ -74,6 +74,11 @@ pub enum Warning {
         /// The group.
         sid: Sid,
     },
+    /// The policies of `policy.candidate` are not tried.
+    CandidateNotTried {
+        /// Why not.
+        problem: String,
+    },
     /// A certificate has ended, or ends within 30 days; of an authority of cards, within 90.
     CertificateEnds {
         /// The key that names its file.
@@ -173,6 +178,9 @@ impl fmt::Display for Warning {
                 f,
                 "no ticket names the group {sid}, which is no domain's: the directory's word alone lets its members in ({key})"
             ),
+            Self::CandidateNotTried { problem } => {
+                write!(f, "the policies of policy.candidate are NOT TRIED, since they are not sound: {problem}")
+            }
             Self::CertificateEnds { key, not_after, ended } => {
                 let ends = if *ended { "has ended" } else { "ends" };
                 write!(f, "a certificate of {key} {ends} at {not_after}")

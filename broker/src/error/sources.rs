@@ -10,7 +10,7 @@ use ldap_map::mapping::source::SourceError;
 use ldap_map::net::directory::DirectoryError;
 
 use super::{Code, Refusal, Step};
-use crate::directory::{ResolveError, TrustError};
+use crate::directory::{ComputerError, ResolveError, TrustError};
 use crate::handoff::{
     EndsWith, HandOffError, IssueTicketError, RedeemError, SecurityContextError, SessionError,
 };
@@ -36,6 +36,16 @@ impl From<IdentityError> for Refusal {
             IdentityError::ClockUnusable => Code::Internal,
         };
         Self::because(code, Step::Validate, error)
+    }
+}
+
+impl From<ComputerError> for Refusal {
+    fn from(error: ComputerError) -> Self {
+        let code = match &error {
+            ComputerError::Directory(directory) => directory_code(directory),
+            ComputerError::Ambiguous { .. } | ComputerError::Disabled { .. } => Code::PolicyDenied,
+        };
+        Self::because(code, Step::Decide, error)
     }
 }
 
@@ -146,6 +156,9 @@ impl From<IssueTicketError<TicketError>> for Refusal {
         match error {
             IssueTicketError::Session(error) => Self::from_session(error, Step::IssueTicket),
             IssueTicketError::NotGranted => Self::because(Code::ServiceNotGranted, Step::IssueTicket, error),
+            IssueTicketError::FormNotAllowed { .. } => {
+                Self::because(Code::PolicyDenied, Step::IssueTicket, error)
+            }
             IssueTicketError::Ticket(error) => Self::from_ticket(error, Step::IssueTicket),
             IssueTicketError::Form(error) => Self::because(Code::Internal, Step::IssueTicket, error),
             IssueTicketError::Context(error) => {

@@ -17,6 +17,7 @@ use super::presented::{PresentedChain, Watched};
 use super::proxy_tokens::{NoProxyToken, ProxyAccess, ProxyTokens};
 use super::session::{Session, SessionFacts, Slot, Subject};
 use super::store::{Census, Draft, Limits, Store};
+use crate::policy::HandoverForm;
 
 /// Lifetimes and limits.
 #[derive(Clone, Copy, Debug)]
@@ -258,7 +259,7 @@ impl<F: Further> Desk<F> {
         clock: impl Fn() -> SystemTime + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<Credential, IssueTicketError<F::Error>> {
-        let Held { ticket, spn, now, .. } = self.ticket(call, clock).await?;
+        let Held { ticket, spn, now, .. } = self.ticket(call, form.handover(), clock).await?;
         Ok(form.make(&ticket, spn, self.source.kdc_time(now), rng)?)
     }
 
@@ -276,7 +277,8 @@ impl<F: Further> Desk<F> {
         clock: impl Fn() -> SystemTime + Send,
         rng: &mut (impl CryptoRng + Send),
     ) -> Result<(SecurityContext, Answer), IssueTicketError<F::Error>> {
-        let Held { ticket, spn, session_expires_at, session_end, now } = self.ticket(call, clock).await?;
+        let Held { ticket, spn, session_expires_at, session_end, now } =
+            self.ticket(call, HandoverForm::SecurityContext, clock).await?;
         let kdc_time = self.source.kdc_time(now);
         let left = ticket.endtime().duration_since(kdc_time).unwrap_or_default();
         let expires_at = session_expires_at.min(now + left);
@@ -288,6 +290,7 @@ impl<F: Further> Desk<F> {
     async fn ticket(
         &self,
         call: &Call<'_>,
+        form: HandoverForm,
         clock: impl Fn() -> SystemTime + Send,
     ) -> Result<Held, IssueTicketError<F::Error>> {
         let id = Token::parse(call.session_id).map_err(|_| SessionError::Malformed)?;
@@ -295,6 +298,9 @@ impl<F: Further> Desk<F> {
         // A refusal from here on belongs to a login, and its log line says to which.
         tracing::Span::current().record("login_id", &session.facts.login_id);
         let (place, slot) = session.slot(call.spn).ok_or(IssueTicketError::NotGranted)?;
+        if !session.facts.obligations.allow(form) {
+            return Err(IssueTicketError::FormNotAllowed { form });
+        }
         let fresh = |now| {
             let lifetime = session.facts.expires_at.duration_since(now).unwrap_or_default();
             self.source.further(&session.basis, place, lifetime, call.answer_by)

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::ending::EndCause;
 use super::forms::FormError;
+use crate::policy::HandoverForm;
 
 /// A login cannot be handed off.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -146,6 +147,12 @@ pub enum IssueTicketError<T> {
     /// The rule does not grant the service.
     #[error("the service is not among the session's granted services")]
     NotGranted,
+    /// The policies that permitted the login allow other forms only (`@handover`).
+    #[error("the policies that permitted the login do not allow the form {form}")]
+    FormNotAllowed {
+        /// The form.
+        form: HandoverForm,
+    },
     /// There is no ticket.
     #[error(transparent)]
     Ticket(T),

@@ -13,6 +13,8 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::policy::HandoverForm;
+
 /// The clock difference a service usually tolerates, and thereby how long an initial token is good for (RFC 4120 section 8.2).
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 
@@ -158,6 +160,15 @@ pub enum FormError {
 }
 
 impl Form {
+    /// The form as policies name it.
+    pub(super) const fn handover(&self) -> HandoverForm {
+        match self {
+            Self::SpnegoToken(_) => HandoverForm::SpnegoToken,
+            Self::CCache { .. } => HandoverForm::CCache,
+            Self::KrbCred(_) => HandoverForm::KrbCred,
+        }
+    }
+
     /// Puts a ticket into the form. `now` is the domain controllers' time, for tokens that carry the time.
     pub(super) fn make(
         &self,

@@ -66,6 +66,7 @@ impl Desk<Issuer> {
             granted_spns: grant.services().iter().map(ServiceName::to_string).collect(),
             expires_at,
             rule: grant.decided_by(),
+            obligations: grant.obligations().clone(),
             login_id: login_id.to_owned(),
             revocation: identity.revocation().clone(),
         };

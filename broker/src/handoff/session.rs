@@ -7,6 +7,7 @@ use kdc_proxy::ticket::ServiceTicket;
 use tokio::sync::Mutex;
 
 use crate::identity::RevocationEvidence;
+use crate::policy::Obligations;
 
 /// A held ticket that ends sooner than this is not handed out again: a client would hardly get to use it.
 const WORTH_HANDING_OUT: Duration = Duration::from_secs(60);
@@ -39,6 +40,8 @@ pub struct SessionFacts {
     pub expires_at: SystemTime,
     /// The ids of the deciding policies, separated by commas.
     pub rule: String,
+    /// What these oblige to.
+    pub obligations: Obligations,
     /// Joins the session to the log of its login.
     pub login_id: String,
     /// What the login relied on about revocation.

@@ -15,6 +15,7 @@ use super::error::EndsWith;
 use super::presented::PresentedChain;
 use super::session::{SessionFacts, Subject};
 use crate::identity::{PeerCertificates, RevocationEvidence};
+use crate::policy::Obligations;
 
 /// The session key of every ticket here.
 pub(crate) const UNSAFE_KEY: [u8; 32] = [0xA5; 32];
@@ -115,6 +116,7 @@ pub(crate) fn opening(end: SystemTime) -> Opening<Vec<&'static str>> {
         granted_spns: vec![TERMSRV.to_owned(), HTTP.to_owned()],
         expires_at: end,
         rule: "desktop-users".to_owned(),
+        obligations: Obligations::default(),
         login_id: "0123456789abcdef".to_owned(),
         revocation: RevocationEvidence::SWITCHED_OFF,
     };

@@ -9,6 +9,9 @@ pub mod known_attacks {}
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
 
+#[doc = include_str!("policy.md")]
+pub mod policy {}
+
 #[doc = include_str!("administrator_errors.md")]
 pub mod administrator_errors {}
 

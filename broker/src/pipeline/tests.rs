@@ -23,6 +23,8 @@ fn line(root: &Authority) -> Line {
         validator: Arc::new(validator(trusting(&[root]))),
         domains: Arc::new(alone(nowhere())),
         policy: Arc::new(policy(vec![rule("desktop-users")])),
+        targets: Arc::default(),
+        shadow: Shadow::new(crate::metrics::Metrics::new().policy().tally()),
         is_controller: Arc::new(|_| false),
         issuer: issuer(),
         desk: Arc::new(desk),

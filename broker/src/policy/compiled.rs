@@ -85,6 +85,8 @@ pub(super) struct Compiled {
     pub(super) services: Vec<ServiceClass>,
     /// The rule that it was made of, by its place among them.
     pub(super) rule: Option<usize>,
+    /// The file and the line that it stands at, where it is of one.
+    pub(super) place: Option<(String, usize)>,
     /// The policy as the only one of a set, so that its own verdict can be asked for.
     pub(super) alone: PolicySet,
 }
@@ -234,7 +236,10 @@ impl<'a> Reader<'a> {
         piece: Piece<'_>,
     ) -> Result<Compiled, Vec<TextProblem>> {
         let mut id = None;
-        self.compile(piece.text, &mut id).map_err(|faults| {
+        let (line, _) = line_and_column(text, piece.offset);
+        let compiled = self.compile(piece.text, &mut id);
+        let compiled = compiled.map(|compiled| Compiled { place: Some((file.to_owned(), line)), ..compiled });
+        compiled.map_err(|faults| {
             let located = |(offset, problem): Fault| {
                 let (line, column) = line_and_column(text, piece.offset.saturating_add(offset));
                 TextProblem { file: file.to_owned(), line, column, policy: id.clone(), problem }
@@ -273,7 +278,19 @@ impl<'a> Reader<'a> {
         let alone = PolicySet::from_policies([parsed])
             .map_err(|error| vec![(0, TextFault::Syntax { message: error.to_string(), help: None })])?;
         let (keys, services) = (vec![key], Vec::new());
-        Ok(Compiled { id, effect, words, obligations, actions, keys, literals, services, rule: None, alone })
+        Ok(Compiled {
+            id,
+            effect,
+            words,
+            obligations,
+            actions,
+            keys,
+            literals,
+            services,
+            rule: None,
+            place: None,
+            alone,
+        })
     }
 
     /// What the validator finds, warnings included: a policy that can never apply, or that only looks like what it says, is not meant.

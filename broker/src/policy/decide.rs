@@ -26,6 +26,8 @@ pub struct Request {
     pub circumstances: Circumstances,
     /// The service classes that the target is known to have, the first to be tried first.
     pub services: Vec<ServiceClass>,
+    /// Whether these are all that is asked about.
+    pub no_others: bool,
     /// Whether the target is a domain controller.
     pub is_controller: bool,
 }
@@ -206,11 +208,12 @@ impl<'a> Matter<'a> {
     /// The services to ask about: those of the target, those of the rules about it, those for all targets; each once. None that is
     /// beyond the bounds.
     fn candidates(&self) -> Result<Vec<ServiceName>, Denial> {
-        let Request { target, services, is_controller, .. } = self.request;
+        let Request { target, services, no_others, is_controller, .. } = self.request;
         let of_rules = self.delegate.policies.iter().flat_map(|policy| &policy.services);
         let mut candidates: Vec<ServiceName> = Vec::new();
         let mut beyond = Vec::new();
-        for class in services.iter().chain(of_rules).chain(&self.policy.services) {
+        let others = of_rules.chain(&self.policy.services).filter(|_| !no_others);
+        for class in services.iter().chain(others) {
             if candidates
                 .iter()
                 .chain(beyond.iter().map(|(service, _)| service))

@@ -23,6 +23,12 @@ impl Denial {
         Self { gateway, target, reasons, near_misses: Vec::new() }
     }
 
+    /// A refusal of something that is about this broker itself.
+    pub(super) fn about_broker(asked_by: &str, reasons: Vec<Reason>) -> Self {
+        let target = Target::new("this.broker").expect("a name");
+        Self::new(asked_by.to_owned(), target, reasons)
+    }
+
     /// The policies that came closest to permitting, the closest first; empty where none came close at all.
     #[must_use]
     pub fn near_misses(&self) -> &[NearMiss] {

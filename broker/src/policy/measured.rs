@@ -36,6 +36,7 @@ impl Measured {
                 revocation: Revocation::default(),
             },
             services: Vec::new(),
+            no_others: false,
             is_controller: false,
         };
         Some(Self { policy: Arc::new(Policy::compile(&settings).ok()?), request })

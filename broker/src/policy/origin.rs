@@ -17,6 +17,10 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::CardListener, Self::Terminator, Self::GatewayWithProof, Self::GatewayWithoutProof];
+
     /// The stable word in logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

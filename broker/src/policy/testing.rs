@@ -67,6 +67,7 @@ pub(crate) fn request_of(account: &DirectoryAccount, gateway: &str, target: &str
             revocation: Revocation::default(),
         },
         services: Vec::new(),
+        no_others: false,
         is_controller: false,
     }
 }

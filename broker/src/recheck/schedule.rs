@@ -22,6 +22,8 @@ pub(super) struct Schedule<K> {
     /// Those that ended lately, and when.
     ended: BTreeMap<K, SystemTime>,
     undecided: usize,
+    /// Those whose sessions want to be judged more often than the settings say.
+    shorter: BTreeMap<K, Duration>,
 }
 
 /// How long after its moment a ground that waits for its lane counts as overdue.
@@ -62,8 +64,19 @@ pub(super) enum Next {
 
 impl<K: Clone + Ord> Schedule<K> {
     pub(super) fn new(settings: Settings) -> Self {
-        let (known, queues, under_way, ended) = Default::default();
-        Self { settings, known, queues, under_way, generation: 0, changed_at: None, ended, undecided: 0 }
+        let (known, queues, under_way, ended, shorter) = Default::default();
+        let (generation, changed_at, undecided) = (0, None, 0);
+        Self { settings, known, queues, under_way, generation, changed_at, ended, undecided, shorter }
+    }
+
+    /// Takes notice of the intervals that sessions oblige to, where that is not the one of the settings.
+    pub(super) fn oblige(&mut self, intervals: BTreeMap<K, Duration>) {
+        self.shorter = intervals;
+    }
+
+    fn interval_of(&self, key: &K) -> Duration {
+        let obliged = self.shorter.get(key).copied().unwrap_or(self.settings.interval);
+        obliged.min(self.settings.interval)
     }
 
     /// Takes notice of the grounds of all live sessions, each with the newest time at which a login found it to hold.
@@ -80,13 +93,14 @@ impl<K: Clone + Ord> Schedule<K> {
         self.queues.clear();
         self.ended.retain(|_, ended_at| now < *ended_at + REMEMBERED);
         for (key, held_at) in alive {
-            let latest = now + self.settings.interval;
+            let interval = self.interval_of(key);
+            let latest = now + interval;
             let mut known = before.remove(key).unwrap_or_else(|| {
                 // A login that was judged by what has changed since then, or before its ground was found not to hold, is
                 // judged anew.
                 let since = self.changed_at.max(self.ended.get(key).copied());
                 let outdated = since.is_some_and(|since| held_at <= since);
-                let wait = if outdated { Duration::ZERO } else { part(self.settings.interval, rng) };
+                let wait = if outdated { Duration::ZERO } else { part(interval, rng) };
                 Known { lane: lane(key), due: Some(now + wait), held_at, undecided: false }
             });
             if known.held_at < held_at {
@@ -181,7 +195,7 @@ impl<K: Clone + Ord> Schedule<K> {
         now: SystemTime,
         rng: &mut impl RngCore,
     ) -> Next {
-        let Settings { interval, grace } = self.settings;
+        let (interval, grace) = (self.interval_of(&due.key), self.settings.grace);
         self.leave(due.lane);
         let Some(known) = self.known.get_mut(&due.key) else { return Next::Later };
         if let Some(queued) = known.due.take()
@@ -335,6 +349,20 @@ mod tests {
         assert_eq!(bench.judge(&HOLDS, 0), [Next::Later; 100]);
         assert!(bench.due(149).is_empty());
         assert_eq!(bench.due(300).len(), 100);
+    }
+
+    #[test]
+    fn a_ground_that_is_to_be_judged_more_often_is_and_the_others_are_not() {
+        let mut bench = Bench::new(2);
+        bench.schedule.oblige(BTreeMap::from([(1, Duration::from_secs(20)), (0, Duration::from_secs(900))]));
+        bench.sync(2, 0);
+        assert!(bench.due(20).contains(&1), "at once, also where it was known before");
+        let mut bench = Bench::new(2);
+        bench.schedule.oblige(BTreeMap::from([(1, Duration::from_secs(20))]));
+        bench.schedule.hurry(at(0));
+        bench.judge(&HOLDS, 0);
+        assert_eq!(bench.due(20), [1]);
+        assert_eq!(bench.due(300), [0], "within the interval of the settings");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Redeemed {
     pub target: String,
     /// The services that were granted.
     pub granted_spns: Vec<String>,
+    /// When the session ends, RFC 3339.
+    pub expires_at: String,
     /// The rule that permitted the login.
     pub rule: String,
     /// Joins the session to the broker's log.
@@ -58,6 +60,8 @@ pub struct IssuedTicket {
     pub spn: String,
     /// Its path in the gateway.
     pub file: String,
+    /// When it ends, RFC 3339.
+    pub expires_at: String,
     /// How long the broker took to issue it, as the gateway saw it.
     pub took: Duration,
 }
@@ -171,6 +175,7 @@ fn redeemed(answer: &Value) -> Result<Redeemed, GatewayError> {
             .iter()
             .map(|spn| text(spn, ""))
             .collect::<Result<_, _>>()?,
+        expires_at: text(answer, "/session/expires_at")?,
         rule: text(answer, "/session/rule")?,
         login_id: text(answer, "/session/login_id")?,
         revocation: answer.pointer("/session/revocation").cloned().unwrap_or_default(),
@@ -181,7 +186,8 @@ fn redeemed(answer: &Value) -> Result<Redeemed, GatewayError> {
 fn ticket(answer: &Value) -> Result<IssuedTicket, GatewayError> {
     let milliseconds = answer.pointer("/milliseconds").and_then(Value::as_f64).unwrap_or(-1.0);
     let took = Duration::try_from_secs_f64(milliseconds / 1000.0).map_err(|_| unexpected(answer))?;
-    Ok(IssuedTicket { spn: text(answer, "/spn")?, file: text(answer, "/file")?, took })
+    let (spn, file) = (text(answer, "/spn")?, text(answer, "/file")?);
+    Ok(IssuedTicket { spn, file, expires_at: text(answer, "/expires_at")?, took })
 }
 
 fn text(answer: &Value, pointer: &str) -> Result<String, GatewayError> {

@@ -17,30 +17,35 @@ use crate::{
 };
 
 impl Loader<'_> {
-    /// Compiles rules and files. They may name the `gateways` and the `realms` and no others.
-    pub(super) fn policy(
+    /// Reads rules and files. They may name the `gateways` and the `realms` and no others.
+    pub(super) fn policy_settings(
         &self,
         policy: &raw::Policy,
         gateways: Vec<String>,
         realms: &[raw::TrustedRealm],
         spn: Option<&Located<String>>,
-    ) -> Option<Policy> {
-        let raw = &policy.rules;
-        let rules: Option<Vec<Rule>> = raw.iter().map(rule).collect();
+    ) -> Option<Settings> {
+        let rules: Option<Vec<Rule>> = policy.rules.iter().map(rule).collect();
         let realms = realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect();
         let files = self.policy_files(&policy.files);
         let services = self.each_parsed(&policy.services);
         let bounds = self.bounds(policy, spn);
-        let settings = Settings {
+        let levels = self.authentication_levels(&policy.authentication_levels);
+        Some(Settings {
             rules: rules?,
             files: files?,
             services: services?,
             bounds: bounds?,
+            levels: levels?,
             gateways,
             realms,
-            ..Settings::default()
-        };
-        match Policy::compile(&settings) {
+        })
+    }
+
+    /// Compiles them.
+    pub(super) fn policy(&self, policy: &raw::Policy, settings: &Settings) -> Option<Policy> {
+        let raw = &policy.rules;
+        match Policy::compile(settings) {
             Ok(policy) => Some(policy),
             Err(problems) => {
                 for problem in problems {

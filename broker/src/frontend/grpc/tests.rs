@@ -32,6 +32,7 @@ impl From<IssueTicketError<Told>> for Refusal {
         match error {
             IssueTicketError::Session(error) => Self::from_session(error, Step::IssueTicket),
             IssueTicketError::NotGranted => Self::new(Code::ServiceNotGranted, Step::IssueTicket),
+            IssueTicketError::FormNotAllowed { .. } => Self::new(Code::PolicyDenied, Step::IssueTicket),
             IssueTicketError::Ticket(error) => {
                 Self::because(Code::DelegationRefused, Step::IssueTicket, error)
             }

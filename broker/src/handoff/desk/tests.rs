@@ -145,6 +145,32 @@ async fn a_service_that_is_not_granted_is_refused_without_asking() {
 }
 
 #[tokio::test]
+async fn a_form_that_the_policies_do_not_allow_is_refused_without_asking() {
+    let desk = desk(Source::default());
+    let mut opening = opening(at(5000));
+    opening.facts.obligations.handover = Some([HandoverForm::CCache].into());
+    let handoff = desk.open(opening, at(0), &mut entropy::system()).expect("the desk has room");
+    let redeemed = desk.redeem(&handoff.code(), "gw1", at(1), &mut entropy::system());
+    let (id, _) = redeemed.expect("the code is good");
+    let id = id.text();
+    for form in [Form::SpnegoToken(None), Form::KrbCred(None)] {
+        let call = Call { session_id: &id, gateway: "gw1", spn: HTTP, answer_by: crate::clock::instant() };
+        let refused = desk.issue_ticket(&call, form, || at(2), &mut entropy::system()).await;
+        assert!(matches!(refused, Err(IssueTicketError::FormNotAllowed { .. })), "{refused:?}");
+    }
+    let call = Call { session_id: &id, gateway: "gw1", spn: HTTP, answer_by: crate::clock::instant() };
+    let asked_for = ContextRequest {
+        mechanism: kdc_proxy::gss::Mechanism::Spnego,
+        flags: kdc_proxy::gss::ContextFlags::default(),
+        binding: None,
+    };
+    let refused = desk.init_security_context(&call, &asked_for, || at(2), &mut entropy::system()).await;
+    assert!(matches!(refused, Err(IssueTicketError::FormNotAllowed { .. })));
+    assert_eq!(asked(&desk), 0);
+    issue(&desk, &id, HTTP, 2).await.expect("the form that is left");
+}
+
+#[tokio::test]
 async fn many_calls_for_one_service_ask_once() {
     let (desk, id) = with_session(Source { permits: tokio::sync::Semaphore::new(0), ..Source::default() });
     let calls = async {

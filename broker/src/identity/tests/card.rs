@@ -303,6 +303,25 @@ fn stating(policies: &[u8]) -> rcgen::CustomExtension {
 }
 
 #[test]
+fn the_policies_of_an_identity_are_those_that_hold_for_the_whole_path() {
+    let root = Authority::root("Root");
+    let issuing = root.below_with("Issuing", |params| params.custom_extensions.push(stating(&[1, 2])));
+    let silent = root.below_with("Silent", |_| ());
+    let policies = |issuer: &Authority, of_the_card: &[u8]| {
+        let card = issuer.card_with(|params| params.custom_extensions.push(stating(of_the_card)));
+        let mut settings = trusting(&[&root]);
+        settings.intermediates = vec![issuer.certificate.clone()];
+        let identity = validator(settings).judge(&peer(&[&card]), now()).expect("a good card");
+        identity.policies().iter().cloned().collect::<Vec<_>>()
+    };
+    let oid = |last: u8| format!("1.3.6.1.4.1.99999.{last}");
+    assert_eq!(policies(&issuing, &[1, 3]), [oid(1)], "3 is what the card alone claims");
+    assert_eq!(policies(&issuing, &[2, 1]), [oid(1), oid(2)]);
+    assert_eq!(policies(&issuing, &[3]), Vec::<String>::new());
+    assert_eq!(policies(&silent, &[1]), Vec::<String>::new(), "its authority may state none");
+}
+
+#[test]
 fn a_path_must_be_valid_for_one_or_for_each_of_the_configured_policies() {
     let root = Authority::root("Root");
     let issuing = root.below_with("Issuing", |params| params.custom_extensions.push(stating(&[1, 2])));
