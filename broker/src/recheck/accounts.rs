@@ -1,5 +1,6 @@
 //! The person's account as what a session rests on.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,7 +8,7 @@ use ldap_map::account::{AccountExpires, NotUsable};
 use ldap_map::net::directory::DirectoryError;
 use ldap_map::sid::Sid;
 
-use super::{Ground, Verdict};
+use super::{Ground, Lane, Verdict};
 use crate::directory::{Domains, ResolveError};
 use crate::handoff::{EndCause, Watched};
 
@@ -30,6 +31,13 @@ impl Ground for Accounts {
     fn key(&self, session: &Watched) -> AccountKey {
         let subject = &session.facts.subject;
         AccountKey { realm: subject.realm.clone(), sid: subject.sid.clone() }
+    }
+
+    /// One for each realm: the directory of one keeps no other realm's accounts waiting.
+    fn lane(&self, session: &Watched) -> Lane {
+        let mut digest = DefaultHasher::new();
+        session.facts.subject.realm.hash(&mut digest);
+        Lane(digest.finish())
     }
 
     async fn judge(&self, session: &Watched, now: SystemTime) -> Verdict {
@@ -139,6 +147,8 @@ mod tests {
         let accounts = Accounts { domains: Arc::new(alone(nowhere())) };
         let (one, other) = (session("CORP.EXAMPLE"), session("CORP.EXAMPLE"));
         assert_eq!(accounts.key(&one), accounts.key(&Watched { chain: chain("another"), ..other }));
-        assert_ne!(accounts.key(&one), accounts.key(&session("BETA.EXAMPLE")));
+        let elsewhere = session("BETA.EXAMPLE");
+        assert_ne!(accounts.key(&one), accounts.key(&elsewhere));
+        assert_ne!(accounts.lane(&one), accounts.lane(&elsewhere), "another directory is asked");
     }
 }

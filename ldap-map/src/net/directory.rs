@@ -219,7 +219,7 @@ impl Directory {
     /// Asks the servers that failed whether they are back, so that no login has to find out, and those whose answers are
     /// remembered what has changed. Ends only by being dropped.
     pub async fn tend(&self) {
-        tokio::join!(self.pool.tend(), self.follow_changes());
+        tokio::join!(Box::pin(self.pool.tend()), Box::pin(self.follow_changes()));
     }
 
     /// Whether some server answers, holds the configured domain, which has the SID it should, and knows the base.
