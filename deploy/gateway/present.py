@@ -48,16 +48,17 @@ class PresentingGateway(Gateway):
         return self._call(self._stub.Authenticate, gateway_pb2.AuthenticateRequest(presentation=presentation))
 
 
-def presentation(certificates, target, client_address):
-    """The chain, PEM with the card's own certificate first, for a login of somebody at `client_address`."""
+def presentation(certificates, target, client_address, user=""):
+    """The chain, PEM with the card's own certificate first, for a login of somebody at `client_address`: as `user`, where the card
+    is one of several accounts."""
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     blocks = [begin + part.split(end)[0] + end for part in certificates.split(begin)[1:]]
     chain = [ssl.PEM_cert_to_DER_cert(block) for block in blocks]
-    return gateway_pb2.Presentation(certificates=chain, target=target, client_address=client_address)
+    return gateway_pb2.Presentation(certificates=chain, target=target, client_address=client_address, user=user)
 
 
 def read_message(message):
-    """What a challenge says it is for. A client refuses to sign one that names another gateway or target than it means."""
+    """What a challenge says it is for. A client refuses to sign one that names another gateway, target or user than it means."""
     if not message.startswith(CONTEXT):
         raise ValueError("not a challenge of Kerbridge")
     rest, fields = message[len(CONTEXT):], []
@@ -65,11 +66,12 @@ def read_message(message):
         (length,) = struct.unpack_from(">H", rest)
         fields.append(rest[2:2 + length])
         rest = rest[2 + length:]
-    nonce, gateway, target, certificate_sha256, expires_at = fields
+    nonce, gateway, target, certificate_sha256, expires_at, *user = fields
     return {
         "nonce": nonce.hex(),
         "gateway": gateway.decode(),
         "target": target.decode(),
+        "user": user[0].decode() if user else "",
         "certificate_sha256": certificate_sha256.hex(),
         "expires_at": struct.unpack(">Q", expires_at)[0],
     }
@@ -84,7 +86,7 @@ def run(options):
     presented = None
     if options.call != "answer":
         with open(options.certificates, encoding="ascii") as file:
-            presented = presentation(file.read(), options.target, options.client)
+            presented = presentation(file.read(), options.target, options.client, options.user)
     with PresentingGateway(options.broker, **files) as gateway:
         if options.call == "challenge":
             challenge = gateway.challenge(presented)
@@ -119,6 +121,7 @@ def arguments():
             of_call.add_argument("--certificates", required=True, metavar="FILE", help="the card's chain, PEM")
             of_call.add_argument("--target", required=True, metavar="HOST", help="the desktop")
             of_call.add_argument("--client", required=True, metavar="ADDRESS", help="the address of the person's client")
+            of_call.add_argument("--user", default="", metavar="NAME", help="the account, for a card of several")
     return parser.parse_args()
 
 

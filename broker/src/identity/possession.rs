@@ -57,6 +57,8 @@ pub struct Purpose<'a> {
     pub gateway: &'a str,
     /// The desktop, a DNS host name in lower case.
     pub target: &'a str,
+    /// The account that is meant, where one is named; at most 1024 octets.
+    pub user: Option<&'a str>,
     /// When it ends.
     pub expires_at: SystemTime,
 }
@@ -92,7 +94,7 @@ impl Challenge {
 
     /// The octets to sign: 64 spaces, `Kerbridge v1, card proof of possession`, an octet of zero; then five fields, each behind its
     /// length in two octets, big-endian: the nonce (32 octets), the gateway, the target, SHA-256 of the card's certificate in DER
-    /// (32 octets), and the end in seconds since 1970 (8 octets, big-endian).
+    /// (32 octets), and the end in seconds since 1970 (8 octets, big-endian); and the user, where one is named.
     #[must_use]
     pub fn message(&self) -> &[u8] {
         &self.message
@@ -117,17 +119,19 @@ impl fmt::Debug for Challenge {
 }
 
 fn message(nonce: &[u8; 32], purpose: Purpose<'_>, certificate: &[u8; 32]) -> Zeroizing<Vec<u8>> {
-    let Purpose { gateway, target, expires_at } = purpose;
+    let Purpose { gateway, target, user, expires_at } = purpose;
     let end = expires_at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let fields: [&[u8]; 5] = [nonce, gateway.as_bytes(), target.as_bytes(), certificate, &end.to_be_bytes()];
+    let end = end.to_be_bytes();
+    let fields: [&[u8]; 5] = [nonce, gateway.as_bytes(), target.as_bytes(), certificate, &end];
+    let fields = || fields.into_iter().chain(user.map(str::as_bytes));
     // Of its full length from the start: a buffer that grows leaves a copy behind.
-    let length = fields.iter().map(|field| field.len().saturating_add(2)).sum::<usize>();
+    let length = fields().map(|field| field.len().saturating_add(2)).sum::<usize>();
     let mut message = Zeroizing::new(Vec::with_capacity(length.saturating_add(128)));
     message.extend_from_slice(&[b' '; 64]);
     message.extend_from_slice(CONTEXT);
     message.push(0);
-    for field in fields {
-        let length = u16::try_from(field.len()).expect("names of gateways and hosts are short");
+    for field in fields() {
+        let length = u16::try_from(field.len()).expect("names of gateways, hosts and users are short");
         message.extend_from_slice(&length.to_be_bytes());
         message.extend_from_slice(field);
     }
@@ -145,7 +149,7 @@ mod tests {
     use crate::identity::testing::{Authority, card_params, now, peer, rsa_key};
 
     const PURPOSE: Purpose<'static> =
-        Purpose { gateway: "gw1", target: "desk1.corp.example", expires_at: UNIX_EPOCH };
+        Purpose { gateway: "gw1", target: "desk1.corp.example", user: None, expires_at: UNIX_EPOCH };
 
     fn challenge(card: &PeerCertificates, purpose: Purpose<'_>) -> Challenge {
         Challenge::new(card.clone(), purpose, &mut entropy::system()).unwrap()
@@ -192,6 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn a_message_for_a_named_user_says_the_name_at_its_end() {
+        let card = card(&rsa_key());
+        let named = challenge(&card, Purpose { user: Some("alice-admin"), ..PURPOSE });
+        let plain = challenge(&card, PURPOSE);
+        assert!(named.message().ends_with(b"\0\x0balice-admin"));
+        assert_eq!(named.message().len(), plain.message().len() + 13);
+    }
+
+    #[test]
     fn no_two_challenges_are_the_same() {
         let card = card(&rsa_key());
         assert_ne!(challenge(&card, PURPOSE).message(), challenge(&card, PURPOSE).message());
@@ -235,11 +248,12 @@ mod tests {
         let proves = |signature: &[u8], challenge: Challenge| {
             challenge.answer(SignatureScheme::RsaPkcs1Sha256, signature).is_ok()
         };
-        // Another nonce, gateway, target and time.
+        // Another nonce, gateway, target, user and time.
         for other in [
             PURPOSE,
             Purpose { gateway: "gw2", ..PURPOSE },
             Purpose { target: "desk2.corp.example", ..PURPOSE },
+            Purpose { user: Some("alice-admin"), ..PURPOSE },
             Purpose { expires_at: now(), ..PURPOSE },
         ] {
             let signature = sign(challenge(&card, other).message());

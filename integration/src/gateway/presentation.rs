@@ -40,7 +40,22 @@ impl Gateway {
         target: &str,
         client: Ipv4Addr,
     ) -> Result<PendingChallenge, GatewayError> {
-        let answer = self.presenting("challenge", broker, chain, target, client)?;
+        self.challenge_as("", broker, chain, target, client)
+    }
+
+    /// The same for one of a person's accounts, by its name.
+    ///
+    /// # Errors
+    /// [`GatewayError::Refused`].
+    pub fn challenge_as(
+        &self,
+        user: &str,
+        broker: &str,
+        chain: &str,
+        target: &str,
+        client: Ipv4Addr,
+    ) -> Result<PendingChallenge, GatewayError> {
+        let answer = self.presenting("challenge", user, broker, chain, target, client)?;
         let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let message = hex::decode(text("message")).unwrap_or_default();
         let says = answer.get("says").cloned().unwrap_or_default();
@@ -74,12 +89,28 @@ impl Gateway {
         target: &str,
         client: Ipv4Addr,
     ) -> Result<PresentedSession, GatewayError> {
-        session(&self.presenting("authenticate", broker, chain, target, client)?)
+        self.authenticate_as("", broker, chain, target, client)
+    }
+
+    /// The same for one of a person's accounts, by its name.
+    ///
+    /// # Errors
+    /// [`GatewayError::Refused`].
+    pub fn authenticate_as(
+        &self,
+        user: &str,
+        broker: &str,
+        chain: &str,
+        target: &str,
+        client: Ipv4Addr,
+    ) -> Result<PresentedSession, GatewayError> {
+        session(&self.presenting("authenticate", user, broker, chain, target, client)?)
     }
 
     fn presenting(
         &self,
         call: &'static str,
+        user: &str,
         broker: &str,
         chain: &str,
         target: &str,
@@ -87,7 +118,7 @@ impl Gateway {
     ) -> Result<Value, GatewayError> {
         let own = Self::present(call, broker);
         let client = client.to_string();
-        let what = ["--certificates", "/dev/stdin", "--target", target, "--client", &client];
+        let what = ["--certificates", "/dev/stdin", "--target", target, "--client", &client, "--user", user];
         self.with_input("present.py", &[own.as_slice(), &what].concat(), chain.as_bytes())
     }
 

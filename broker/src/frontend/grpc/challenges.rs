@@ -41,6 +41,7 @@ enum State {
 pub(super) struct Waiting {
     pub(super) challenge: Challenge,
     pub(super) target: String,
+    pub(super) user: Option<String>,
     pub(super) client_address: IpAddr,
     pub(super) login_id: String,
 }
@@ -158,10 +159,11 @@ mod tests {
 
     fn waiting() -> Waiting {
         let card = peer(&[&Authority::root("Root").card()]);
-        let purpose = Purpose { gateway: "gw1", target: "desk1.corp.example", expires_at: now() };
+        let purpose = Purpose { gateway: "gw1", target: "desk1.corp.example", user: None, expires_at: now() };
         Waiting {
             challenge: Challenge::new(card, purpose, &mut entropy::system()).unwrap(),
             target: "desk1.corp.example".to_owned(),
+            user: None,
             client_address: IpAddr::from([192, 0, 2, 1]),
             login_id: "0123456789abcdef".to_owned(),
         }

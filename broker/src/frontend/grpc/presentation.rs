@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::challenges::{Challenges, NoChallenge, Waiting};
 use super::service::{Malformed, malformed, present};
 use super::v1;
+use crate::directory::UserHint;
 use crate::error::{Code, Refusal, Step};
 use crate::frontend::gateways::Presents;
 use crate::handoff::Handoff;
@@ -48,7 +49,17 @@ pub(super) struct Presentations<P> {
 struct Presented {
     card: PeerCertificates,
     target: Target,
+    user: Option<String>,
     client_address: IpAddr,
+}
+
+/// A login that begins.
+struct Asked {
+    card: PeerCertificates,
+    target: String,
+    user: Option<String>,
+    origin: Origin,
+    login_id: String,
 }
 
 impl<P: Present> Presentations<P> {
@@ -88,19 +99,19 @@ impl<P: Present> Presentations<P> {
     ) -> Result<v1::ChallengeResponse, Refusal> {
         let step = Step::Challenge;
         allowed(presents, step)?;
-        let Presented { card, target, client_address } = presented(request.presentation, step)?;
+        let Presented { card, target, user, client_address } = presented(request.presentation, step)?;
         let (now, mut rng) = (clock::now(), entropy::system());
         let login_id = begin(&mut rng);
         let expires_at = self.challenges.end(now);
-        let purpose = Purpose { gateway, target: target.as_str(), expires_at };
+        let purpose = Purpose { gateway, target: target.as_str(), user: user.as_deref(), expires_at };
         let challenge = Challenge::new(card, purpose, &mut rng)
             .map_err(|error| Refusal::because(Code::CertificateInvalid, step, error))?;
         let message = challenge.message().to_vec();
         let target = target.as_str().to_owned();
-        let waiting = Waiting { challenge, target, client_address, login_id };
+        tracing::info!(%client_address, desktop = target, "challenge made");
+        let waiting = Waiting { challenge, target, user, client_address, login_id };
         let kept = self.challenges.keep(gateway, waiting, expires_at, now, &mut rng);
         let challenge_id = kept.map_err(|error| refused(error, step))?;
-        tracing::info!(%client_address, desktop = purpose.target, "challenge made");
         Ok(v1::ChallengeResponse { challenge_id, message, expires_at: Some(Timestamp::from(expires_at)) })
     }
 
@@ -116,7 +127,7 @@ impl<P: Present> Presentations<P> {
         present("challenge_id", &request.challenge_id).map_err(|error| malformed(error, step))?;
         let scheme = scheme(request.scheme).map_err(|error| malformed(error, step))?;
         let taken = self.challenges.take(&request.challenge_id, gateway, clock::now());
-        let Waiting { challenge, target, client_address, login_id } =
+        let Waiting { challenge, target, user, client_address, login_id } =
             taken.map_err(|error| refused(error, step))?;
         tracing::Span::current().record("login_id", &login_id);
         let card = challenge.answer(scheme, &request.signature).map_err(|error| match error {
@@ -124,7 +135,8 @@ impl<P: Present> Presentations<P> {
             _ => Refusal::because(Code::ProofInvalid, step, error),
         })?;
         let origin = Origin { channel: Channel::GatewayWithProof, client_address: Some(client_address) };
-        self.log_in(gateway, card, target, origin, login_id, (deadline, step)).await
+        let request = Asked { card, target, user, origin, login_id };
+        self.log_in(gateway, request, (deadline, step)).await
     }
 
     pub(super) async fn authenticate(
@@ -139,25 +151,22 @@ impl<P: Present> Presentations<P> {
         if presents != Presents::WithoutProof {
             return Err(Refusal::because(Code::ProofMissing, step, NoProof));
         }
-        let Presented { card, target, client_address } = presented(request.presentation, step)?;
+        let Presented { card, target, user, client_address } = presented(request.presentation, step)?;
         let login_id = begin(&mut entropy::system());
         let origin = Origin { channel: Channel::GatewayWithoutProof, client_address: Some(client_address) };
-        self.log_in(gateway, card, target.as_str().to_owned(), origin, login_id, (deadline, step)).await
+        let request = Asked { card, target: target.as_str().to_owned(), user, origin, login_id };
+        self.log_in(gateway, request, (deadline, step)).await
     }
 
     async fn log_in(
         &self,
         gateway: &str,
-        card: PeerCertificates,
-        target: String,
-        origin: Origin,
-        login_id: String,
+        Asked { card, target, user, origin, login_id }: Asked,
         (deadline, step): (Duration, Step),
     ) -> Result<Handoff, Refusal> {
         let _permit = self.room.try_acquire().map_err(|_| Refusal::new(Code::Overloaded, step))?;
         let answer_by = clock::instant() + deadline;
-        let request =
-            LoginRequest { gateway: gateway.to_owned(), target, user: None, origin, login_id, answer_by };
+        let request = LoginRequest { gateway: gateway.to_owned(), target, user, origin, login_id, answer_by };
         let login = timeout(deadline, self.present.log_in(card, request)).await;
         login.map_err(|_| Refusal::new(Code::DeadlineExceeded, step))?
     }
@@ -186,12 +195,17 @@ fn presented(presentation: Option<v1::Presentation>, step: Step) -> Result<Prese
     present("target", &presentation.target).map_err(|error| malformed(error, step))?;
     let target = Target::new(&presentation.target)
         .map_err(|error| Refusal::because(Code::RequestInvalid, step, error))?;
+    let user = Some(presentation.user).filter(|user| !user.is_empty());
+    user.as_deref()
+        .map(UserHint::parse)
+        .transpose()
+        .map_err(|error| Refusal::because(Code::RequestInvalid, step, error))?;
     let client_address: IpAddr =
         presentation.client_address.parse().map_err(|_| malformed(Malformed::ClientAddress, step))?;
     let chain = presentation.certificates.into_iter().map(CertificateDer::from).collect();
     let card =
         PeerCertificates::new(chain).map_err(|error| Refusal::because(Code::RequestInvalid, step, error))?;
-    Ok(Presented { card, target, client_address: client_address.to_canonical() })
+    Ok(Presented { card, target, user, client_address: client_address.to_canonical() })
 }
 
 /// Names a login, in the log as well.

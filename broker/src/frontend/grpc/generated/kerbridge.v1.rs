@@ -24,6 +24,11 @@ pub struct Presentation {
     /// for the rules of the policy.
     #[prost(string, tag = "3")]
     pub client_address: ::prost::alloc::string::String,
+    /// Which account is meant, for a person with several accounts for one card: a user principal name, or a sAMAccountName of
+    /// whatever domain has it. It proves nothing: the card must map to that account strongly, whatever the configuration accepts of
+    /// others. Empty: the account that the card names.
+    #[prost(string, tag = "4")]
+    pub user: ::prost::alloc::string::String,
 }
 /// Asks for a challenge.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -46,15 +51,16 @@ pub struct ChallengeResponse {
     ///    64 octets of 0x20
     ///    "Kerbridge v1, card proof of possession", 38 octets of ASCII
     ///    one octet of 0x00
-    ///    five fields, each behind its length in 2 octets, big-endian:
+    ///    five fields, or six, each behind its length in 2 octets, big-endian:
     ///      1. a nonce, 32 octets
     ///      2. the name of the calling gateway in the configuration of Kerbridge, at most 64 octets of ASCII
     ///      3. the target, a DNS host name in lower case
     ///      4. SHA-256 over the DER of the card's certificate, 32 octets
     ///      5. the end of the challenge, seconds since 1970-01-01T00:00:00Z, 8 octets, big-endian
+    ///      6. only where the presentation names a user: that name as it was given, UTF-8
     ///
     /// The hash belongs to the signature scheme and is taken over all of it. The program that asks the card for the signature should
-    /// compare fields 2 to 4 with what the person means to do.
+    /// compare fields 2 to 4, and 6, with what the person means to do.
     #[prost(bytes = "vec", tag = "2")]
     pub message: ::prost::alloc::vec::Vec<u8>,
     /// The moment it ends, UTC, a whole second.

@@ -34,6 +34,7 @@ impl Card {
             certificates: vec![self.certificate.clone()],
             target: target.to_owned(),
             client_address: "192.0.2.7".to_owned(),
+            user: String::new(),
         })
     }
 }
@@ -97,6 +98,25 @@ async fn a_card_that_signs_its_challenge_opens_a_session_without_a_code() {
     assert_eq!((request.gateway.as_str(), request.target.as_str()), ("gw1", DESK1));
     let client_address = Some(IpAddr::from([192, 0, 2, 7]));
     assert_eq!(request.origin, Origin { channel: Channel::GatewayWithProof, client_address });
+}
+
+#[tokio::test]
+async fn the_user_that_a_presentation_names_is_the_one_of_the_login() {
+    let (bench, card) = (bench(Presents::WithoutProof).await, Card::new());
+    let named = || {
+        let presented = card.presented(DESK1).expect("a presentation");
+        Some(Presentation { user: "alice-admin".to_owned(), ..presented })
+    };
+    let request = ChallengeRequest { presentation: named() };
+    let challenge = bench.client("gw1").challenge(request).await.expect("a challenge").into_inner();
+    assert!(challenge.message.ends_with(b"\0\x0balice-admin"), "the card signs whose login it is");
+    bench.answer("gw1", &challenge.challenge_id, card.sign(&challenge.message)).await.expect("a session");
+    let request = AuthenticateRequest { presentation: named() };
+    bench.client("gw1").authenticate(request).await.expect("a session");
+    bench.authenticate("gw1", &card).await.expect("a session");
+    let asked = bench.asked.lock().expect("nobody panicked").clone();
+    let users: Vec<_> = asked.iter().map(|(_, request)| request.user.as_deref()).collect();
+    assert_eq!(users, [Some("alice-admin"), Some("alice-admin"), None]);
 }
 
 #[tokio::test]
@@ -231,6 +251,9 @@ async fn malformed_presentations_are_refused_by_field() {
         Some(Presentation { client_address: String::new(), ..good() }),
         Some(Presentation { client_address: "192.0.2.7:443".to_owned(), ..good() }),
         Some(Presentation { client_address: "alice".to_owned(), ..good() }),
+        Some(Presentation { user: "a@b@c".to_owned(), ..good() }),
+        Some(Presentation { user: "*".to_owned(), ..good() }),
+        Some(Presentation { user: "a".repeat(2000), ..good() }),
     ] {
         let request = ChallengeRequest { presentation: wrong.clone() };
         let challenged = bench.client("gw1").challenge(request).await.map(|_| Session::default());
