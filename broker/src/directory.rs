@@ -6,6 +6,7 @@
 //! names the attribute which speaks against it. Where domains beside our own are configured, the suffix of a user principal name
 //! says which of them are asked; for any other name all of them are.
 
+mod agreement;
 mod domains;
 mod explained;
 mod hint;
@@ -136,6 +137,17 @@ pub enum ResolveError {
     /// An account of another domain is not believed.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The attributes of the configuration find one account, and the card's other names are another's. A security event.
+    #[error(
+        "the certificate's names disagree: the configured attributes find {found}, but its user principal name, or a value of \
+         altSecurityIdentities that names it, is of {named}"
+    )]
+    Disagreement {
+        /// The account that was found.
+        found: Dn,
+        /// The other one.
+        named: Dn,
+    },
     /// The account may not be used.
     #[error("{dn}: {reason}")]
     NotUsable {
@@ -169,7 +181,7 @@ impl ResolveError {
             Self::Mapping(MappingError::SidDiffers { .. }) => Some(Attribute::OBJECT_SID),
             Self::Mapping(MappingError::NameDiffers { .. }) => Some(Attribute::USER_PRINCIPAL_NAME),
             Self::Mapping(MappingError::OlderThanAccount { .. }) => Some(Attribute::WHEN_CREATED),
-            Self::AmbiguousDomains { .. } => Some(Attribute::USER_PRINCIPAL_NAME),
+            Self::AmbiguousDomains { .. } | Self::Disagreement { .. } => Some(Attribute::USER_PRINCIPAL_NAME),
             Self::Trust(TrustError::ForeignSid { .. }) => Some(Attribute::OBJECT_SID),
             Self::Trust(TrustError::OneWay { .. }) => Some(Attribute::TRUST_DIRECTION),
             Self::Mapping(_)
@@ -228,7 +240,13 @@ pub async fn resolve(
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
     let (card, names) = (identity.card(), Names::of(domains, identity, hint)?);
-    let (domain, found) = find(domains, &card, &names, Freshness::MayBeRemembered).await?;
+    let (domain, found) = match find(domains, &card, &names, Freshness::MayBeRemembered).await {
+        // The other names of a card are remembered too.
+        Err(ResolveError::Disagreement { .. } | ResolveError::Mapping(MappingError::NameDiffers { .. })) => {
+            find(domains, &card, &names, Freshness::Asked).await?
+        }
+        outcome => outcome?,
+    };
     let was_remembered = found.remembered;
     match settle(domains, domain, found, (&card, &names), now).await {
         // What is remembered may permit and never refuses: what it speaks against may have been mended since.
@@ -290,7 +308,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The one account of these names.
+/// The one account of these names, and of all others that the card carries.
 async fn find<'d>(
     domains: &'d Domains,
     card: &Card<'_>,
@@ -308,6 +326,10 @@ async fn find<'d>(
     match (Domains::account(asked, freshness).await, names) {
         (Err(ResolveError::Directory(DirectoryError::NotFound)), Names::Card) if upn.is_none() => {
             Err(MappingError::UpnMissing.into())
+        }
+        (Ok((domain, found)), Names::Attributes(query)) => {
+            agreement::check(domains, card, &found.account, query, freshness).await?;
+            Ok((domain, found))
         }
         (found, _) => found,
     }

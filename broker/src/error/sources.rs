@@ -56,6 +56,7 @@ impl From<ResolveError> for Refusal {
             ResolveError::Directory(directory) => directory_code(directory),
             ResolveError::NotUsable { reason, .. } => unusable_code(reason),
             ResolveError::WeakMapping(_) => Code::MappingWeak,
+            ResolveError::Disagreement { .. } => Code::MappingMismatch,
             ResolveError::Hint(_) => Code::RequestInvalid,
             ResolveError::SuffixUnknown { .. } => Code::AccountUnknown,
             ResolveError::AmbiguousDomains { .. } => Code::AccountAmbiguous,

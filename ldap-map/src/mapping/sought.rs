@@ -53,6 +53,13 @@ impl Sought {
         Ok(Self { upn, identities })
     }
 
+    /// The values of `altSecurityIdentities` that would name a card alone; `None` where there are none.
+    #[must_use]
+    pub fn by_values(card: &Card<'_>, rules: &Rules) -> Option<Self> {
+        let identities = rules.accepted_identities(card);
+        (!identities.is_empty()).then_some(Self { upn: None, identities })
+    }
+
     /// The account of a name alone.
     #[must_use]
     pub const fn by_name(upn: Upn) -> Self {

@@ -96,6 +96,9 @@ impl Loader<'_> {
         if raw.search_base.is_some() {
             mapping = mapping.searching_below(search_base?.value);
         }
+        if raw.accept_foreign_upn.as_ref()?.value {
+            mapping = mapping.accepting_foreign_upns();
+        }
         Some(mapping)
     }
 

@@ -22,6 +22,7 @@ pub(in crate::config) struct Mapping {
     pub(in crate::config) dangerously_strong: Option<Located<bool>>,
     pub(in crate::config) subject_base: Option<Located<String>>,
     pub(in crate::config) search_base: Option<Located<String>>,
+    pub(in crate::config) accept_foreign_upn: Option<Located<bool>>,
 }
 
 impl Mapping {
@@ -50,6 +51,7 @@ impl Mapping {
             dangerously_strong: section.or("dangerously_strong", false),
             subject_base: section.optional("subject_base"),
             search_base: section.optional("search_base"),
+            accept_foreign_upn: section.or("accept_foreign_upn", false),
         };
         section.close();
         read

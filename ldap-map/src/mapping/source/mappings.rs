@@ -21,6 +21,7 @@ pub struct AttributeMapping {
     strength: Strength,
     subject_base: Option<Dn>,
     search_base: Option<Dn>,
+    accepts_foreign_upn: bool,
 }
 
 /// Why a source and attributes do not go together.
@@ -75,7 +76,8 @@ impl AttributeMapping {
             return Err(AttributeMappingError::Forbidden { attribute });
         }
         let strength = source.strength();
-        Ok(Self { source, attributes, strength, subject_base: None, search_base: None })
+        let (subject_base, search_base) = (None, None);
+        Ok(Self { source, attributes, strength, subject_base, search_base, accepts_foreign_upn: false })
     }
 
     /// The same with another strength.
@@ -94,6 +96,12 @@ impl AttributeMapping {
     #[must_use]
     pub fn searching_below(self, base: Dn) -> Self {
         Self { search_base: Some(base), ..self }
+    }
+
+    /// The same for cards whose user principal name is nobody's here: cards of another organization.
+    #[must_use]
+    pub fn accepting_foreign_upns(self) -> Self {
+        Self { accepts_foreign_upn: true, ..self }
     }
 
     /// Whether it is what every domain controller does: the user principal name of the certificate is that of the account, the
@@ -128,6 +136,8 @@ impl AttributeMapping {
             attributes: self.attributes.clone(),
             strength: self.strength,
             search_base: self.search_base.clone(),
+            // Where it is the name that was compared, it is the account's by the configuration.
+            accepts_foreign_upn: self.accepts_foreign_upn || matches!(self.source, Source::SanUpn),
         })))
     }
 }
@@ -144,6 +154,7 @@ impl Default for AttributeMappings {
             strength: Strength::Weak,
             subject_base: None,
             search_base: None,
+            accepts_foreign_upn: false,
         }])
     }
 }
@@ -199,6 +210,7 @@ pub struct AttributeQuery {
     attributes: Vec<AttributeName>,
     strength: Strength,
     search_base: Option<Dn>,
+    accepts_foreign_upn: bool,
 }
 
 impl AttributeQuery {
@@ -224,6 +236,12 @@ impl AttributeQuery {
     #[must_use]
     pub const fn search_base(&self) -> Option<&Dn> {
         self.search_base.as_ref()
+    }
+
+    /// Whether the card's user principal name may be one that no account has.
+    #[must_use]
+    pub const fn accepts_foreign_upn(&self) -> bool {
+        self.accepts_foreign_upn
     }
 
     /// The filter that finds such accounts: every component in its own attribute, a single one in any of them.
