@@ -59,6 +59,15 @@ impl Release {
     }
 }
 
+/// What is peculiar to one of several controllers of the same domain.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What `smb.conf` says in its global section beside what it always says, `name = value` each.
+    pub global: Vec<&'static str>,
+    /// Files that are there before it starts, by their paths.
+    pub files: Vec<(&'static str, String)>,
+}
+
 impl Domain {
     /// The frozen image of this domain.
     ///
@@ -89,5 +98,27 @@ impl Domain {
         pki: &Pki,
     ) -> Result<DomainController, DomainError> {
         Placement::alone(address).start(self, image, network, pki)
+    }
+
+    /// Starts controllers of this domain side by side from one frozen image, one for each of the options, at the network's
+    /// addresses 10, 11 and so on. All are `dc1`, and know nothing of each other.
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn start_each(
+        &self,
+        image: &Image,
+        network: &Network,
+        pki: &Pki,
+        options: &[Options],
+    ) -> Result<Vec<DomainController>, DomainError> {
+        let launched: Vec<_> = (10..)
+            .zip(options)
+            .map(|(host, options)| {
+                let placement = Placement::alone(network.address(host)).with(options);
+                placement.launch(self.clone(), image, network, pki)
+            })
+            .collect::<Result<_, _>>()?;
+        launched.into_iter().map(DomainController::ready).collect()
     }
 }

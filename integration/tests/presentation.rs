@@ -53,7 +53,12 @@ impl Presenting {
 }
 
 /// OpenSSL signs with a key in a file.
-fn signed_with(workstation: &Workstation, key: &Credential, digest: &str, message: &[u8]) -> Vec<u8> {
+pub(crate) fn signed_with(
+    workstation: &Workstation,
+    key: &Credential,
+    digest: &str,
+    message: &[u8],
+) -> Vec<u8> {
     let container = workstation.container();
     container.write("/lab/sign.key", key.key_pem().as_bytes(), "600").unwrap();
     let finished =

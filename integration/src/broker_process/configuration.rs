@@ -26,6 +26,7 @@ pub struct Configuration<'a> {
     code_lifetime: String,
     recheck: String,
     accept_weak_mapping: bool,
+    strong_mapping: Option<String>,
     revocation: Revocation<'a>,
     rules: Vec<Rule>,
     realms: Vec<TrustedRealm<'a>>,
@@ -93,6 +94,7 @@ impl<'a> Configuration<'a> {
             code_lifetime: "60s".to_owned(),
             recheck: String::new(),
             accept_weak_mapping: false,
+            strong_mapping: None,
             revocation: Revocation::Lists { revoked: Vec::new(), until: None },
             rules: vec![rule],
             realms: Vec::new(),
@@ -162,6 +164,12 @@ impl<'a> Configuration<'a> {
     /// Accepts certificates without the SID extension.
     pub fn accepting_weak_mapping(mut self) -> Self {
         self.accept_weak_mapping = true;
+        self
+    }
+
+    /// The mode of strong mapping, as the configuration calls it.
+    pub fn strong_mapping(mut self, mode: &str) -> Self {
+        self.strong_mapping = Some(mode.to_owned());
         self
     }
 
@@ -332,7 +340,11 @@ impl<'a> Configuration<'a> {
             if self.secrets_in_files { format!("{folder}/credentials/") } else { "credential:".to_owned() };
         let domain = self.lab.controller().domain();
         let (realm, base, dns) = (domain.realm(), domain.base_dn(), domain.dns_name());
-        let (weak, code_lifetime, recheck) = (self.accept_weak_mapping, &self.code_lifetime, &self.recheck);
+        let (code_lifetime, recheck) = (&self.code_lifetime, &self.recheck);
+        let mapping = match &self.strong_mapping {
+            Some(mode) => format!("strong_mapping.mode = \"{mode}\""),
+            None => format!("accept_weak_mapping = {}", self.accept_weak_mapping),
+        };
         let servers: Vec<String> = self.ldap.iter().map(|(name, at)| format!("{name}={at}")).collect();
         let servers = self.listed("servers", &servers);
         let (service, spn, kdcs) = (&self.service, &self.spn, self.listed("kdcs", &self.kdcs));
@@ -371,7 +383,7 @@ base_dn = "{base}"
 ca = "{folder}/machine-ca.pem"
 bind_name = "{service}@{dns}"
 bind_password = "{secrets}ldap-password"
-accept_weak_mapping = {weak}
+{mapping}
 {discovery}
 [kerberos]
 realm = "{realm}"

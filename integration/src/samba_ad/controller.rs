@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::{Domain, DomainError};
+use super::{Domain, DomainError, Options};
 use crate::container::{Container, ContainerSpec, Image, Network};
 use crate::pki::Pki;
 use crate::wait;
@@ -40,12 +40,20 @@ pub(super) struct Placement {
     forwarder: Option<Ipv4Addr>,
     /// The controller that runs and whose domain this one joins before it starts.
     joins: Option<Ipv4Addr>,
+    options: Options,
 }
 
 impl Placement {
     /// The only controller of its domain.
     pub(super) fn alone(address: Ipv4Addr) -> Self {
-        Self { number: 1, address, all: format!("dc1={address}"), forwarder: None, joins: None }
+        Self {
+            number: 1,
+            address,
+            all: format!("dc1={address}"),
+            forwarder: None,
+            joins: None,
+            options: Options::default(),
+        }
     }
 
     /// Both of two.
@@ -59,6 +67,12 @@ impl Placement {
     /// Asks another forest's controller for the names it does not know.
     pub(super) fn forwarding_to(mut self, server: Ipv4Addr) -> Self {
         self.forwarder = Some(server);
+        self
+    }
+
+    /// Is peculiar in this.
+    pub(super) fn with(mut self, options: &Options) -> Self {
+        self.options = options.clone();
         self
     }
 
@@ -104,6 +118,14 @@ impl Placement {
         }
         if self.joins.is_some() {
             spec = spec.environment("JOIN", &domain.controller_name());
+        }
+        let Options { global, files } = self.options;
+        spec = files.iter().fold(spec, |spec, (path, text)| spec.file(path, text.as_str(), 0o644));
+        if !global.is_empty() {
+            let edits: String =
+                global.iter().map(|option| format!(" -e '/^\\[global\\]/a {option}'")).collect();
+            let script = format!("sed -i{edits} /etc/samba/smb.conf && exec /usr/local/lib/lab/start");
+            spec = spec.command(&["sh", "-c", &script]);
         }
         let container = spec.start()?;
         Ok(DomainController { container, domain, name, sids: BTreeMap::new() })

@@ -3,12 +3,14 @@
 use std::io::Write as _;
 
 use integration::broker_process::{BrokerProcess, Configuration};
+use integration::card::{Presented, Workstation};
 use integration::lab::Lab;
 use integration::pki::Credential;
 use serde_json::Value;
 
 use super::several_accounts::{add_value, issuer_serial, modify};
 use crate::bench::start;
+use crate::refusals::code_of;
 
 /// What the command says of a card, and its exit code.
 fn explain(broker: &BrokerProcess, card: &Credential, more: &[&str]) -> (Value, Option<i32>) {
@@ -105,4 +107,63 @@ fn explain_names_the_cause_for_ten_accounts() {
         "{words}"
     );
     assert!(words.contains("is ignored: the issuer's name is written in reverse"), "{words}");
+}
+
+#[test]
+fn what_restricts_an_account_is_reported_and_refuses_nobody() {
+    let lab = Lab::start("restricted").unwrap();
+    let broker = start(&Configuration::new(&lab));
+    let controller = lab.controller();
+    let card_of = |account: &str, upn: &str| {
+        lab.pki().card(&format!("{upn}@corp.example")).sid(controller.sid(account).unwrap()).issue().unwrap()
+    };
+    let listed = |told: &Value| {
+        let restrictions = told["account"]["restrictions"].as_array().unwrap();
+        restrictions.iter().map(|one| one.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let alice = card_of("alice", "alice");
+    let (told, _) = explain(&broker, &alice, &[]);
+    assert_eq!(listed(&told), [""; 0], "{told:#}");
+
+    controller.samba_tool(&["domain", "auth", "policy", "create", "--name", "desk-policy"]).unwrap();
+    controller.samba_tool(&["domain", "auth", "silo", "create", "--name", "desk-silo"]).unwrap();
+    let base = "CN=AuthN Policy Configuration,CN=Services,CN=Configuration,DC=corp,DC=example";
+    modify(
+        controller,
+        "alice",
+        &format!(
+            "replace: userWorkstations\nuserWorkstations: PC1,PC2\n-\n\
+             replace: msDS-AssignedAuthNPolicy\nmsDS-AssignedAuthNPolicy: CN=desk-policy,CN=AuthN Policies,{base}\n-\n\
+             replace: msDS-AssignedAuthNPolicySilo\nmsDS-AssignedAuthNPolicySilo: CN=desk-silo,CN=AuthN Silos,{base}"
+        ),
+    );
+    // A password that does not expire is never to be changed.
+    modify(
+        controller,
+        "carol",
+        "replace: userAccountControl\nuserAccountControl: 512\n-\nreplace: pwdLastSet\npwdLastSet: 0",
+    );
+    let (told, code) = explain(&broker, &alice, &["--target", "desk1.corp.example"]);
+    assert_eq!((told["verdict"].as_str(), code), (Some("accepted"), Some(0)), "{told:#}");
+    let attributes = ["userWorkstations", "msDS-AssignedAuthNPolicySilo", "msDS-AssignedAuthNPolicy"];
+    let restrictions = listed(&told);
+    assert_eq!(restrictions.len(), attributes.len(), "{restrictions:?}");
+    for (restriction, attribute) in restrictions.iter().zip(attributes) {
+        assert!(restriction.ends_with(&format!("({attribute})")), "{restriction}");
+    }
+    assert!(["PC1,PC2", "desk-silo", "desk-policy"].iter().all(|name| told.to_string().contains(name)));
+    let (told, _) = explain(&broker, &card_of("carol", "carol.jones"), &[]);
+    let [restriction] = listed(&told).try_into().unwrap();
+    assert!(restriction.contains("must be changed"), "{restriction}");
+
+    // The same in the log of a login that goes through.
+    let workstation = Workstation::start(&lab, "workstation").unwrap();
+    let answer = workstation.log_in(&broker, Presented::File(&alice), "gw1", "desk1.corp.example").unwrap();
+    code_of(&answer);
+    let is_told = |event: &Value| {
+        let text = event.to_string();
+        event["message"] == "login went through the line"
+            && ["PC1,PC2", "desk-silo", "desk-policy"].iter().all(|name| text.contains(name))
+    };
+    broker.wait_for_event("the restrictions", std::time::Duration::from_secs(10), is_told).unwrap();
 }
