@@ -4,7 +4,11 @@
 //! is wrong, and answers with a code of [`crate::exit`]. Does I/O.
 
 mod certificate;
+#[cfg(not(any(test, fuzzing)))]
 mod explain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod explain;
 mod policy;
 mod rotate_secret;
 mod serve;

@@ -156,6 +156,9 @@ pub enum Misspelling {
     /// The subject's are.
     #[error("the subject's name is spelt otherwise than domain controllers spell it")]
     SubjectRespelt,
+    /// The letters of the e-mail address are others.
+    #[error("the e-mail address is spelt otherwise than in the certificate")]
+    AddressRespelt,
     /// The serial number is written as people read it.
     #[error("the octets of the serial number must be in reverse order")]
     SerialNotReversed,
@@ -290,9 +293,7 @@ impl AltSecurityIdentity {
                 issuer_is(issuer, facts, &mut found) && subject_is(subject, facts, &mut found)
             }
             Content::Subject(subject) => subject_is(subject, facts, &mut found),
-            Content::Rfc822(address) => {
-                facts.emails().iter().any(|email| email.eq_ignore_ascii_case(address))
-            }
+            Content::Rfc822(address) => address_is(address, facts, &mut found),
         };
         match (named, found.is_empty()) {
             (false, _) => Fit::Other,
@@ -365,6 +366,14 @@ fn issuer_is(written: &X500Name, facts: &CertificateFacts, found: &mut Vec<Missp
 fn subject_is(written: &X500Name, facts: &CertificateFacts, found: &mut Vec<Misspelling>) -> bool {
     let (reversed, respelt) = (Misspelling::SubjectReversed, Misspelling::SubjectRespelt);
     facts.x500_subject().is_some_and(|own| name_is(written.likeness(own), reversed, respelt, found))
+}
+
+fn address_is(written: &str, facts: &CertificateFacts, found: &mut Vec<Misspelling>) -> bool {
+    if facts.emails().iter().any(|own| own == written) {
+        return true;
+    }
+    found.push(Misspelling::AddressRespelt);
+    facts.emails().iter().any(|own| own.eq_ignore_ascii_case(written))
 }
 
 fn name_is(

@@ -11,6 +11,7 @@ use crate::alt_security_identities::{AltSecurityIdentity, Fit, Sha1Reading};
 use crate::certificate::CertificateFacts;
 use crate::delegation::{AllowedToAct, ServiceAccount};
 use crate::dn::Dn;
+use crate::filter::Filter;
 use crate::guid::Guid;
 use crate::logon_hours::{HourOfWeek, LogonHours};
 use crate::mapping::source::{
@@ -19,13 +20,13 @@ use crate::mapping::source::{
 use crate::mapping::{Card, Rules, Sought};
 use crate::message::response::{Message, Response};
 use crate::netlogon::NetlogonReply;
-use crate::schema::AttributeName;
+use crate::schema::{Attribute, AttributeName};
 use crate::security_descriptor::{ActingForOthers, SecurityDescriptor};
 use crate::sid::Sid;
 use crate::testing::Person;
 use crate::time::{from_filetime, from_generalized_time};
 use crate::upn::Upn;
-use crate::x500_name::X500Name;
+use crate::x500_name::{Likeness, X500Name};
 
 /// Any octets as a certificate.
 pub fn certificate(octets: &[u8]) -> bool {
@@ -99,6 +100,83 @@ pub fn alt_security_identity(octets: &[u8]) -> bool {
         assert_eq!(Ok(value), AltSecurityIdentity::parse(&value.to_string()).as_ref());
     }
     name || value.is_ok()
+}
+
+/// Any lines as a name in `altSecurityIdentities`, and as the name of a certificate, a line each part of it, its pairs
+/// `type=value` separated by tabs.
+pub fn x500_name(octets: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(octets) else { return false };
+    let read = X500Name::parse(text);
+    if let Ok(name) = &read {
+        assert_eq!(Likeness::Same, name.likeness(name));
+        assert!(!name.as_str().contains(['<', '>']) && !name.as_str().contains(char::is_control));
+    }
+    let pair = |pair: &str| pair.split_once('=').map(|(kind, value)| (kind.to_owned(), value.to_owned()));
+    let part = |line: &str| line.split('\t').map(pair).collect::<Option<Vec<_>>>();
+    let Some(parts) = text.split('\n').map(part).collect::<Option<Vec<_>>>() else { return read.is_ok() };
+    let Some(name) = X500Name::written(&parts) else { return read.is_ok() };
+    // What is written reads back, and another name's text is another's.
+    assert_eq!(Ok(&name), X500Name::parse(name.as_str()).as_ref());
+    let reversed: Vec<_> = parts.iter().rev().cloned().collect();
+    if let Some(other) = X500Name::written(&reversed) {
+        assert_eq!(reversed == parts, other == name, "one text is one name");
+    }
+    let shorter = parts.get(1..).and_then(X500Name::written);
+    assert!(shorter.is_none_or(|shorter| shorter.likeness(&name) == Likeness::Other));
+    true
+}
+
+/// Any octets as a SID, in its binary form and as text.
+pub fn sid(octets: &[u8]) -> bool {
+    let judge = |sid: &Sid| {
+        assert_eq!(Ok(sid), sid.to_string().parse().as_ref());
+        assert_eq!(Ok(sid), Sid::from_bytes(sid.as_bytes()).as_ref());
+        if let Some(domain) = sid.domain() {
+            assert_eq!(format!("{domain}-{}", sid.rid()), sid.to_string(), "a domain and a number in it");
+        }
+    };
+    let binary = Sid::from_bytes(octets);
+    binary.iter().for_each(|sid| assert_eq!(octets, sid.as_bytes()));
+    binary.iter().for_each(judge);
+    let written = str::from_utf8(octets).ok().and_then(|text| text.parse::<Sid>().ok());
+    written.iter().for_each(judge);
+    binary.is_ok() || written.is_some()
+}
+
+/// Any octets as the value in a filter: its text has the value's octets and no structure of its own.
+pub fn filter(octets: &[u8]) -> bool {
+    let (attribute, other) = (Attribute::ALT_SECURITY_IDENTITIES, Attribute::OBJECT_SID);
+    let filter = Filter::all_of([Filter::present(other), Filter::equals(attribute, octets)]);
+    let text = filter.to_string();
+    assert!(text.bytes().all(|octet| (0x20..0x7f).contains(&octet)));
+    let value =
+        text.strip_prefix("(&(objectSid=*)(altSecurityIdentities=").and_then(|rest| rest.strip_suffix("))"));
+    let value = value.expect("the tree's own text stands around the value");
+    assert_eq!(Some(octets), unescaped(value.as_bytes()).as_deref());
+    // On the wire the octets stand as they are, behind their length.
+    assert!(filter.encode().ends_with(octets));
+    true
+}
+
+/// The octets of a value in a filter's text (RFC 4515 section 3), read apart from what wrote it.
+fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = match first {
+            b'(' | b')' | b'*' | 0 => return None,
+            b'\\' => {
+                let (digits, tail) = tail.split_first_chunk::<2>()?;
+                octets.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
+                tail
+            }
+            plain => {
+                octets.push(*plain);
+                tail
+            }
+        };
+    }
+    Some(octets)
 }
 
 /// Any octets as a message of an LDAP server, and an object in it as an account.
@@ -229,6 +307,21 @@ mod tests {
     #[test]
     fn no_saved_alternative_identity_breaks_the_reader() {
         assert_eq!(11, replay("alt_security_identity", alt_security_identity));
+    }
+
+    #[test]
+    fn no_saved_distinguished_name_breaks_the_reader_and_none_is_written_as_another() {
+        assert_eq!(8, replay("x500_name", x500_name));
+    }
+
+    #[test]
+    fn no_saved_sid_breaks_the_reader() {
+        assert_eq!(5, replay("sid", sid));
+    }
+
+    #[test]
+    fn every_saved_value_of_a_filter_comes_back_as_it_was() {
+        assert_eq!(6, replay("filter", filter));
     }
 
     #[test]

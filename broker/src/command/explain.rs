@@ -2,6 +2,9 @@
 //!
 //! Does I/O: the directory is read. No domain controller is asked for a ticket, and no code is made.
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod report;
 
 use std::{

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls_pki_types::CertificateDer;
 
 use super::revocation::{Crl, OcspResponse};
-use super::{Description, PeerCertificates, Revocation, Settings, Validator};
+use super::{Check, Description, IdentityError, PeerCertificates, Revocation, Settings, Validator};
 
 /// 2026-01-01, inside the validity of the seeds.
 const NOW: Duration = Duration::from_secs(1_767_225_600);
@@ -30,6 +30,16 @@ pub fn peer_certificates(input: &[u8]) -> bool {
         rest = tail;
     }
     PeerCertificates::new(chain).is_ok_and(|peer| VALIDATOR.judge(&peer, now()).is_ok())
+}
+
+/// What the validator says of a card alone, and the checks that held.
+pub(crate) fn explained(card: &[u8]) -> (Result<(), IdentityError>, Vec<Check>) {
+    let mut held = Vec::new();
+    let Ok(peer) = PeerCertificates::new(vec![CertificateDer::from(card.to_vec())]) else {
+        return (Ok(()), held);
+    };
+    let verdict = VALIDATOR.explain(&peer, now(), &mut held).map(drop);
+    (verdict, held)
 }
 
 /// Reads a CRL. True where it is one.

@@ -116,6 +116,7 @@ fn a_value_written_in_another_order_is_recognised_and_ignored() {
         (format!("X509:<SR>{serial}<I>{OWN_ISSUER}"), vec![Misspelling::Layout]),
         (format!("X509:<I>{OWN_ISSUER}<S>CN=Alice Smith,O=Corp"), vec![Misspelling::SubjectReversed]),
         ("X509:<S>O=corp, CN=Alice Smith".to_owned(), vec![Misspelling::SubjectRespelt]),
+        ("X509:<RFC822>Alice@Corp.Example".to_owned(), vec![Misspelling::AddressRespelt]),
         (
             format!("X509:<SHA1-PUKEY>{}", hexadecimal(&facts.sha1().public_key)),
             vec![Misspelling::Sha1Reading(Sha1Reading::PublicKey)],

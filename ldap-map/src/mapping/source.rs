@@ -19,7 +19,7 @@ pub use self::mappings::{
 };
 pub use self::pattern::{Pattern, PatternError};
 pub use self::self_service::is_self_service;
-pub use self::value::SourceValue;
+pub use self::value::{SourceValue, misleads};
 
 use super::confirm::Strength;
 use crate::certificate::{CertificateFacts, CertificateName, EMAIL_ADDRESS};

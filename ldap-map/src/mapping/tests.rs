@@ -6,6 +6,8 @@ use rcgen::{
     CertificateParams, CustomExtension, DnType, KeyPair, OtherNameValue, SanType, string::Ia5String,
 };
 
+mod table;
+
 use super::sought::Several;
 use super::*;
 use crate::account::Account;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use ldap_map::{
     alt_security_identities::{AltSecurityIdentity, Form, Sha1Reading},
     certificate::CertificateFacts,
+    mapping::source::misleads,
 };
 use serde::Serialize;
 
@@ -241,7 +242,7 @@ impl Report {
     pub(super) fn json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("texts, numbers and truth values only");
         text.push('\n');
-        text
+        visible(&text)
     }
 
     pub(super) fn text(&self) -> String {
@@ -278,7 +279,7 @@ impl Report {
             remedies.iter().for_each(|remedy| remedy.write(&mut text));
         }
         let _ = writeln!(text, "verdict at {}: {}", self.at, self.verdict);
-        text
+        visible(&text)
     }
 
     fn write_certificate(&self, text: &mut String) {
@@ -297,6 +298,23 @@ impl Report {
             let _ = writeln!(text, "altSecurityIdentities value ({strength}{note}): {value}");
         }
     }
+}
+
+/// The lines of a text with every character that nobody sees, or that changes how others are seen, as its UTF-16 units `\uXXXX`: a
+/// card can have such in its names. In JSON, where they stand within texts alone, that is their escape (RFC 8259 section 7).
+fn visible(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || !misleads(character) {
+            written.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String does not fail.
+            let _ = write!(written, "\\u{unit:04x}");
+        }
+    }
+    written
 }
 
 impl Service {

@@ -28,7 +28,7 @@ const EVERY: &[&str] = &[
     "source = \"serial\"\nserial_form = \"hexadecimal_of_encoding\"\nattributes = [\"serialNumber\"]",
     "source = \"serial_and_issuer\"\nserial_form = \"hexadecimal\"\nname_form = \"rfc4514\"\nattributes = [\"serialNumber\", \"department\"]",
     "source = \"thumbprint\"\nstrength = \"strong\"\nattributes = [\"employeeID\"]",
-    "source = \"certificate\"\nstrength = \"weak\"\nattributes = [\"employeeID\"]",
+    "source = \"certificate\"\nstrength = \"weak\"\nattributes = [\"employeeID\"]\naccept_foreign_upn = true",
 ];
 
 #[test]
@@ -44,6 +44,7 @@ fn every_source_can_be_configured() {
         assert!(read.contains(part), "{read}");
     }
     assert_eq!(read.matches("strength: Strong").count(), 2, "{read}");
+    assert_eq!(read.matches("accepts_foreign_upn: true").count(), 1, "{read}");
     let is_of_mapping = |warning: &&Warning| {
         matches!(warning, Warning::SelfServiceAttribute { .. } | Warning::NameTakenForStrong { .. })
     };

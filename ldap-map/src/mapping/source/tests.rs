@@ -463,6 +463,15 @@ fn query(mappings: Vec<AttributeMapping>, card: &Card) -> AttributeQuery {
 }
 
 #[test]
+fn a_user_principal_name_that_nobody_has_is_accepted_where_it_was_compared_or_configured() {
+    let card = Card::new().upn("1234567890@agency.example").cn("alice");
+    let accepts = |mapping| query(vec![mapping], &card).accepts_foreign_upn();
+    assert!(accepts(mapping(Source::SanUpn, &["employeeID"])));
+    assert!(!accepts(mapping(Source::CommonName, &["cn"])));
+    assert!(accepts(mapping(Source::CommonName, &["cn"]).accepting_foreign_upns()));
+}
+
+#[test]
 fn without_configuration_the_user_principal_name_decides() {
     let candidate = |card: &Card| AttributeMappings::default().candidate(&card.facts());
     let upn = Upn::parse("alice@corp.example").unwrap();

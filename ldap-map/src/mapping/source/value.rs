@@ -58,8 +58,10 @@ pub(super) fn name(text: &str, source_name: &'static str) -> Result<String, Sour
     Ok(text.to_owned())
 }
 
-/// Controls, characters without a width, and those that turn the direction of writing.
-fn misleads(character: char) -> bool {
+/// Whether a reader of a text sees something else than a program: controls, characters without a width, and those that turn the
+/// direction of writing.
+#[must_use]
+pub fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
