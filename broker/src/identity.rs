@@ -41,7 +41,8 @@ pub use self::fetch::{AddressKind, FetchError, FetchSettings, Fetcher, LdapUrl, 
 pub use self::inquiry::{InquiryCounts, InquirySettings, Memory, ResponderStatus};
 pub use self::issuer_store::IssuerFetchSettings;
 pub use self::peer_certificates::{
-    MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, PeerCertificates, PeerError,
+    MAX_CERTIFICATE_SIZE, MAX_CERTIFICATES, MAX_CHAIN_SIZE, MAX_STAPLED, MAX_STAPLED_SIZE, PeerCertificates,
+    PeerError,
 };
 pub use self::possession::{Challenge, NotProven, Purpose, SignatureScheme};
 pub use self::revocation::{

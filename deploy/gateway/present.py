@@ -48,13 +48,14 @@ class PresentingGateway(Gateway):
         return self._call(self._stub.Authenticate, gateway_pb2.AuthenticateRequest(presentation=presentation))
 
 
-def presentation(certificates, target, client_address, user=""):
+def presentation(certificates, target, client_address, user="", ocsp_responses=()):
     """The chain, PEM with the card's own certificate first, for a login of somebody at `client_address`: as `user`, where the card
-    is one of several accounts."""
+    is one of several accounts; with OCSP responses about it (DER), where the gateway has any."""
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     blocks = [begin + part.split(end)[0] + end for part in certificates.split(begin)[1:]]
     chain = [ssl.PEM_cert_to_DER_cert(block) for block in blocks]
-    return gateway_pb2.Presentation(certificates=chain, target=target, client_address=client_address, user=user)
+    return gateway_pb2.Presentation(
+        certificates=chain, target=target, client_address=client_address, user=user, ocsp_responses=ocsp_responses)
 
 
 def read_message(message):
@@ -85,8 +86,12 @@ def run(options):
             files[name] = file.read()
     presented = None
     if options.call != "answer":
+        responses = []
+        for name in options.ocsp:
+            with open(name, "rb") as file:
+                responses.append(file.read())
         with open(options.certificates, encoding="ascii") as file:
-            presented = presentation(file.read(), options.target, options.client, options.user)
+            presented = presentation(file.read(), options.target, options.client, options.user, responses)
     with PresentingGateway(options.broker, **files) as gateway:
         if options.call == "challenge":
             challenge = gateway.challenge(presented)
@@ -122,6 +127,7 @@ def arguments():
             of_call.add_argument("--target", required=True, metavar="HOST", help="the desktop")
             of_call.add_argument("--client", required=True, metavar="ADDRESS", help="the address of the person's client")
             of_call.add_argument("--user", default="", metavar="NAME", help="the account, for a card of several")
+            of_call.add_argument("--ocsp", action="append", default=[], metavar="FILE", help="an OCSP response, DER")
     return parser.parse_args()
 
 

@@ -186,6 +186,11 @@ pub struct CertificateNames {
 }
 
 impl CertificateNames {
+    /// When the certificate ends.
+    pub(super) const fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+
     /// Reads the certificate.
     ///
     /// # Errors

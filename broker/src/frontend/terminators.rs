@@ -23,7 +23,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use http::HeaderMap;
@@ -85,6 +85,16 @@ pub enum HeaderRefused {
         /// The first such header.
         header: String,
     },
+    /// A terminator shows a certificate that has ended.
+    #[error(
+        "the certificate of terminator {terminator} ended at {not_after}; renew it, and have the terminator load it"
+    )]
+    Ended {
+        /// The terminator, as it is configured.
+        terminator: String,
+        /// When it ended.
+        not_after: jiff::Timestamp,
+    },
     /// A terminator's certificate was shown from somewhere else.
     #[error("the certificate of terminator {terminator} came from {address}, none of its addresses")]
     OtherAddress {
@@ -109,6 +119,7 @@ impl HeaderRefused {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Stranger { .. } => "stranger",
+            Self::Ended { .. } => "certificate_ended",
             Self::OtherAddress { .. } => "other_address",
             Self::Form { error, .. } => error.reason(),
         }
@@ -118,9 +129,9 @@ impl HeaderRefused {
 impl From<HeaderRefused> for Refusal {
     fn from(refused: HeaderRefused) -> Self {
         let code = match &refused {
-            HeaderRefused::Stranger { .. } | HeaderRefused::OtherAddress { .. } => {
-                Code::CertificateHeaderUntrusted
-            }
+            HeaderRefused::Stranger { .. }
+            | HeaderRefused::Ended { .. }
+            | HeaderRefused::OtherAddress { .. } => Code::CertificateHeaderUntrusted,
             HeaderRefused::Form { .. } => Code::CertificateHeaderInvalid,
         };
         Self::because(code, Step::Request, refused)
@@ -159,6 +170,9 @@ impl Terminators {
         let address = client(peer.address);
         let Some((name, terminator)) = self.find(peer, now) else {
             if let Some(header) = carried(headers).next() {
+                if let Some(ended) = self.ended(peer, now) {
+                    return Err(ended);
+                }
                 return Err(HeaderRefused::Stranger { header: header.as_str().to_owned() });
             }
             let chain = peer.certificates.as_deref().map(<[_]>::to_vec);
@@ -181,6 +195,15 @@ impl Terminators {
             certificates: certificates.map_err(|error| wrong(error.into()))?,
             origin: Origin { channel: Channel::Terminator, client_address },
         })
+    }
+
+    /// Whether the peer would be a terminator, were it not for the end of its certificate.
+    fn ended(&self, peer: &Peer, now: SystemTime) -> Option<HeaderRefused> {
+        let not_after = CertificateNames::read(peer.certificates.as_deref()?.first()?).ok()?.not_after();
+        let before = not_after.checked_sub(Duration::from_secs(1)).filter(|before| *before < now)?;
+        let (name, _) = self.find(peer, before)?;
+        let not_after = jiff::Timestamp::try_from(not_after).ok()?;
+        Some(HeaderRefused::Ended { terminator: name.name().to_owned(), not_after })
     }
 
     /// The terminator whose certificate the peer showed in its handshake.

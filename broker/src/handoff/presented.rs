@@ -29,7 +29,7 @@ impl PresentedChain {
         }
         let mut digest = [0; SHA256_OUTPUT_LEN];
         digest.copy_from_slice(context.finish().as_ref());
-        Self { certificates, digest }
+        Self { certificates: certificates.without_stapled(), digest }
     }
 
     /// The certificates, as they were presented.

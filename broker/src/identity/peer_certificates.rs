@@ -13,6 +13,11 @@ pub const MAX_CERTIFICATE_SIZE: usize = 16 * 1024;
 /// Most octets of the whole chain; also the most a TLS handshake message may carry.
 pub const MAX_CHAIN_SIZE: usize = 64 * 1024;
 
+/// Most OCSP responses that may come along with a chain, and most octets of one of them.
+pub const MAX_STAPLED: usize = 4;
+/// See [`MAX_STAPLED`]. A response with the responder's certificate has 2 KiB.
+pub const MAX_STAPLED_SIZE: usize = 16 * 1024;
+
 /// The certificates of one TLS handshake, DER, the card's own first (RFC 8446 section 4.4.2).
 ///
 /// Possession of the first certificate's key has been proven by the handshake. Nothing else has been checked:
@@ -20,6 +25,7 @@ pub const MAX_CHAIN_SIZE: usize = 64 * 1024;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerCertificates {
     chain: Vec<CertificateDer<'static>>,
+    stapled: Vec<Vec<u8>>,
 }
 
 impl PeerCertificates {
@@ -44,7 +50,31 @@ impl PeerCertificates {
         if total > MAX_CHAIN_SIZE {
             return Err(PeerError::ChainTooLarge { size: total });
         }
-        Ok(Self { chain })
+        Ok(Self { chain, stapled: Vec::new() })
+    }
+
+    /// The same with OCSP responses that came along, DER; judged like any other, where an issuer's order names them.
+    ///
+    /// # Errors
+    /// There are more than [`MAX_STAPLED`], or one is larger than [`MAX_STAPLED_SIZE`].
+    pub fn stapling(self, stapled: Vec<Vec<u8>>) -> Result<Self, PeerError> {
+        if stapled.len() > MAX_STAPLED {
+            return Err(PeerError::TooManyStapled { count: stapled.len() });
+        }
+        match stapled.iter().find(|one| one.len() > MAX_STAPLED_SIZE) {
+            Some(large) => Err(PeerError::StapledTooLarge { size: large.len() }),
+            None => Ok(Self { stapled, ..self }),
+        }
+    }
+
+    /// The OCSP responses that came along.
+    pub(super) fn stapled(&self) -> &[Vec<u8>] {
+        &self.stapled
+    }
+
+    /// The certificates alone: what came along at a login says nothing of a later time.
+    pub(crate) fn without_stapled(self) -> Self {
+        Self { stapled: Vec::new(), ..self }
     }
 
     /// The same with further hints, as far as they are new and the bounds allow it; `None` where nothing is added.
@@ -57,7 +87,7 @@ impl PeerCertificates {
                 extended = Self::new(chain).unwrap_or(extended);
             }
         }
-        (extended.chain.len() > self.chain.len()).then_some(extended)
+        (extended.chain.len() > self.chain.len()).then(|| Self { stapled: self.stapled.clone(), ..extended })
     }
 
     /// The certificate whose key the peer holds.
@@ -95,6 +125,18 @@ pub enum PeerError {
     /// One certificate is too large.
     #[error("a certificate of {size} octets is larger than {MAX_CERTIFICATE_SIZE}")]
     CertificateTooLarge {
+        /// Its size in octets.
+        size: usize,
+    },
+    /// More OCSP responses than a chain has certificates.
+    #[error("{count} OCSP responses came along, more than {MAX_STAPLED}")]
+    TooManyStapled {
+        /// How many came.
+        count: usize,
+    },
+    /// One OCSP response is too large.
+    #[error("an OCSP response of {size} octets is larger than {MAX_STAPLED_SIZE}")]
+    StapledTooLarge {
         /// Its size in octets.
         size: usize,
     },

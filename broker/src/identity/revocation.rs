@@ -92,6 +92,8 @@ pub(super) struct AtHand<'a> {
     pub(super) hints: &'a [ParsedCertificate],
     /// What was asked and answered.
     pub(super) gathered: &'a Gathered,
+    /// What came along.
+    pub(super) stapled: &'a [OcspResponse],
 }
 
 /// A revocation source that is ready to be asked.
@@ -130,10 +132,12 @@ impl Checker {
         now: Now,
         inquest: &mut Inquest,
     ) -> Result<RevocationEvidence, IdentityError> {
-        let AtHand { files, hints, gathered } = at_hand;
+        let AtHand { files, hints, gathered, stapled } = at_hand;
         let (sources, partial) = match self {
             Self::Lists { responses, partial, .. } => (Sources::Files { crls: files, responses }, *partial),
-            Self::Ordered { plans, .. } => (Sources::Ordered(Ordered { plans, files, gathered }), false),
+            Self::Ordered { plans, .. } => {
+                (Sources::Ordered(Ordered { plans, files, gathered, stapled }), false)
+            }
             Self::Off => return Ok(RevocationEvidence::SWITCHED_OFF),
             Self::NotConfigured => return Err(IdentityError::RevocationNotConfigured),
         };
@@ -156,10 +160,10 @@ impl Checker {
         now: Now,
         inquest: &mut Inquest,
     ) -> Result<(), IdentityError> {
-        let AtHand { files, hints, gathered } = at_hand;
+        let AtHand { files, hints, gathered, stapled } = at_hand;
         let sources = match self {
             Self::Lists { responses, .. } => Sources::Files { crls: files, responses },
-            Self::Ordered { plans, .. } => Sources::Ordered(Ordered { plans, files, gathered }),
+            Self::Ordered { plans, .. } => Sources::Ordered(Ordered { plans, files, gathered, stapled }),
             Self::Off | Self::NotConfigured => return Ok(()),
         };
         let mut examination = Examination::new(sources, trust, hints, path, now);

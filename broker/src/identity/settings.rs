@@ -484,6 +484,10 @@ fn plans(orders: Vec<IssuerOrder>, problems: &mut Vec<SettingsProblem>) -> Plans
         if settings.order == [RevocationStep::Cached] {
             wrong("nothing is ever asked that could be remembered");
         }
+        let only_at_a_login = |step| matches!(step, RevocationStep::Stapled | RevocationStep::Cached);
+        if names(RevocationStep::Stapled) && settings.order.iter().copied().all(only_at_a_login) {
+            wrong("what comes along at a login says nothing while the session lives; name a further source");
+        }
         if ![16, 32].contains(&settings.manner.nonce_octets) {
             wrong("a nonce has 16 or 32 octets");
         }

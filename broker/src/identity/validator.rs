@@ -23,7 +23,9 @@ use super::issuer_store::IssuerStore;
 use super::now::Now;
 use super::path::Path;
 use super::peer_certificates::PeerCertificates;
-use super::revocation::{AtHand, Crl, CrlSummary, Gathered, Inquest, Question, SourceFault, newest_first};
+use super::revocation::{
+    AtHand, Crl, CrlSummary, Gathered, Inquest, OcspResponse, Question, SourceFault, newest_first,
+};
 use super::settings::{Compiled, Settings, SettingsError, compile};
 use super::validated_identity::{Check, CheckName, ValidatedIdentity};
 
@@ -239,8 +241,10 @@ impl Validator {
         // Hints only: one that cannot be read leads nowhere and harms nobody.
         let others: Vec<ParsedCertificate> =
             peer.others().iter().filter_map(|other| ParsedCertificate::parse(other).ok()).collect();
+        let stapled: Vec<OcspResponse> =
+            peer.stapled().iter().filter_map(|one| OcspResponse::parse(one).ok()).collect();
         let files = self.files();
-        let at_hand = AtHand { files: &files, hints: &others, gathered };
+        let at_hand = AtHand { files: &files, hints: &others, gathered, stapled: &stapled };
         let inquest = RefCell::new(inquest);
         let accept = |path: &Path<'_>, policies| {
             let mut checks = Vec::new();

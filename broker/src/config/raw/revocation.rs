@@ -140,8 +140,8 @@ impl Value for RevocationStep {
     const EXAMPLE: &'static str = "\"ocsp\", \"crl\"";
 
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
-        let all = [Self::Ocsp, Self::AlternateOcsp, Self::Crl, Self::Files, Self::Cached];
-        choice(value, &["ocsp", "alternate_ocsp", "crl", "files", "cached"], &all)
+        let all = [Self::Stapled, Self::Ocsp, Self::AlternateOcsp, Self::Crl, Self::Files, Self::Cached];
+        choice(value, &["stapled", "ocsp", "alternate_ocsp", "crl", "files", "cached"], &all)
     }
 }
 

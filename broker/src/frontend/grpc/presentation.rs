@@ -203,8 +203,8 @@ fn presented(presentation: Option<v1::Presentation>, step: Step) -> Result<Prese
     let client_address: IpAddr =
         presentation.client_address.parse().map_err(|_| malformed(Malformed::ClientAddress, step))?;
     let chain = presentation.certificates.into_iter().map(CertificateDer::from).collect();
-    let card =
-        PeerCertificates::new(chain).map_err(|error| Refusal::because(Code::RequestInvalid, step, error))?;
+    let card = PeerCertificates::new(chain).and_then(|card| card.stapling(presentation.ocsp_responses));
+    let card = card.map_err(|error| Refusal::because(Code::RequestInvalid, step, error))?;
     Ok(Presented { card, target, user, client_address: client_address.to_canonical() })
 }
 

@@ -25,6 +25,10 @@ const MAX_CARDS: usize = 1024;
 /// For how long after a login its card's answers are renewed.
 const SEEN_LATELY: Duration = Duration::from_secs(3600);
 
+/// How long an answer that a certificate is unknown is used again at most: a card that was just issued is unknown until its
+/// responder learns of it, and its person tries again.
+const UNKNOWN_REUSED: Duration = Duration::from_secs(30);
+
 /// What was counted since the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct InquiryCounts {
@@ -160,6 +164,7 @@ impl Memory {
                     && !Arc::ptr_eq(&kept.response, response)
             });
             if is_new {
+                let reuse = if response.says_unknown() { reuse.min(UNKNOWN_REUSED) } else { reuse };
                 let until = system_time(response.ends()).min(now + reuse);
                 let kept = Kept { response: Arc::clone(response), at: now, until, used: now };
                 answers.insert(key.clone(), kept);
@@ -194,7 +199,7 @@ impl Memory {
             let oldest = cards.iter().min_by_key(|(_, card)| card.seen).map(|(fingerprint, _)| *fingerprint);
             oldest.and_then(|oldest| cards.remove(&oldest));
         }
-        cards.insert(*fingerprint, Card { peer: peer.clone(), seen: now, asked });
+        cards.insert(*fingerprint, Card { peer: peer.clone().without_stapled(), seen: now, asked });
     }
 
     /// The cards that were seen lately and of whose answers one is about to end. Forgets the others.

@@ -368,3 +368,17 @@ async fn a_card_the_responder_does_not_know_does_not_pause_it_for_others() {
     scene.says(Word::Good, Manner::Honest);
     assert!(scene.log_in(&validator, now()).await.is_ok());
 }
+
+#[tokio::test]
+async fn an_unknown_card_is_asked_about_again_sooner_than_a_known_one() {
+    let scene = Scene::new("Root").await;
+    let validator = scene.validator();
+    scene.says(Word::Unknown, Manner::Honest);
+    let second = Duration::from_secs(1);
+    for (after, asked) in [(0, 1), (29, 1), (30, 2)] {
+        assert!(scene.log_in(&validator, now() + after * second).await.is_err());
+        assert_eq!(scene.asked(), asked, "after {after} s");
+    }
+    scene.says(Word::Good, Manner::Newer);
+    assert!(scene.log_in(&validator, now() + 16 * MINUTE).await.is_ok());
+}

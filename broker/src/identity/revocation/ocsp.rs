@@ -250,6 +250,11 @@ impl OcspResponse {
         self.answers.iter().map(|answer| answer.this_update).max().unwrap_or_default()
     }
 
+    /// Whether one of its answers says that the responder does not know the certificate.
+    pub(crate) fn says_unknown(&self) -> bool {
+        self.answers.iter().any(|answer| answer.status == OcspStatus::Unknown)
+    }
+
     /// When the first of its answers ends, in seconds since 1970.
     pub(crate) fn ends(&self) -> u64 {
         self.answers.iter().map(Answer::ends).min().unwrap_or_default()

@@ -24,6 +24,8 @@ pub enum RevocationStep {
     Crl,
     /// The lists that were configured as files.
     Files,
+    /// The answers of responders that came along with the certificates.
+    Stapled,
     /// The last thing that was learnt by one of the others, though it may have ended.
     Cached,
 }
@@ -37,6 +39,7 @@ impl RevocationStep {
             Self::AlternateOcsp => "alternate_ocsp",
             Self::Crl => "crl",
             Self::Files => "files",
+            Self::Stapled => "stapled",
             Self::Cached => "cached",
         }
     }

@@ -23,7 +23,7 @@ use super::super::path::Path;
 use super::Crl;
 use super::gap::{GapCause, OcspGap, SourceFault, SourceGap, SourceName};
 use super::gathered::Question;
-use super::ocsp::{OcspResponse, OcspStatus};
+use super::ocsp::{Answer, OcspResponse, OcspStatus};
 use super::order::{OcspUnknown, Plan, RevocationStep};
 use super::question::{OcspKey, OcspQuestion, certificate_key};
 use super::status::{Currency, Examination, Halt, Ordered, evidence, revoked, unknown};
@@ -61,6 +61,7 @@ impl<'a> Examination<'a> {
         let mut passed_over = Vec::new();
         for step in &plan.settings.order {
             let said = match step {
+                RevocationStep::Stapled => self.stapled(role, line, plan, ordered),
                 RevocationStep::Ocsp => {
                     self.responders(*step, ocsp_urls(certificate), role, line, plan, ordered)
                 }
@@ -147,6 +148,13 @@ impl<'a> Examination<'a> {
                 _ => {}
             }
         }
+        match self.ocsp(ordered.stapled, line, Currency::Current) {
+            Ok(Some((OcspStatus::Revoked { reason, since }, _))) => {
+                return Some(Halt::Revoked(revoked(role, certificate, reason, since)));
+            }
+            Err(cause @ GapCause::SaidRevoked(_)) => unsettled = Some(Halt::Unknown(cause)),
+            _ => {}
+        }
         let fetched = gathered.lists.get(&points(certificate, plan)).and_then(|lists| lists.as_ref().ok());
         let files = plan.settings.order.contains(&RevocationStep::Files).then_some(ordered.files);
         for lists in fetched.map(Vec::as_slice).into_iter().chain(files) {
@@ -201,6 +209,35 @@ impl<'a> Examination<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What came along of responders. It answers no question of ours, so that no nonce is looked for, and it may be older than what
+    /// has been learnt before: where that is a revocation, somebody has to be asked.
+    fn stapled(&mut self, role: Role, line: &Path<'a>, plan: &'a Plan, ordered: Ordered<'a>) -> Said {
+        let (certificate, issuer) = (line.subject(), line.issuer());
+        let is_about_it = |response: &&OcspResponse| response.answers(certificate, issuer).next().is_some();
+        let about_it: Vec<&OcspResponse> = ordered.stapled.iter().filter(is_about_it).collect();
+        let key = certificate_key(certificate, issuer, plan.settings.manner.hash);
+        let (Some(key), false) = (key, about_it.is_empty()) else { return Said::Nothing(Vec::new()) };
+        let Some(before) = ordered.gathered.remembered.get(&key) else {
+            self.inquest.ask(Question::Remembered(key, points(certificate, plan)));
+            return Said::Asked;
+        };
+        let mut answers = before.answers.iter().flat_map(|one| one.response.answers(certificate, issuer));
+        if answers.any(Answer::is_revocation)
+            || before.lists.iter().any(|list| list.entry(certificate).is_some())
+        {
+            return Said::Nothing(Vec::new());
+        }
+        let mut gaps = Vec::new();
+        for response in about_it {
+            let source_name = name(RevocationStep::Stapled, None);
+            match self.answer(source_name, role, line, plan, response, Currency::Current).0 {
+                Said::Nothing(more) => gaps.extend(more),
+                said => return said,
+            }
+        }
+        Said::Nothing(gaps)
     }
 
     /// Asks responders, one after another.

@@ -56,6 +56,7 @@ pub(super) struct Ordered<'a> {
     /// The newest first.
     pub(super) files: &'a [Arc<Crl>],
     pub(super) gathered: &'a Gathered,
+    pub(super) stapled: &'a [OcspResponse],
 }
 
 /// How old a list or an answer may be.

@@ -3,6 +3,7 @@ pub(crate) mod ocsp_by_hand;
 mod ordered;
 mod several_paths;
 mod signers;
+mod stapled;
 mod unsettled;
 
 use rcgen::{KeyUsagePurpose, RevocationReason, date_time_ymd};

@@ -29,6 +29,11 @@ pub struct Presentation {
     /// others. Empty: the account that the card names.
     #[prost(string, tag = "4")]
     pub user: ::prost::alloc::string::String,
+    /// OCSP responses (RFC 6960) about these certificates, in DER, that the gateway has of the card's client or of a responder. At most
+    /// 4, of 16384 octets each. They count where the configuration names the source "stapled" for the issuer, while they are current
+    /// and signed by whom the issuer authorised. One that says "revoked" counts against the card in any case.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub ocsp_responses: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Asks for a challenge.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

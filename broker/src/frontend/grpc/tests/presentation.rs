@@ -35,6 +35,7 @@ impl Card {
             target: target.to_owned(),
             client_address: "192.0.2.7".to_owned(),
             user: String::new(),
+            ocsp_responses: Vec::new(),
         })
     }
 }
@@ -246,6 +247,8 @@ async fn malformed_presentations_are_refused_by_field() {
         Some(Presentation { certificates: Vec::new(), ..good() }),
         Some(Presentation { certificates: many, ..good() }),
         Some(Presentation { certificates: vec![vec![0; 16 * 1024 + 1]], ..good() }),
+        Some(Presentation { ocsp_responses: vec![vec![0x30, 0]; 5], ..good() }),
+        Some(Presentation { ocsp_responses: vec![vec![0; 16 * 1024 + 1]], ..good() }),
         Some(Presentation { target: String::new(), ..good() }),
         Some(Presentation { target: "desk1".to_owned(), ..good() }),
         Some(Presentation { client_address: String::new(), ..good() }),

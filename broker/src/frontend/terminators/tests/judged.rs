@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 
 use crate::error::Refusal;
-use crate::frontend::gateways::GatewayCertificate;
+use crate::frontend::gateways::{CertificateNames, GatewayCertificate};
 use crate::frontend::listener::Peer;
 use crate::frontend::terminators::{Form, HeaderRefused, Presented, Terminator, Terminators};
 use crate::frontend::testing::{Ca, Leaf};
@@ -82,6 +83,25 @@ fn a_header_from_anybody_else_is_refused_and_a_security_event() {
     assert_eq!(Refusal::from(refused).code(), "certificate_header_untrusted");
     let outside = scene.ask(Some(&scene.edge), "192.0.2.16:4711", &HeaderMap::new()).unwrap_err();
     assert!(matches!(outside, HeaderRefused::OtherAddress { .. }), "nor is it a card there");
+}
+
+#[test]
+fn a_terminator_whose_certificate_has_ended_is_told_so_and_a_stranger_of_its_name_is_not() {
+    let scene = Scene::new(Form::Rfc9440, false);
+    let namesake = Ca::new("machines").leaf("edge.corp.example");
+    let ask = |leaf: &Leaf, headers: &HeaderMap| {
+        let peer = Peer {
+            address: INSIDE.parse().unwrap(),
+            certificates: Some(Arc::from([leaf.certificate.clone()])),
+        };
+        let end = CertificateNames::read(&leaf.certificate).unwrap().not_after();
+        scene.terminators.presented(&peer, headers, end + Duration::from_secs(1))
+    };
+    let refused = ask(&scene.edge, &scene.headers()).unwrap_err();
+    assert!(matches!(&refused, HeaderRefused::Ended { terminator, .. } if terminator == "edge"), "{refused}");
+    assert_eq!(Refusal::from(refused).code(), "certificate_header_untrusted");
+    let refused = ask(&namesake, &scene.headers()).unwrap_err();
+    assert_eq!(refused, HeaderRefused::Stranger { header: "client-cert".to_owned() });
 }
 
 #[test]
