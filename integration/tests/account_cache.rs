@@ -18,7 +18,7 @@ use ldap_map::upn::Upn;
 
 use crate::bench::{Bench, start};
 use crate::directory::settings;
-use crate::refusals::{assert_refused, code_of};
+use crate::refusals::{assert_refused, code_of, told};
 
 const DESK1: &str = "desk1.corp.example";
 const LONG: Duration = Duration::from_secs(3600);
@@ -69,7 +69,7 @@ impl Stand {
     }
 }
 
-/// A polled directory of a domain of one's own with these groups.
+/// A directory that looks for changes ten times a second.
 fn polled(lab: &Lab) -> Stand {
     Stand::new(settings(lab), remembering(Some(QUICK)))
 }
@@ -240,6 +240,30 @@ fn what_was_mended_in_the_directory_counts_at_once_although_it_is_remembered() {
     controller.samba_tool(&["user", "disable", "cleve"]).unwrap();
     assert_eq!(log_in().refusal(), Some("account_disabled"));
     assert_refused(&log_in(), "account_disabled", "resolve");
+}
+
+#[test]
+fn a_card_that_is_entered_into_the_directory_opens_at_once_although_its_account_is_remembered() {
+    let bench = Bench::shared();
+    let controller = bench.lab.controller();
+    let broker = remembering_broker(&bench.lab);
+    let upn = hire(controller, "calla");
+    controller.samba_tool(&["group", "addmembers", "Desktop Users", "calla"]).unwrap();
+    let card = bench.lab.pki().card(&upn).issue().unwrap();
+    let log_in = || bench.log_in_at(&broker, &card, DESK1);
+    let refused = log_in();
+    assert_refused(&refused, "mapping_weak", "resolve");
+    // The refusal names the value that would make it strong.
+    let line = told(&broker, &refused);
+    let value = line.split("X509:").nth(1).and_then(|rest| rest.split(['\\', '"']).next()).unwrap();
+    let ldif = format!(
+        "dn: CN=calla,CN=Users,DC=corp,DC=example\nchangetype: modify\nadd: altSecurityIdentities\n\
+         altSecurityIdentities: X509:{value}\n"
+    );
+    controller.container().write("/run/calla.ldif", ldif.as_bytes(), "600").unwrap();
+    let database = "/var/lib/samba/private/sam.ldb";
+    controller.container().run(&["ldbmodify", "-H", database, "/run/calla.ldif"]).unwrap();
+    code_of(&log_in());
 }
 
 #[test]
