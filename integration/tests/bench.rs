@@ -77,6 +77,12 @@ pub(crate) fn card_of<'a>(lab: &'a Lab, account: &str) -> CardRequest<'a> {
 
 /// Starts the broker of this tree: what a run of the tests built before, or an edit since then.
 pub(crate) fn start(configuration: &Configuration<'_>) -> BrokerProcess {
+    build();
+    configuration.start().unwrap()
+}
+
+/// Builds the programs of this tree, where that has not been done.
+pub(crate) fn build() {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let mut cargo = Command::new(env!("CARGO"));
@@ -84,5 +90,4 @@ pub(crate) fn start(configuration: &Configuration<'_>) -> BrokerProcess {
         let built = process::run(cargo, b"", Duration::from_secs(1800)).unwrap();
         assert!(built.succeeded(), "{}", built.error_text());
     });
-    configuration.start().unwrap()
 }

@@ -16,7 +16,7 @@ use integration::wait;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bench::{Bench, card_of, start};
+use crate::bench::{Bench, build, card_of, start};
 use crate::refusals::{assert_refused, code_of, told};
 
 const DESK1: &str = "desk1.corp.example";
@@ -24,6 +24,7 @@ const DESK2: &str = "desk2.corp.example";
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn run(words: &[&str]) -> Finished {
+    build();
     let mut command = Command::new(program().unwrap());
     command.arg("policy").args(words);
     process::run(command, b"", LIMIT).unwrap()
