@@ -1,7 +1,7 @@
 //! What a decision costs: with 10 policies and with 1,000, of which those about the target are the same.
 //!
-//! `cargo bench -p broker --bench policy` prints both and asserts their ratio. `-- --decide COUNT TIMES` only decides, for a
-//! program that counts instructions (`valgrind --tool=callgrind`).
+//! `cargo bench -p broker --bench policy` prints both and asserts their ratio. `integration/instructions broker policy 10 1000` counts
+//! the instructions of a decision with so many.
 #![expect(clippy::print_stdout, reason = "a benchmark prints and may fail")]
 
 use std::hint::black_box;
@@ -16,7 +16,7 @@ const ROUNDS: u32 = 2_000;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [option, count, times] = words.as_slice()
-        && option == "--decide"
+        && option == "--repeat"
     {
         let measured = measured(count.parse().expect("a count"));
         for _ in 0..times.parse().expect("a number of times") {

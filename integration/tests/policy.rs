@@ -19,7 +19,7 @@ fn deciding_by(bench: &Bench, folder: &Path) -> BrokerProcess {
     start(&Configuration::new(&bench.lab).table(&table))
 }
 
-/// bob, who is in no group of the rule, may use desk1's HTTP for two hours.
+/// bob, who is in no group of the rule, may use desk1's HTTP for half an hour.
 const BOB: &str = r#"
 @id("bob-at-desk1")
 @maximum_session("30m")
@@ -29,7 +29,7 @@ permit(
     resource == Kerbridge::Target::"DESK1.corp.example"
 )
 when { principal.account == "bob" && principal.mapping.strength == "strong" }
-unless { context has service && context.service == "termsrv" };
+unless { context has service && context.service != "http" };
 "#;
 
 #[test]

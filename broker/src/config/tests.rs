@@ -1,5 +1,6 @@
 mod directory_cache;
 mod mapping;
+mod policy_files;
 mod policy_targets;
 mod presenting;
 mod terminators;

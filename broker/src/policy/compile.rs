@@ -231,7 +231,7 @@ fn compile(settings: &Settings) -> Result<Policy, Vec<PolicyProblem>> {
             }
         }
     }
-    let mut texts = Texts { reader: &reader, ids, policies: &mut policies, problems: Vec::new() };
+    let mut texts = Texts { reader: &reader, ids, policies: &mut policies, taken: 0, problems: Vec::new() };
     files.iter().for_each(|file| texts.file(file));
     problems.extend(texts.problems.into_iter().map(PolicyProblem::Text));
     if !problems.is_empty() {
@@ -247,6 +247,8 @@ struct Texts<'a, 'r> {
     reader: &'a Reader<'r>,
     ids: BTreeSet<String>,
     policies: &'a mut Vec<Compiled>,
+    /// How many there were in the files.
+    taken: usize,
     problems: Vec<TextProblem>,
 }
 
@@ -263,12 +265,13 @@ impl Texts<'_, '_> {
                 return;
             }
         };
+        self.taken = self.taken.saturating_add(pieces.len());
+        if self.taken > MAXIMUM_POLICIES {
+            let fault = TextFault::TooMany { limit: MAXIMUM_POLICIES };
+            self.problems.push(problem(0, None, fault));
+            return;
+        }
         for piece in pieces {
-            if self.policies.len() >= MAXIMUM_POLICIES.saturating_mul(2) {
-                let fault = TextFault::TooMany { limit: MAXIMUM_POLICIES };
-                self.problems.push(problem(piece.offset, None, fault));
-                return;
-            }
             match self.reader.read(&file.name, &file.text, piece) {
                 Ok(compiled) if self.ids.insert(compiled.id.clone()) => self.policies.push(compiled),
                 Ok(compiled) => {

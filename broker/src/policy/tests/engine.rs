@@ -7,8 +7,8 @@ use super::{alice, denied, member, permitted};
 use crate::policy::rule::Membership;
 use crate::policy::testing::{policies, request, rule, settings};
 use crate::policy::{
-    Bound, Bounds, Decision, HandoverForm, Missing, PacGroups, Policy, PolicyFile, PolicyProblem, Reason,
-    Request, Settings, Target, TextFault,
+    Bound, Bounds, Decision, HandoverForm, MAXIMUM_POLICIES, Missing, PacGroups, Policy, PolicyFile,
+    PolicyProblem, Reason, Request, Settings, Target, TextFault,
 };
 
 const LOGIN: &str = r#"[Kerbridge::Action::"login", Kerbridge::Action::"delegate"]"#;
@@ -258,6 +258,15 @@ fn every_problem_of_every_policy_is_told() {
         found[0].contains("test.cedar:3:1: policy \"same\": another policy has the same id"),
         "{found:?}"
     );
+}
+
+#[test]
+fn more_policies_than_are_taken_are_refused_before_any_is_compiled() {
+    let file = |name: &str, text: String| PolicyFile { name: name.to_owned(), text };
+    let files = vec![file("few", permit("few")), file("many", "permit;".repeat(MAXIMUM_POLICIES))];
+    let found = Policy::compile(&Settings { files, ..settings() }).expect_err("too many");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].to_string().contains("many:1:1: there are more than 4096 policies"), "{}", found[0]);
 }
 
 #[test]
