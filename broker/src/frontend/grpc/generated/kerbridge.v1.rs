@@ -856,8 +856,8 @@ pub mod gateway_client {
         /// service was obtained at login; for the others the domain controller is asked at the first call.
         ///
         /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (never made, ended, expired, or of another gateway), SESSION_ENDED (before its time),
-        /// SERVICE_NOT_GRANTED, DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE, KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED,
-        /// BROKER_CREDENTIAL_REFUSED, DEADLINE_EXCEEDED, INTERNAL.
+        /// SERVICE_NOT_GRANTED, POLICY_DENIED (the policies do not allow the form), DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE,
+        /// KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED, BROKER_CREDENTIAL_REFUSED, DEADLINE_EXCEEDED, INTERNAL.
         pub async fn issue_ticket(
             &mut self,
             request: impl tonic::IntoRequest<super::IssueTicketRequest>,
@@ -1016,8 +1016,8 @@ pub mod gateway_server {
         /// service was obtained at login; for the others the domain controller is asked at the first call.
         ///
         /// Reasons: REQUEST_INVALID, SESSION_UNKNOWN (never made, ended, expired, or of another gateway), SESSION_ENDED (before its time),
-        /// SERVICE_NOT_GRANTED, DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE, KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED,
-        /// BROKER_CREDENTIAL_REFUSED, DEADLINE_EXCEEDED, INTERNAL.
+        /// SERVICE_NOT_GRANTED, POLICY_DENIED (the policies do not allow the form), DELEGATION_REFUSED, KDC_REFUSED, KDC_UNAVAILABLE,
+        /// KDC_UNTRUSTED, CLOCK_SKEW, ENCRYPTION_UNSUPPORTED, BROKER_CREDENTIAL_REFUSED, DEADLINE_EXCEEDED, INTERNAL.
         async fn issue_ticket(
             &self,
             request: tonic::Request<super::IssueTicketRequest>,
