@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -111,6 +111,15 @@ impl Responder {
         self.port
     }
 
+    /// The certificate of whoever signs its answers, PEM.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the harness blocks")]
+    pub fn signer_pem(&self) -> io::Result<String> {
+        fs::read_to_string(self.folder.path().join("signer.pem"))
+    }
+
     /// Its answer about a card to a question of OpenSSL's own client, with a nonce of that client.
     ///
     /// # Errors
@@ -194,6 +203,8 @@ pub enum Behaviour {
     Holds,
     /// Answers with these octets and this status line, such as `200 OK`, and these further header lines.
     Answers(&'static str, String, Vec<u8>),
+    /// Hands the question on to the responder at this port, and its answer back.
+    Relays(u16),
 }
 
 /// A server at a port of its own.
@@ -201,6 +212,7 @@ pub enum Behaviour {
 pub struct Server {
     address: SocketAddr,
     questions: Arc<AtomicUsize>,
+    methods: Arc<Mutex<Vec<String>>>,
     asked: mpsc::Receiver<()>,
     release: Option<mpsc::SyncSender<()>>,
 }
@@ -217,12 +229,15 @@ impl Server {
         let (release, released) = mpsc::sync_channel::<()>(0);
         let questions = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&questions);
+        let methods = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&methods);
         thread::spawn(move || {
             let mut held = Vec::new();
             for mut client in listener.incoming().map_while(Result::ok) {
-                if question(&mut client).is_err() {
-                    continue;
-                }
+                let Ok(question) = question(&mut client) else { continue };
+                let method = question.split(|octet| *octet == b' ').next().unwrap_or_default();
+                let method = String::from_utf8_lossy(method).into_owned();
+                told.lock().unwrap_or_else(PoisonError::into_inner).push(method);
                 count.fetch_add(1, Ordering::SeqCst);
                 tell.send(()).unwrap_or_default();
                 match &behaviour {
@@ -240,10 +255,14 @@ impl Server {
                         // Whoever asked may have had enough.
                         drop(client.write_all(&[status_and_fields.as_bytes(), body].concat()));
                     }
+                    Behaviour::Relays(port) => {
+                        let answer = relayed(*port, &question).unwrap_or_default();
+                        drop(client.write_all(&answer));
+                    }
                 }
             }
         });
-        Ok(Self { address, questions, asked, release: Some(release) })
+        Ok(Self { address, questions, methods, asked, release: Some(release) })
     }
 
     /// Where it is asked.
@@ -264,6 +283,12 @@ impl Server {
         self.questions.load(Ordering::SeqCst)
     }
 
+    /// By which HTTP method it was asked each time.
+    #[must_use]
+    pub fn methods(&self) -> Vec<String> {
+        self.methods.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits until it has been asked once more.
     ///
     /// # Errors
@@ -279,10 +304,11 @@ impl Server {
 }
 
 /// Reads a request to the end of its body.
-fn question(client: &mut TcpStream) -> io::Result<()> {
+fn question(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     client.set_read_timeout(Some(LIMIT))?;
     let mut reader = BufReader::new(client);
     let mut length = 0;
+    let mut request = String::new();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -291,11 +317,24 @@ fn question(client: &mut TcpStream) -> io::Result<()> {
         if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             length = text.trim().parse().map_err(|_| io::ErrorKind::InvalidData)?;
         }
+        request += &line;
         if line == "\r\n" {
             break;
         }
     }
-    reader.read_exact(&mut vec![0; length])
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok([request.as_bytes(), &body].concat())
+}
+
+/// What a server that closes its connections answers to a request.
+fn relayed(port: u16, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    server.set_read_timeout(Some(LIMIT))?;
+    server.write_all(request)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 /// A port of this machine where nobody listens.

@@ -155,3 +155,119 @@ fn a_slow_responder_of_one_issuer_holds_up_no_login_of_another() {
         assert_refused(&waiting.join().unwrap(), "revocation_unknown", "validate");
     });
 }
+
+#[test]
+fn short_questions_go_by_get_and_each_responder_of_the_order_has_its_turn() {
+    let bench = Bench::shared();
+    let pki = bench.lab.pki();
+    let (dead, port) = (dead_port().unwrap(), dead_port().unwrap());
+    let card = || bench.card_of("alice").ocsp(&format!("http://127.0.0.1:{dead}/")).issue().unwrap();
+    let (good, revoked) = (card(), card());
+    let known = [(&good, Status::Good), (&revoked, Status::Revoked)];
+    let responder = Responder::start_at(pki, port, &known, Signer::Delegate, None).unwrap();
+    let relay = Server::start(Behaviour::Relays(responder.port())).unwrap();
+    let issuers = format!(
+        "[[identity.revocation.issuer]]\norder = [\"ocsp\", \"alternate_ocsp\"]\nalternate_ocsp = [\"{}\"]\n\
+         ocsp_method = \"get\"\nocsp_nonce = \"off\"\n",
+        relay.url()
+    );
+    let broker = broker(&bench, &[], &tables(&[dead, relay.port()], "5s", &issuers));
+    code_of(&bench.log_in_at(&broker, &good, DESK1));
+    broker.wait_for_line("revocation is known from a further source only", LIMIT).unwrap();
+    assert_refused(&bench.log_in_at(&broker, &revoked, DESK1), "certificate_revoked", "validate");
+    assert_eq!(relay.methods(), ["GET", "GET"]);
+}
+
+#[test]
+fn a_responder_that_the_issuer_has_not_authorised_counts_where_the_configuration_names_it() {
+    let bench = Bench::shared();
+    let port = dead_port().unwrap();
+    let card = || bench.card_of("alice").ocsp(&format!("http://127.0.0.1:{port}/")).issue().unwrap();
+    let (good, revoked) = (card(), card());
+    let known = [(&good, Status::Good), (&revoked, Status::Revoked)];
+    let pki = bench.lab.pki();
+    let responder = Responder::start_at(pki, port, &known, Signer::Unauthorised, None).unwrap();
+    let start_with = |named: &str| {
+        let issuers = format!("[[identity.revocation.issuer]]\norder = [\"ocsp\"]\n{named}");
+        broker(&bench, &[], &tables(&[port], "5s", &issuers))
+    };
+    let without = start_with("");
+    assert_refused(&bench.log_in_at(&without, &good, DESK1), "revocation_unknown", "validate");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("responder.pem");
+    std::fs::write(&file, responder.signer_pem().unwrap()).unwrap();
+    let with = start_with(&format!("ocsp_responders = {:?}\n", file.to_str().unwrap()));
+    code_of(&bench.log_in_at(&with, &good, DESK1));
+    assert_refused(&bench.log_in_at(&with, &revoked, DESK1), "certificate_revoked", "validate");
+}
+
+#[test]
+fn a_responder_that_dies_leaves_its_last_answer_and_cards_without_one_are_refused() {
+    let bench = Bench::shared();
+    let port = dead_port().unwrap();
+    let card = || bench.card_of("alice").ocsp(&format!("http://127.0.0.1:{port}/")).issue().unwrap();
+    let (seen, revoked, unseen) = (card(), card(), card());
+    let known = [(&seen, Status::Good), (&revoked, Status::Revoked), (&unseen, Status::Good)];
+    let responder = Responder::start_at(bench.lab.pki(), port, &known, Signer::Delegate, None).unwrap();
+    let issuers =
+        "[[identity.revocation.issuer]]\norder = [\"ocsp\", \"cached\"]\ncached_no_older_than = \"1h\"\n";
+    let broker = broker(&bench, &[], &tables(&[port], "5s", issuers));
+    code_of(&bench.log_in_at(&broker, &seen, DESK1));
+    assert_refused(&bench.log_in_at(&broker, &revoked, DESK1), "certificate_revoked", "validate");
+    drop(responder);
+    let hosts = [("broker.corp.example", bench.lab.network().host_address())];
+    let gateway = Gateway::start(&bench.lab, "gw1", &hosts).unwrap();
+    let code = code_of(&bench.log_in_at(&broker, &seen, DESK1));
+    let evidence = gateway.redeem(&broker.gateway_address(), &code, &[]).unwrap().revocation;
+    assert_eq!(evidence["degraded"], true, "{evidence}");
+    assert_refused(&bench.log_in_at(&broker, &revoked, DESK1), "certificate_revoked", "validate");
+    let refused = bench.log_in_at(&broker, &unseen, DESK1);
+    assert_refused(&refused, "revocation_unknown", "validate");
+    assert!(told(&broker, &refused).contains("nothing is remembered"));
+}
+
+#[test]
+fn an_answer_that_a_gateway_presents_with_a_card_counts_until_something_says_that_it_is_revoked() {
+    let bench = Bench::shared();
+    let pki = bench.lab.pki();
+    let (port, dead) = (dead_port().unwrap(), dead_port().unwrap());
+    let card = || bench.card_of("alice").ocsp(&format!("http://127.0.0.1:{dead}/")).issue().unwrap();
+    let (good, revoked, on_the_list) = (card(), card(), card());
+    let known = [(&good, Status::Good), (&revoked, Status::Revoked), (&on_the_list, Status::Good)];
+    let responder = Responder::start_at(pki, port, &known, Signer::Delegate, None).unwrap();
+    let old_port = dead_port().unwrap();
+    let old = Responder::start_at(pki, old_port, &known, Signer::Delegate, Some("-1d")).unwrap();
+    let strange_port = dead_port().unwrap();
+    let stranger = Responder::start_at(pki, strange_port, &known, Signer::Unauthorised, None).unwrap();
+    let issuers = "[[identity.revocation.issuer]]\norder = [\"stapled\", \"ocsp\"]\n\
+                   [[gateway]]\nname = \"gw7\"\ndns_name = \"gw7.corp.example\"\nmay_present = true\n\
+                   may_present_without_proof = true\n";
+    let broker = broker(&bench, &[], &tables(&[dead], "5s", issuers));
+    let with_list = "[[identity.revocation.issuer]]\norder = [\"stapled\", \"files\"]\n\
+                     [[gateway]]\nname = \"gw7\"\ndns_name = \"gw7.corp.example\"\nmay_present = true\n\
+                     may_present_without_proof = true\n";
+    let with_list = self::broker(&bench, &[&on_the_list], &tables(&[dead], "5s", with_list));
+    let hosts = [("broker.corp.example", bench.lab.network().host_address())];
+    let gateway = Gateway::start(&bench.lab, "gw7", &hosts).unwrap();
+    let client = bench.workstation.container().address();
+    let present = |broker: &BrokerProcess, card: &Credential, response: &[u8]| {
+        let (address, chain) = (broker.gateway_address(), card.chain_pem());
+        gateway.authenticate_stapling(&address, chain, response, DESK1, client)
+    };
+    let reason = |broker: &BrokerProcess, card: &Credential, response: &[u8]| {
+        present(broker, card, response).unwrap_err().reason().unwrap().to_owned()
+    };
+    let said = |card: &Credential| responder.answer(card).unwrap();
+    let session = present(&broker, &good, &said(&good)).unwrap();
+    assert_eq!(session.upn, "alice@corp.example");
+    assert_eq!(reason(&broker, &revoked, &said(&revoked)), "CERTIFICATE_REVOKED");
+    let useless =
+        [said(&revoked), old.answer(&good).unwrap(), stranger.answer(&good).unwrap(), vec![0x30, 0]];
+    for response in &useless {
+        assert_eq!(reason(&broker, &good, response), "REVOCATION_UNKNOWN", "the card's responder is dead");
+    }
+    let refused = present(&broker, &good, &vec![0x30; 16 * 1024 + 1]).unwrap_err();
+    assert_eq!(refused.reason(), Some("REQUEST_INVALID"));
+    assert_eq!(reason(&with_list, &on_the_list, &said(&on_the_list)), "CERTIFICATE_REVOKED");
+    present(&with_list, &good, &said(&good)).unwrap();
+}

@@ -62,6 +62,25 @@ impl Gateway {
         Ok(PendingChallenge { id: text("challenge_id"), message, says })
     }
 
+    /// The same as [`Self::authenticate`], with an OCSP response that came along, DER.
+    ///
+    /// # Errors
+    /// [`GatewayError::Refused`].
+    pub fn authenticate_stapling(
+        &self,
+        broker: &str,
+        chain: &str,
+        response: &[u8],
+        target: &str,
+        client: Ipv4Addr,
+    ) -> Result<PresentedSession, GatewayError> {
+        const FILE: &str = "/tmp/response.der";
+        self.container.write(FILE, response, "644")?;
+        let (own, client) = (Self::present("authenticate", broker), client.to_string());
+        let what = ["--certificates", "/dev/stdin", "--target", target, "--client", &client, "--ocsp", FILE];
+        session(&self.with_input("present.py", &[own.as_slice(), &what].concat(), chain.as_bytes())?)
+    }
+
     /// Brings a signature over a challenge's message.
     ///
     /// # Errors
