@@ -125,7 +125,7 @@ fn the_names_of_accounts_in_certificates_are_valid_as_they_are_shown() {
     let is_toml = |line: &&str| line.contains(" = ") || line.starts_with("# [[");
     let table: Vec<&str> = table.take_while(|line| !line.is_empty()).filter(is_toml).collect();
     let table: Vec<&str> = table.iter().map(|line| line.trim_start_matches("# ")).collect();
-    assert_eq!(table.len(), 5, "{table:?}");
+    assert_eq!(table.len(), 6, "{table:?}");
     assert_eq!(warnings(&format!("{example}\n{}\n", table.join("\n"))), [""; 0]);
 }
 
