@@ -110,9 +110,7 @@ impl App {
         let gateway_listener =
             bind("gateway", &gateway_api.listen, transport, &gateway_api.connections).await?;
         let status_listener = match status {
-            Some(status) => {
-                Some(bind("status", &[status.listen], Transport::Plain, &status.connections).await?)
-            }
+            Some(page) => Some(bind("status", &[page.listen], Transport::Plain, &page.connections).await?),
             None => None,
         };
         let proxy_tls = kdc_proxy.as_ref().map_or(&config.gateway_api.tls, |proxy| &proxy.tls);

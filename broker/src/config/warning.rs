@@ -118,14 +118,12 @@ impl fmt::Display for Warning {
             Self::RevocationNotConfigured => {
                 f.write_str("no revocation is configured: every login is refused (identity.revocation)")
             }
-            Self::UnknownRevocationAccepted { issuer } => {
-                let whose = issuer.as_deref().unwrap_or("all other issuers");
-                write!(
-                    f,
-                    "where no source answers, a revoked certificate of {whose} is accepted: whoever can keep answers away gets in with a \
-                     stolen card (identity.revocation.issuer.accept_unknown_revocation_status)"
-                )
-            }
+            Self::UnknownRevocationAccepted { issuer } => write!(
+                f,
+                "where no source answers, a revoked certificate of {} is accepted: whoever can keep answers away gets in with a \
+                 stolen card (identity.revocation.issuer.accept_unknown_revocation_status)",
+                issuer.as_deref().unwrap_or("all other issuers")
+            ),
             Self::Rc4Allowed => f.write_str("rc4 is allowed: a broken cipher is accepted (kerberos.allow_rc4)"),
             Self::WeakMappingAccepted => f.write_str(
                 "weak mappings are accepted: whoever can set a upn in a certificate can be anybody (directory.accept_weak_mapping, \
@@ -192,14 +190,14 @@ impl fmt::Display for Warning {
                 f,
                 "a revocation list is out of date since {next_update}: its authority's cards are refused (identity.revocation.crls)"
             ),
-            Self::GatewayListEnds { next_update, ended: false } => write!(
-                f,
-                "a revocation list of the gateways ends at {next_update}, and its authority's gateways are refused from then on (gateway_api.client_crls)"
-            ),
-            Self::GatewayListEnds { next_update, ended: true } => write!(
-                f,
-                "a revocation list of the gateways has ended at {next_update}: its authority's gateways are refused (gateway_api.client_crls)"
-            ),
+            Self::GatewayListEnds { next_update, ended } => {
+                let (ends, from) = if *ended { ("has ended", "") } else { ("ends", " from then on") };
+                write!(
+                    f,
+                    "a revocation list of the gateways {ends} at {next_update}: its authority's gateways are refused{from} \
+                     (gateway_api.client_crls)"
+                )
+            }
         }
     }
 }
