@@ -203,8 +203,8 @@ impl Inquiry {
                 Question::Ocsp(question) => match self.memory.answer(&question.key, now, freshness) {
                     Some(response) => gathered.answer(question.key, Ok(response)),
                     None => {
-                        if let Some(before) = self.memory.last(&question.key) {
-                            gathered.said_before(question.key.clone(), before);
+                        for before in self.memory.revocations(&question.key.certificate) {
+                            gathered.said_before(before.key, before.response);
                         }
                         if over.is_elapsed() {
                             gathered.answer(question.key, Err(SourceFault::NoTime));

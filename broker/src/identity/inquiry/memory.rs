@@ -137,9 +137,12 @@ impl Memory {
         Some(response)
     }
 
-    /// The last answer to a question, ended or not.
-    pub(super) fn last(&self, key: &OcspKey) -> Option<Arc<OcspResponse>> {
-        locked(&self.answers).kept.get(key).map(|kept| Arc::clone(&kept.response))
+    /// What any responder said last about a certificate, ended or not, where that was a revocation: who said so need not be the one
+    /// that is asked now.
+    pub(super) fn revocations(&self, certificate: &CertificateKey) -> Vec<RememberedAnswer> {
+        let mut said = self.remembered(certificate);
+        said.retain(|one| one.response.says_revoked());
+        said
     }
 
     /// The last answers about a certificate, ended or not.

@@ -333,6 +333,27 @@ async fn an_older_good_answer_does_not_take_a_revocation_back_and_a_newer_one_do
 }
 
 #[tokio::test]
+async fn an_older_good_answer_of_another_responder_does_not_take_a_revocation_back() {
+    let scene = Scene::new("Root").await;
+    let both = |steps: [RevocationStep; 2]| {
+        validator(scene.settings(&[], |order| {
+            order.order = steps.to_vec();
+            order.alternate_ocsp = vec![format!("http://127.0.0.1:{}/alternate", scene.port)];
+        }))
+    };
+    let before = both([RevocationStep::AlternateOcsp, RevocationStep::Ocsp]);
+    scene.says(Word::Revoked, Manner::Honest);
+    assert!(matches!(scene.log_in(&before, now()).await, Err(IdentityError::Revoked { .. })));
+    let validator = both([RevocationStep::Ocsp, RevocationStep::AlternateOcsp]).remembering(&before);
+    scene.says(Word::Good, Manner::Older);
+    let refused = scene.log_in(&validator, now() + MINUTE).await;
+    assert!(matches!(refused, Err(IdentityError::Revoked { .. })), "{refused:?}");
+    assert_eq!(scene.asked(), 2, "the other one was asked and was current");
+    scene.says(Word::Good, Manner::Newer);
+    assert!(scene.log_in(&validator, now() + 22 * MINUTE).await.is_ok(), "it was on hold");
+}
+
+#[tokio::test]
 async fn a_responder_that_falls_silent_does_not_take_a_revocation_back() {
     let scene = Scene::new("Root").await;
     let settings = |files: bool| {

@@ -43,7 +43,7 @@ pub(crate) struct Gathered {
     pub(super) answers: HashMap<OcspKey, Result<Arc<OcspResponse>, SourceFault>>,
     pub(super) lists: HashMap<Points, Result<Vec<Arc<Crl>>, SourceFault>>,
     pub(super) remembered: HashMap<CertificateKey, Remembered>,
-    /// What the responders that are asked said the last time, which can only count against a certificate.
+    /// Revocations that responders spoke of the last time, of certificates that are asked about.
     pub(super) before: HashMap<OcspKey, Arc<OcspResponse>>,
 }
 

@@ -250,6 +250,11 @@ impl OcspResponse {
         self.answers.iter().map(|answer| answer.this_update).max().unwrap_or_default()
     }
 
+    /// Whether one of its answers says that its certificate is revoked.
+    pub(crate) fn says_revoked(&self) -> bool {
+        self.answers.iter().any(Answer::is_revocation)
+    }
+
     /// Whether one of its answers says that the responder does not know the certificate.
     pub(crate) fn says_unknown(&self) -> bool {
         self.answers.iter().any(|answer| answer.status == OcspStatus::Unknown)

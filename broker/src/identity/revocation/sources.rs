@@ -167,8 +167,9 @@ impl<'a> Examination<'a> {
         unsettled
     }
 
-    /// Refuses a certificate of which a responder said before that it is revoked, if that has not ended, or is newer than what
-    /// would be relied on (`known_at`; nothing where nothing is known), and the responder has said nothing newer.
+    /// Refuses a certificate of which a responder said before that it is revoked, if that is not older than what would be relied
+    /// on (`known_at`; nothing where nothing is known), or has not ended where the responder was asked again, and the responder has
+    /// said nothing newer.
     fn not_revoked_before(
         &mut self,
         role: Role,
@@ -204,7 +205,9 @@ impl<'a> Examination<'a> {
                 continue;
             }
             let ended = known.next_update.is_some_and(|end| end <= self.now().timestamp());
-            if !ended || known_at.is_none_or(|known_at| known_at <= known.this_update) {
+            // One that was not asked now has not been silent either.
+            let stands = !ended && gathered.answers.contains_key(source);
+            if stands || known_at.is_none_or(|known_at| known_at <= known.this_update) {
                 return Err(revoked(role, certificate, reason, since));
             }
         }
