@@ -1,9 +1,9 @@
 //! A permission, decided again by what the domain controller says of the person's groups.
 //!
 //! The directory's word about groups is believed as far as a login is permitted by it; the tickets are given out only where the domain
-//! controller, in the PAC of the evidence ticket, leads to the same decision. So it is decided by three memberships: what the directory says, what
-//! both say, and what either says. All three must permit. A group that the directory forges permits nothing, and one that it hides still
-//! forbids.
+//! controller, in the PAC of the evidence ticket, leads to the same decision. So it is decided by several memberships: what the directory says, what
+//! both say, what the domain controller says, and what either says. All must permit. A group that the directory forges permits nothing and
+//! excepts from no prohibition, and one that it hides still forbids.
 
 use std::fmt;
 
@@ -78,7 +78,10 @@ impl Grant {
     pub fn confirmed_by(&self, pac: &PacGroups) -> Result<Self, NotConfirmed> {
         let told = &self.request.person.membership;
         let both = told.confirmed_by(&pac.enabled);
-        let either = told.with(pac.enabled.iter().chain(&pac.deny_only).cloned());
+        // With and without the groups that only take rights away: policies can except somebody because of a group.
+        let said = both.with(pac.enabled.iter().cloned());
+        let all = pac.enabled.iter().chain(&pac.deny_only);
+        let (said_all, either) = (both.with(all.clone().cloned()), told.with(all.cloned()));
         let literals = self.literals();
         let mut ruling = self.ruling.clone();
         if let Some(again) = self.again(&literals, &both) {
@@ -89,11 +92,12 @@ impl Grant {
             };
             ruling = again.and_then(|again| self.both(ruling, &again)).map_err(|_| lost())?;
         }
-        if let Some(again) = self.again(&literals, &either) {
+        for membership in [said, said_all, either] {
+            let Some(again) = self.again(&literals, &membership) else { continue };
             let gained = |denial| {
                 let known = literals.sids(told);
-                let groups = literals.sids(&either).into_iter().filter(|sid| !known.contains(sid)).collect();
-                NotConfirmed::Gained { groups, denial }
+                let groups = literals.sids(&membership).into_iter().filter(|sid| !known.contains(sid));
+                NotConfirmed::Gained { groups: groups.collect(), denial }
             };
             ruling = again.and_then(|again| self.both(ruling, &again)).map_err(gained)?;
         }

@@ -351,6 +351,7 @@ fn pac(enabled: &[&str], deny_only: &[&str]) -> PacGroups {
 
 const USERS: &str = "S-1-5-21-1-2-3-2001";
 const OTHERS: &str = "S-1-5-21-1-2-3-3001";
+const CLEARED: &str = "S-1-5-21-1-2-3-3002";
 
 #[test]
 fn a_group_that_only_the_pac_names_forbids() {
@@ -387,6 +388,21 @@ fn a_service_that_only_the_directory_permits_is_taken_away_and_the_rest_stays() 
     let services: Vec<String> = confirmed.services().iter().map(ToString::to_string).collect();
     assert_eq!(services, ["HTTP/desk1.corp.example"]);
     assert!(grant.confirmed_by(&pac(&[OTHERS], &[])).is_err());
+}
+
+#[test]
+fn a_group_that_only_the_directory_names_excepts_nobody_from_what_forbids_a_group_that_it_hides() {
+    let barred = format!(
+        "@id(\"barred\") forbid(principal in Kerbridge::Group::\"{OTHERS}\", action, resource is Kerbridge::Target) \
+         unless {{ principal in Kerbridge::Group::\"{CLEARED}\" }};"
+    );
+    let policy = policies(&(permit("desks") + &barred));
+    let grant = permitted(asked(policy, &member(&["desktop users"], &[CLEARED])));
+    assert!(grant.confirmed_by(&pac(&[USERS, CLEARED, OTHERS], &[])).is_ok());
+    for pac in [pac(&[USERS, OTHERS], &[]), pac(&[USERS, OTHERS], &[CLEARED])] {
+        let text = grant.confirmed_by(&pac).expect_err("barred, and not cleared").to_string();
+        assert!(text.contains(OTHERS) && text.contains("policy \"barred\" forbids"), "{text}");
+    }
 }
 
 #[test]
