@@ -28,6 +28,7 @@ mod rule;
 mod schema;
 mod service;
 mod shadow;
+mod spelling;
 mod sugar;
 mod target;
 mod targets;

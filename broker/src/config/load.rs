@@ -91,9 +91,9 @@ impl Loader<'_> {
         let gateway_api = self.gateway_api(raw.gateway_api, raw.gateways, max_logins, &mut warnings);
         let locators = self.locators(&raw.directory, raw.kerberos.realm.as_ref(), &raw.realms);
         let targets = self.targets(&raw.policy.targets, raw.policy.targets_in_directory.as_ref());
-        let settings = self.policy_settings(&raw.policy, gateways, &raw.realms, raw.kerberos.spn.as_ref());
+        let settings = self.policy_settings(&raw.policy, gateways, &raw.realms, &raw.kerberos);
         let policy = settings.as_ref().and_then(|settings| self.policy(&raw.policy, settings));
-        let candidate = self.candidate(&raw.policy.candidate, settings.as_ref(), &mut warnings);
+        let candidate = self.candidate(&raw.policy, settings.as_ref(), &mut warnings);
         let kerberos = self.kerberos(&raw.kerberos, secret.clone(), &raw.handoff, &raw.policy, &raw.realms);
         let known = kerberos.as_ref().map(|(_, tickets)| tickets);
         let discovery = raw.directory.discovery.is_some();

@@ -12,7 +12,9 @@ use cedar_policy::{
 
 use super::literals::{Kind, LiteralProblem, Literals};
 use super::obligations::{self, AnnotationError, Obligations};
+use super::rule::GroupRef;
 use super::service::ServiceClass;
+use super::spelling;
 use super::text::{Piece, TextError, line_and_column};
 
 /// Longest id in characters.
@@ -96,6 +98,12 @@ impl Compiled {
     pub(super) fn policy(&self) -> Option<&cedar_policy::Policy> {
         self.alone.policies().next()
     }
+
+    /// Whether it asks, in its scope or in a condition, in which groups a target is.
+    pub(super) fn asks_for_groups_of_targets(&self) -> bool {
+        let is_group = |key: &Key| matches!(key, Key::In(uid) if Kind::of(uid) == Some(Kind::Group));
+        self.keys.iter().any(is_group) || self.policy().is_some_and(spelling::asks_for_groups_of_targets)
+    }
 }
 
 /// What a policy is filed under: by its scope it says nothing of targets that are not, or are not in, the entity.
@@ -174,6 +182,16 @@ pub enum TextFault {
     /// An entity that is none.
     #[error(transparent)]
     Literal(#[from] LiteralProblem),
+    /// A text is compared with a value that is never spelt so.
+    #[error("{attribute} is never {text:?}: {spelling}")]
+    Spelling {
+        /// The attribute that has the value.
+        attribute: &'static str,
+        /// The text.
+        text: String,
+        /// How values of the attribute are spelt.
+        spelling: &'static str,
+    },
     /// No gateway of this name is configured.
     #[error("Kerbridge::Gateway::{text:?}: no gateway of this name is configured")]
     UnknownGateway {
@@ -265,6 +283,7 @@ impl<'a> Reader<'a> {
         let parsed = parsed.new_id(PolicyId::new(&id));
         let (obligations, words, mut faults) = annotations(&parsed);
         faults.extend(self.against_schema(&parsed));
+        faults.extend(spelling::faults(&parsed).into_iter().take(MOST_FINDINGS).map(|fault| (0, fault)));
         let mut literals = Literals::default();
         let parsed = match self.spelt(parsed, &mut literals) {
             Ok(parsed) if faults.is_empty() => parsed,
@@ -345,11 +364,10 @@ impl<'a> Reader<'a> {
             Some(Kind::Broker) if text() != BROKER => Err(TextFault::UnknownBroker { text: text() }),
             Some(Kind::Group) => {
                 let spelt = literals.take(uid)?;
-                if literals
-                    .groups()
-                    .filter_map(|group| group.realm())
-                    .all(|realm| self.realms.contains(realm))
-                {
+                // A group of the same spelling is the same group.
+                let group = literals.group(&spelt);
+                let realm = group.and_then(GroupRef::realm);
+                if realm.is_none_or(|realm| self.realms.contains(realm)) {
                     Ok(spelt)
                 } else {
                     Err(TextFault::UnknownRealm { text: text() })

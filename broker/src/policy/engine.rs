@@ -80,6 +80,20 @@ impl Policy {
         &self.levels
     }
 
+    /// What is never granted.
+    #[must_use]
+    pub const fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// The ids of policies that ask in which groups a target is, which its computer object alone says.
+    pub(crate) fn about_groups_of_targets(&self) -> impl Iterator<Item = &str> {
+        self.policies
+            .iter()
+            .filter(|policy| policy.asks_for_groups_of_targets())
+            .map(|policy| policy.id.as_str())
+    }
+
     /// The policies that can say something of an action on a target.
     pub(super) fn about_target(&self, action: Action, target: &TargetFacts) -> Slice<'_> {
         let host = target.host.as_str();

@@ -113,6 +113,12 @@ impl Literals {
         self.domains.extend(domains.iter().map(|(id, domain)| (id.clone(), domain.clone())));
     }
 
+    /// The group that an entity stands for, as [`Self::take`] spelt it.
+    pub(super) fn group(&self, uid: &EntityUid) -> Option<&GroupRef> {
+        let id: &str = uid.id().unescaped();
+        self.groups.get(id)
+    }
+
     /// The groups that policies name, for warnings.
     pub(super) fn groups(&self) -> impl Iterator<Item = &GroupRef> {
         self.groups.values()

@@ -11,8 +11,7 @@ use crate::{
         raw,
     },
     policy::{
-        Bounds, Field, GroupRef, Policy, PolicyProblem, Rule, RuleProblem, ServiceName, Settings,
-        is_vouchable,
+        Bounds, Field, GroupRef, Policy, PolicyProblem, Rule, RuleProblem, Settings, Target, is_vouchable,
     },
 };
 
@@ -23,13 +22,13 @@ impl Loader<'_> {
         policy: &raw::Policy,
         gateways: Vec<String>,
         realms: &[raw::TrustedRealm],
-        spn: Option<&Located<String>>,
+        kerberos: &raw::Kerberos,
     ) -> Option<Settings> {
         let rules: Option<Vec<Rule>> = policy.rules.iter().map(rule).collect();
         let realms = realms.iter().filter_map(|realm| Some(realm.name.as_ref()?.value.clone())).collect();
         let files = self.policy_files(&policy.files);
         let services = self.each_parsed(&policy.services);
-        let bounds = self.bounds(policy, spn);
+        let bounds = self.bounds(policy, kerberos);
         let levels = self.authentication_levels(&policy.authentication_levels);
         Some(Settings {
             rules: rules?,
@@ -46,7 +45,17 @@ impl Loader<'_> {
     pub(super) fn policy(&self, policy: &raw::Policy, settings: &Settings) -> Option<Policy> {
         let raw = &policy.rules;
         match Policy::compile(settings) {
-            Ok(policy) => Some(policy),
+            Ok(compiled) => {
+                let unread = ComputersNotRead::among(&compiled, policy);
+                let is_sound = unread.is_empty();
+                let place = policy.targets_in_directory.as_ref().map(|read| read.place.clone());
+                let place = place.unwrap_or_else(|| Place::new("policy.targets_in_directory", None));
+                for problem in unread {
+                    self.problems
+                        .note(&place, Fault::mended(problem, "set policy.targets_in_directory = true"));
+                }
+                is_sound.then_some(compiled)
+            }
             Err(problems) => {
                 for problem in problems {
                     let problem = match problem {
@@ -70,11 +79,10 @@ impl Loader<'_> {
 
 impl Loader<'_> {
     /// This broker is one of them.
-    fn bounds(&self, policy: &raw::Policy, spn: Option<&Located<String>>) -> Option<Bounds> {
+    fn bounds(&self, policy: &raw::Policy, kerberos: &raw::Kerberos) -> Option<Bounds> {
         let (brokers, exceptions) =
             (self.each_parsed(&policy.brokers), self.each_parsed(&policy.bound_exceptions));
-        let own = spn.and_then(|spn| spn.value.parse::<ServiceName>().ok());
-        let own = own.map(|service| service.host().clone());
+        let own = own_host(kerberos);
         Some(Bounds { brokers: brokers?.into_iter().chain(own).collect(), exceptions: exceptions? })
     }
 
@@ -88,6 +96,29 @@ impl Loader<'_> {
         };
         let read: Vec<Option<T>> = list.iter().map(read).collect();
         read.into_iter().collect()
+    }
+}
+
+/// The host of our own SPN; one that is not fully qualified is in our own domain.
+fn own_host(kerberos: &raw::Kerberos) -> Option<Target> {
+    let (spn, realm) = (&kerberos.spn.as_ref()?.value, &kerberos.realm.as_ref()?.value);
+    let host = spn.split('/').nth(1)?.split(['@', ':']).next()?;
+    Target::new(host).or_else(|_| Target::new(&format!("{host}.{realm}"))).ok()
+}
+
+/// Policies that ask for what the directory is not asked for: they would forbid nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("policy {policy:?} asks in which groups a target is, and no computer object is read for that")]
+pub(super) struct ComputersNotRead {
+    policy: String,
+}
+
+impl ComputersNotRead {
+    /// Each of these policies.
+    pub(super) fn among(policy: &Policy, raw: &raw::Policy) -> Vec<Self> {
+        let are_read = raw.targets_in_directory.as_ref().is_some_and(|read| read.value);
+        let asking = policy.about_groups_of_targets().filter(|_| !are_read);
+        asking.map(|policy| Self { policy: policy.to_owned() }).collect()
     }
 }
 

@@ -1,13 +1,10 @@
 //! Policies that are tried beside the live ones. What is wrong with them is told, and is no obstacle to anything.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use super::Loader;
+use super::{Loader, policy::ComputersNotRead};
 use crate::{
-    config::{
-        Warning,
-        document::{Located, Problems},
-    },
+    config::{Warning, document::Problems, raw},
     policy::{Policy, Settings},
 };
 
@@ -18,10 +15,11 @@ impl Loader<'_> {
     /// The policies of these files in the place of the live ones'; nothing where none are named, or where one is not sound.
     pub(super) fn candidate(
         &self,
-        named: &[Located<PathBuf>],
+        raw: &raw::Policy,
         live: Option<&Settings>,
         warnings: &mut Vec<Warning>,
     ) -> Option<Arc<Policy>> {
+        let named = &raw.candidate;
         if named.is_empty() {
             return None;
         }
@@ -37,7 +35,10 @@ impl Loader<'_> {
         let compiled =
             live.zip(files).map(|(live, files)| Policy::compile(&Settings { files, ..live.clone() }));
         let candidate = match compiled {
-            Some(Ok(policy)) => Some(Arc::new(policy)),
+            Some(Ok(policy)) => {
+                found.extend(ComputersNotRead::among(&policy, raw).iter().map(ToString::to_string));
+                found.is_empty().then(|| Arc::new(policy))
+            }
             Some(Err(problems)) => {
                 found.extend(problems.iter().map(ToString::to_string));
                 None

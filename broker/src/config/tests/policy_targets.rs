@@ -78,3 +78,52 @@ fn a_candidate_that_is_not_sound_is_warned_of_and_not_tried_and_nothing_else_suf
     let sound = config();
     assert_eq!((sound.candidate.is_some(), warned(&sound.warnings)), (true, 0));
 }
+
+/// Where no computer object is read, no target is in a group, and a forbid by one would forbid nothing.
+#[test]
+fn policies_about_groups_of_targets_need_the_directory_to_be_asked_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policies.cedar");
+    for (resource, clause) in [
+        (r#"resource in Kerbridge::Group::"Tier 0""#, ""),
+        (r#"resource is Kerbridge::Target in Kerbridge::Group::"Tier 0""#, ""),
+        ("resource", r#"when { resource is Kerbridge::Target in Kerbridge::Group::"Tier 0" }"#),
+        ("resource", r#"unless { !(resource in [Kerbridge::Group::"Tier 0", Kerbridge::Group::"Tier 1"]) }"#),
+    ] {
+        let action = r#"action == Kerbridge::Action::"login""#;
+        let text = format!(r#"@id("tier-0") forbid(principal, {action}, {resource}) {clause};"#);
+        std::fs::write(&path, text).unwrap();
+        let key = |key: &str| format!("[policy]\n{key} = [{path:?}]\n");
+        let problems = written(&key("files")).problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].contains("targets_in_directory") && problems[0].contains("tier-0"),
+            "{problems:?}"
+        );
+        let tried = written(&key("candidate")).loaded().unwrap();
+        assert!(tried.candidate.is_none(), "{clause}");
+        assert!(
+            tried.warnings.iter().any(|warning| warning.to_string().contains("tier-0")),
+            "{:?}",
+            tried.warnings
+        );
+        let read = "targets_in_directory = true";
+        assert!(written(&(key("files") + read)).loaded().is_ok());
+        assert!(written(&(key("candidate") + read)).loaded().unwrap().candidate.is_some());
+    }
+    let of_people = r#"@id("people") forbid(principal in Kerbridge::Group::"Guests", action == Kerbridge::Action::"login", resource)
+        when { principal in Kerbridge::Group::"Guests" && resource in Kerbridge::Domain::"corp.example" };"#;
+    std::fs::write(&path, of_people).unwrap();
+    assert!(written(&format!("[policy]\nfiles = [{path:?}]\n")).loaded().is_ok());
+}
+
+#[test]
+fn the_host_of_our_own_spn_is_a_brokers_however_it_is_written() {
+    let own = Target::new("broker.corp.example").unwrap();
+    for spn in ["HTTP/broker.corp.example", "HTTP/Broker", "HTTP/broker.corp.example:8443"] {
+        let written = Written::new();
+        written.configuration(&COMPLETE.replace("HTTP/broker.corp.example", spn));
+        let config = written.loaded().unwrap();
+        assert!(config.policy.bounds().brokers.contains(&own), "{spn}");
+    }
+}

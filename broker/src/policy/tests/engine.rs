@@ -270,6 +270,48 @@ fn more_policies_than_are_taken_are_refused_before_any_is_compiled() {
 }
 
 #[test]
+fn only_the_group_of_an_unknown_realm_is_told_as_one() {
+    let groups = ["Admins@NOWHERE.EXAMPLE", "Guests@BETA.EXAMPLE", "Users"];
+    let groups = groups.map(|group| format!("Kerbridge::Group::{group:?}")).join(", ");
+    let found = faults(&permit("desks").replace(";\n", &format!(" when {{ principal in [{groups}] }};\n")));
+    assert!(found.len() == 1 && found[0].contains("NOWHERE"), "{found:?}");
+}
+
+/// In small letters, in capitals, and one of a few words.
+#[test]
+fn a_text_that_a_value_never_is_cannot_be_compared_with_it() {
+    for (clause, text) in [
+        (r#"context.service == "HTTP""#, "HTTP"),
+        (r#""TERMSRV" != context.service"#, "TERMSRV"),
+        (r#"["http", "TERMSRV"].contains(context.service)"#, "TERMSRV"),
+        (r#"["http", "TERMSRV"].containsAny([context.service])"#, "TERMSRV"),
+        (r#"resource.host like "*.Corp.Example""#, "Corp"),
+        (r#"!(resource.label == "DESK1" || principal.account == "Alice")"#, "DESK1"),
+        (r#"if resource.domain == "CORP.example" then true else false"#, "CORP"),
+        (r#"principal.realm == "corp.example""#, "corp.example"),
+        (r#"principal.sid == "s-1-5-21-1-2-3-1104""#, "s-1-5"),
+        (r#"principal.certificate.serial == "2F0A""#, "2F0A"),
+        (r#"["2F0A"].contains(principal.certificate.thumbprint)"#, "2F0A"),
+        (r#"context.channel == "Terminator""#, "Terminator"),
+        (r#"principal.mapping.strength == "week""#, "week"),
+        (r#"context.revocation has source && context.revocation.source == "OCSP""#, "OCSP"),
+    ] {
+        let action = "Kerbridge::Action::\"delegate\"";
+        let found = faults(&format!(
+            "@id(\"no\") forbid(principal, action == {action}, resource) when {{ {clause} }};"
+        ));
+        assert!(found.len() == 1 && found[0].contains(text), "{clause}: {found:?}");
+        assert!(found[0].contains("never"), "{clause}: {found:?}");
+    }
+    let sound = r#"@id("yes") forbid(principal, action == Kerbridge::Action::"delegate", resource) when {
+        ["http", "termsrv"].contains(context.service) && resource.host like "*.corp.example"
+        && principal.account == "Alice" && principal.realm == "CORP.EXAMPLE" && context.channel like "gateway_*"
+        && resource.hasTag("host") && resource.getTag("host").contains("HTTP")
+    };"#;
+    drop(policies(sound));
+}
+
+#[test]
 fn a_policy_of_a_file_cannot_have_the_id_of_a_rule() {
     let files = vec![PolicyFile { name: "f".to_owned(), text: permit("desktop-users") }];
     let both = Settings { rules: vec![rule("desktop-users")], files, ..settings() };
@@ -366,6 +408,21 @@ fn a_group_that_only_the_pac_names_forbids() {
 }
 
 #[test]
+fn a_group_that_only_the_directory_names_excepts_nobody_from_what_forbids_a_group_that_it_hides() {
+    let barred = format!(
+        "@id(\"barred\") forbid(principal in Kerbridge::Group::\"{OTHERS}\", action, resource is Kerbridge::Target) \
+         unless {{ principal in Kerbridge::Group::\"{CLEARED}\" }};"
+    );
+    let policy = policies(&(permit("desks") + &barred));
+    let grant = permitted(asked(policy, &member(&["desktop users"], &[CLEARED])));
+    assert!(grant.confirmed_by(&pac(&[USERS, CLEARED, OTHERS], &[])).is_ok());
+    for pac in [pac(&[USERS, OTHERS], &[]), pac(&[USERS, OTHERS], &[CLEARED])] {
+        let text = grant.confirmed_by(&pac).expect_err("barred, and not cleared").to_string();
+        assert!(text.contains(OTHERS) && text.contains("policy \"barred\" forbids"), "{text}");
+    }
+}
+
+#[test]
 fn a_group_that_only_the_pac_names_permits_nothing() {
     let further =
         permit("further").replace("Desktop Users", OTHERS).replace(LOGIN, "Kerbridge::Action::\"delegate\"");
@@ -388,21 +445,6 @@ fn a_service_that_only_the_directory_permits_is_taken_away_and_the_rest_stays() 
     let services: Vec<String> = confirmed.services().iter().map(ToString::to_string).collect();
     assert_eq!(services, ["HTTP/desk1.corp.example"]);
     assert!(grant.confirmed_by(&pac(&[OTHERS], &[])).is_err());
-}
-
-#[test]
-fn a_group_that_only_the_directory_names_excepts_nobody_from_what_forbids_a_group_that_it_hides() {
-    let barred = format!(
-        "@id(\"barred\") forbid(principal in Kerbridge::Group::\"{OTHERS}\", action, resource is Kerbridge::Target) \
-         unless {{ principal in Kerbridge::Group::\"{CLEARED}\" }};"
-    );
-    let policy = policies(&(permit("desks") + &barred));
-    let grant = permitted(asked(policy, &member(&["desktop users"], &[CLEARED])));
-    assert!(grant.confirmed_by(&pac(&[USERS, CLEARED, OTHERS], &[])).is_ok());
-    for pac in [pac(&[USERS, OTHERS], &[]), pac(&[USERS, OTHERS], &[CLEARED])] {
-        let text = grant.confirmed_by(&pac).expect_err("barred, and not cleared").to_string();
-        assert!(text.contains(OTHERS) && text.contains("policy \"barred\" forbids"), "{text}");
-    }
 }
 
 #[test]
