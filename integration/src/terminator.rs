@@ -15,6 +15,9 @@ pub const PORTAL: &str = "portal.corp.example";
 /// What the configurations call the broker's card listener.
 const UPSTREAM: &str = "broker.corp.example:8443";
 
+/// How the line begins that sends the chain.
+const CHAIN: &str = "http-request set-header Client-Cert-Chain";
+
 const FOLDER: &str = "/etc/kerbridge-edge";
 
 const PORT: u16 = 443;
@@ -84,6 +87,7 @@ pub struct Planned {
     product: Product,
     address: Ipv4Addr,
     own: Credential,
+    with_chain: bool,
 }
 
 /// A running terminator; it is removed on drop.
@@ -100,7 +104,13 @@ impl Planned {
     /// Where the certificate cannot be made.
     pub fn new(lab: &Lab, product: Product) -> Result<Self, DomainError> {
         let own = lab.pki().gateway(&Self::dns_name(product))?;
-        Ok(Self { product, address: lab.network().next_address(), own })
+        Ok(Self { product, address: lab.network().next_address(), own, with_chain: false })
+    }
+
+    /// Sends `Client-Cert-Chain` too: the line that the configuration holds as a comment.
+    #[must_use]
+    pub fn with_chain(self) -> Self {
+        Self { with_chain: true, ..self }
     }
 
     fn dns_name(product: Product) -> String {
@@ -122,11 +132,14 @@ impl Planned {
     /// # Errors
     /// [`DomainError`] where its image cannot be built, or it does not start.
     pub fn start(self, lab: &Lab, card_listener: SocketAddr) -> Result<Terminator, DomainError> {
-        let Self { product, address, own } = self;
+        let Self { product, address, own, with_chain } = self;
         let image = ImageSource::named("terminator").build()?;
         let server = lab.pki().server(&[PORTAL])?;
         let upstream = format!("{BROKER_NAME}:{}", card_listener.port());
-        let configuration = product.configuration().replace(UPSTREAM, &upstream);
+        let mut configuration = product.configuration().replace(UPSTREAM, &upstream);
+        if with_chain {
+            configuration = configuration.replace(&format!("# {CHAIN}"), CHAIN);
+        }
         let authorities = [lab.pki().card_issuer_pem(), lab.pki().card_root_pem()].concat();
         let file = |name: &str| format!("{FOLDER}/{name}");
         let (path, command) = product.run();

@@ -1,6 +1,7 @@
 //! Real TLS terminators in front of the real broker, and those who would like to be one.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -23,28 +24,29 @@ struct Edge {
     terminators: Vec<(Product, Terminator)>,
     broker: BrokerProcess,
     status: SocketAddr,
-    bench: std::sync::Arc<Bench>,
+    bench: Arc<Bench>,
 }
 
 impl Edge {
     fn start(products: &[Product], revoked: &[&Credential]) -> Self {
         let bench = Bench::shared();
-        let planned: Vec<_> =
-            products.iter().map(|product| Planned::new(&bench.lab, *product).unwrap()).collect();
+        let planned = |product: &Product| (*product, Planned::new(&bench.lab, *product).unwrap());
+        let configuration = Configuration::new(&bench.lab).revoked(revoked);
+        Self::of(products.iter().map(planned).collect(), configuration, Arc::clone(&bench))
+    }
+
+    fn of(planned: Vec<(Product, Planned)>, configuration: Configuration<'_>, bench: Arc<Bench>) -> Self {
         let host = bench.lab.network().host_address();
         let status = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap();
         let health = format!("\n[health]\nlisten = \"{status}\"\nloopback_only = false\n");
-        let tables: String = planned.iter().map(Planned::table).collect();
-        let configuration = Configuration::new(&bench.lab)
-            .revoked(revoked)
+        let tables: String = planned.iter().map(|(_, planned)| planned.table()).collect();
+        let configuration = configuration
             .table("\n[terminators]\nclient_ca = \"machine-ca.pem\"\n")
             .table(&(tables + &health));
         let broker = start(&configuration);
-        let running = planned
-            .into_iter()
-            .zip(products)
-            .map(|(planned, product)| (*product, planned.start(&bench.lab, broker.card_socket()).unwrap()));
-        Self { terminators: running.collect(), broker, status, bench }
+        let run = |planned: Planned| planned.start(&bench.lab, broker.card_socket()).unwrap();
+        let terminators = planned.into_iter().map(|(product, planned)| (product, run(planned))).collect();
+        Self { terminators, broker, status, bench }
     }
 
     /// Logs in through a terminator, with further headers.
@@ -135,6 +137,25 @@ fn every_terminator_brings_the_card_that_made_its_handshake_with_it() {
         // Without a card, the terminator's own certificate is nobody's card.
         let nobody = edge.through(terminator, Presented::Nothing, &[]);
         assert_eq!(nobody.refusal(), Some("certificate_missing"), "{form}: {nobody:?}");
+    }
+}
+
+/// RFC 9440 section 2.3: what the card sent behind its own certificate, without which a broker that knows the root alone finds no path.
+#[test]
+fn the_chain_that_a_terminator_brings_with_a_card_leads_to_the_root() {
+    let bench = Bench::shared();
+    let plan = || Planned::new(&bench.lab, Product::HaProxyRfc9440).unwrap();
+    let card = bench.card_of("alice").issue().unwrap();
+    for (planned, expected) in [(plan(), Some("certificate_untrusted")), (plan().with_chain(), None)] {
+        let configuration = Configuration::new(&bench.lab).without_intermediates();
+        let planned = vec![(Product::HaProxyRfc9440, planned)];
+        let edge = Edge::of(planned, configuration, Arc::clone(&bench));
+        let [(_, terminator)] = edge.terminators.as_slice() else { panic!("one terminator") };
+        let answer = edge.through(terminator, Presented::File(&card), &[]);
+        assert_eq!(answer.refusal(), expected, "{answer:?}\n{}", terminator.log());
+        if expected.is_none() {
+            assert_eq!((answer.status, answer.field("subject")), (200, Some("alice@corp.example")));
+        }
     }
 }
 
