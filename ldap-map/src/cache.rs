@@ -274,10 +274,12 @@ impl<K: Clone + Ord, V: Clone> Cache<K, V> {
             self.generation += 1;
             let dropped = self.found.retain(|row| !of_it(row));
             self.count(if is_other { Cause::ReplicaChanged } else { Cause::GroupChanged }, dropped);
-        } else {
+        } else if baseline.is_some_and(|baseline| baseline < *highest) {
+            // What came while it was looked, or is on its way, was not asked about, and the next look begins behind this one.
+            self.generation += 1;
             let is_same = |row: &Row<V>| {
                 let now = objects.get(&row.object);
-                now.is_none_or(|usn| *usn == row.seen.map(|seen| seen.usn))
+                now.is_some_and(|usn| *usn == row.seen.map(|seen| seen.usn))
             };
             let dropped = self.found.retain(|row| !of_it(row) || is_same(row));
             self.count(Cause::Changed, dropped);
