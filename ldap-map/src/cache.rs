@@ -236,6 +236,12 @@ impl<K: Clone + Ord, V: Clone> Cache<K, V> {
         self.absent.remove(question);
     }
 
+    /// Forgets what has turned out to have changed since.
+    pub fn forget_outdated(&mut self, is_outdated: impl Fn(&V) -> bool) {
+        let dropped = self.found.retain(|row| !is_outdated(&row.value));
+        self.count(Cause::Changed, dropped);
+    }
+
     /// Forgets an account, by whatever it was asked for.
     pub fn forget_object(&mut self, object: &Guid) {
         let dropped = self.found.retain(|row| row.object != *object);

@@ -157,6 +157,9 @@ impl Directory {
         }
         let begun = memory.cache().begin(memory.now());
         let answer = self.account(wanted).await.map(Arc::new);
+        if freshness == Freshness::Asked {
+            memory.hold_against(wanted, &answer);
+        }
         memory.keep(key, begun, &answer);
         seat.close();
         *outcome = Some(answer.clone());
@@ -274,6 +277,20 @@ impl Memory {
             }
             Err(DirectoryError::NotFound) => cache.keep_absence(key, begun),
             Err(_) => cache.forget(&key),
+        }
+    }
+
+    /// Forgets what is remembered of an account by its other names, where it is not as it was, or is gone: nobody may log in by
+    /// what has just been found to have ended a session.
+    fn hold_against(&self, wanted: &Wanted<'_>, answer: &Result<Arc<Answer>, DirectoryError>) {
+        match (answer, wanted) {
+            (Ok(now), _) => self.cache().forget_outdated(|known| {
+                known.account.object_guid == now.account.object_guid && known.entry != now.entry
+            }),
+            (Err(DirectoryError::NotFound), Wanted::Sid(sid)) => {
+                self.cache().forget_outdated(|known| known.account.object_sid == **sid);
+            }
+            (Err(_), _) => {}
         }
     }
 

@@ -276,3 +276,25 @@ async fn a_server_that_does_not_say_who_it_is_is_not_remembered_where_changes_ar
     let polls = directory.cache_status().unwrap().polls;
     assert_eq!((polls.len(), polls[0].age), (1, None));
 }
+
+#[tokio::test]
+async fn an_account_that_is_found_changed_or_gone_is_not_remembered_by_its_other_names() {
+    let world = World::new(1);
+    let (_server, directory) = polled(&world).await;
+    let sid = sid_of_alice(&directory).await;
+    let other_name = Sought::by_name(Upn::parse("Alice@corp.example").unwrap());
+    let other_name = Wanted::Sought(&other_name);
+    assert!(directory.recall(&other_name, Freshness::Asked).await.is_ok());
+    assert!(ask(&directory, "alice@corp.example").await.unwrap().remembered, "it is as it was");
+    world.replace(Person::new("alice").with("userAccountControl", &["514"]));
+    assert!(directory.recall(&other_name, Freshness::Asked).await.is_ok());
+    assert!(!ask(&directory, "alice@corp.example").await.unwrap().remembered);
+    // This directory finds nobody by a SID.
+    let gone = directory.recall(&Wanted::Sid(&sid), Freshness::Asked).await;
+    assert!(matches!(gone, Err(DirectoryError::NotFound)));
+    assert!(!ask(&directory, "alice@corp.example").await.unwrap().remembered);
+}
+
+async fn sid_of_alice(directory: &Directory) -> crate::sid::Sid {
+    ask(directory, "alice@corp.example").await.unwrap().account.object_sid
+}
