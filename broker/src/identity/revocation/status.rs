@@ -287,7 +287,7 @@ impl<'a> Examination<'a> {
                 return self.pinned_is_valid(pinned);
             }
         }
-        let mut furthest = OcspGap::Responder.into();
+        let mut closest: Option<GapCause> = None;
         for candidate in response.certificates().iter().chain(self.trust.intermediates()) {
             let certified = candidate.key().is_at_least(self.trust.minimum_rsa_bits())
                 && candidate.may_sign_ocsp()
@@ -302,12 +302,15 @@ impl<'a> Examination<'a> {
                 // Another certificate of the same key may be good though this one is not.
                 match self.delegate(candidate, &line.above(1).below(candidate)) {
                     Err(GapCause::WorkLimit) => return Err(GapCause::WorkLimit),
-                    Err(cause) => further(&mut furthest, cause),
+                    Err(cause) => match &mut closest {
+                        Some(closest) => further(closest, cause),
+                        None => closest = Some(cause),
+                    },
                     Ok(()) => return Ok(()),
                 }
             }
         }
-        Err(furthest)
+        Err(closest.unwrap_or_else(|| OcspGap::Responder.into()))
     }
 
     /// The responders that the configuration names for the issuer of a certificate (section 4.2.2.2: "matches a local
