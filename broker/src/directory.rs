@@ -344,27 +344,50 @@ fn judge(
     named_by: NamedBy<'_>,
     now: SystemTime,
 ) -> Result<DirectoryAccount, ResolveError> {
-    if let Err(reason) = account.check_usable(now) {
-        let (sam_account_name, dn) = (account.sam_account_name, account.dn);
-        return Err(ResolveError::NotUsable { sam_account_name, dn, reason });
+    let (account, mapping) = match named_by {
+        // Whoever names an account that is not the card's learns nothing of its state.
+        NamedBy::Person => {
+            let (account, mapping) = mapped(account, settings, card, named_by)?;
+            (usable(account, now)?, mapping)
+        }
+        NamedBy::Card | NamedBy::Attributes(_) => mapped(usable(account, now)?, settings, card, named_by)?,
+    };
+    let upn = name_of(&account, card, named_by);
+    Ok(DirectoryAccount { account, upn, mapping, origin })
+}
+
+fn usable(account: Account, now: SystemTime) -> Result<Account, ResolveError> {
+    match account.check_usable(now) {
+        Ok(()) => Ok(account),
+        Err(reason) => {
+            let (sam_account_name, dn) = (account.sam_account_name, account.dn);
+            Err(ResolveError::NotUsable { sam_account_name, dn, reason })
+        }
     }
+}
+
+/// The account, and how the card maps to it: strongly enough.
+fn mapped(
+    account: Account,
+    settings: &Settings,
+    card: &Card<'_>,
+    named_by: NamedBy<'_>,
+) -> Result<(Account, Mapping), ResolveError> {
     let mapping = confirm(card, &account, &settings.mapping, named_by)?;
     match enforce(&mapping, card, &account, &settings.mapping, named_by) {
-        Ok(()) => {}
+        Ok(()) => Ok((account, mapping)),
         Err(MappingError::TooWeak) => {
             let remedies = AltSecurityIdentity::all_of(card.facts, &settings.mapping.sha1_readings);
-            return Err(ResolveError::WeakMapping(Box::new(WeakMapping {
+            Err(ResolveError::WeakMapping(Box::new(WeakMapping {
                 sam_account_name: account.sam_account_name,
                 object_sid: account.object_sid,
                 grounds: mapping.grounds().to_vec(),
                 ignored: mapping.ignored().to_vec(),
                 remedy: remedies.into_iter().find(|one| one.form().strength() == Strength::Strong),
-            })));
+            })))
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    let upn = name_of(&account, card, named_by);
-    Ok(DirectoryAccount { account, upn, mapping, origin })
 }
 
 /// The card's user principal name where the account was found by it, or else the account's own: explicit, or the implicit one
@@ -466,7 +489,7 @@ mod tests {
     use ldap_map::mapping::source::{AttributeMapping, AttributeMappings, Source};
     use ldap_map::schema::AttributeName;
     use ldap_map::testing::{DOMAIN_SID, Person};
-    use rcgen::CustomExtension;
+    use rcgen::{CustomExtension, OtherNameValue, SanType};
 
     use super::testing::{accepting, alone, nowhere};
     use super::*;
@@ -588,6 +611,46 @@ mod tests {
     fn usability_is_judged_before_the_mapping() {
         let disabled = alice().with("userAccountControl", &["514"]);
         assert!(matches!(resolve(&disabled, false, None), Err(ResolveError::NotUsable { .. })));
+    }
+
+    #[test]
+    fn who_names_an_account_learns_its_state_only_where_the_card_maps_to_it() {
+        let ask = |person: &Person, sid: Option<&str>| {
+            let domain_sid = DOMAIN_SID.parse().expect("a SID");
+            let origin = Origin { domain_sid, home: Home::Own, server: testing::server() };
+            let (settings, identity) = (accepting(false), identity(sid));
+            judge(person.account(), origin, &settings, &identity.card(), NamedBy::Person, now())
+        };
+        let disabled = |name: &str| Person::new(name).with("userAccountControl", &["514"]);
+        assert!(matches!(ask(&disabled("bob"), None), Err(ResolveError::Mapping(MappingError::NotMapped))));
+        assert!(matches!(ask(&disabled("alice"), None), Err(ResolveError::WeakMapping(_))));
+        let sid = format!("{DOMAIN_SID}-1103");
+        assert!(matches!(ask(&disabled("alice"), Some(&sid)), Err(ResolveError::NotUsable { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_card_with_two_names_is_refused_also_where_the_first_is_of_another_organization() {
+        let root = Authority::root("Root");
+        let card = root.card_with(|params| {
+            let own = params.subject_alt_names[0].clone();
+            let foreign = OtherNameValue::Utf8String("alice@elsewhere.example".to_owned());
+            let upn = vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
+            params.subject_alt_names = vec![SanType::OtherName((upn, foreign)), own];
+        });
+        let identity = validator(trusting(&[&root])).judge(&peer(&[&card]), now()).expect("a good card");
+        let attributes = vec![AttributeName::parse("displayName").expect("a name")];
+        let mapping = AttributeMapping::new(Source::CommonName, attributes).expect("a mapping");
+        let mappings = AttributeMappings::new(vec![mapping.accepting_foreign_upns()]);
+        let settings = Settings { upn_suffixes: Some(Vec::new()), ..Settings::default() };
+        let domains = Domains::new(Domain::new(std::sync::Arc::new(nowhere()), settings), Vec::new())
+            .mapping_by(mappings);
+        let Ok(Names::Attributes(query)) = Names::of(&domains, &identity, None) else { panic!("a query") };
+        let (card, account) = (identity.card(), alice().account());
+        let refused = agreement::check(&domains, &card, &account, &query, Freshness::Asked).await;
+        assert!(
+            matches!(refused, Err(ResolveError::Mapping(MappingError::SeveralUpns { count: 2 }))),
+            "{refused:?}"
+        );
     }
 
     async fn ask(change: impl FnOnce(&mut rcgen::CertificateParams)) -> ResolveError {

@@ -49,7 +49,12 @@ fn asked<'d>(
         };
         domains.all().filter_map(sought).collect()
     };
-    let Some(upn) = card.facts.upns().first() else { return Ok(by_values()) };
+    let upn = match card.facts.upns() {
+        [] => return Ok(by_values()),
+        [upn] => upn,
+        // Whoever the first one is, another could be somebody else's.
+        several => return Err(MappingError::SeveralUpns { count: several.len() }.into()),
+    };
     match domains.asked(Some(upn), |domain| Ok(Sought::by_card(card, &domain.settings().mapping)?)) {
         // A name of another organization is nobody's here; the values may be somebody's.
         Err(ResolveError::SuffixUnknown { .. }) => Ok(by_values()),
