@@ -295,6 +295,6 @@ async fn an_account_that_is_found_changed_or_gone_is_not_remembered_by_its_other
     assert!(!ask(&directory, "alice@corp.example").await.unwrap().remembered);
 }
 
-async fn sid_of_alice(directory: &Directory) -> crate::sid::Sid {
+async fn sid_of_alice(directory: &Directory) -> Sid {
     ask(directory, "alice@corp.example").await.unwrap().account.object_sid
 }
