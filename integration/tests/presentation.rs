@@ -60,9 +60,10 @@ pub(crate) fn signed_with(
     message: &[u8],
 ) -> Vec<u8> {
     let container = workstation.container();
-    container.write("/lab/sign.key", key.key_pem().as_bytes(), "600").unwrap();
-    let finished =
-        container.exec_with(&["openssl", "dgst", digest, "-sign", "/lab/sign.key"], &[], message).unwrap();
+    // Of this card alone: other tests sign in the same container at the same time.
+    let file = format!("/lab/sign-{}.key", key.serial());
+    container.write(&file, key.key_pem().as_bytes(), "600").unwrap();
+    let finished = container.exec_with(&["openssl", "dgst", digest, "-sign", &file], &[], message).unwrap();
     assert!(finished.succeeded(), "{}", finished.error_text());
     finished.stdout
 }
